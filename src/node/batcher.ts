@@ -1,0 +1,69 @@
+/** Collects the commands of a turn into payloads, each of which becomes one log entry: load makes batches bigger, not queues longer. */
+import { ByteWriter } from "../lib/byte_writer.ts";
+import { RingQueue } from "../lib/ring_queue.ts";
+import { payloadVersion } from "../wire/mod.ts";
+import type { WriteOutcome } from "./outcomes.ts";
+
+/** One client request inside a payload: the next `count` of its commands, and who waits for their results. */
+export interface BatchPart {
+  readonly count: number;
+  readonly done: (outcome: WriteOutcome) => void;
+}
+
+/** A payload that is complete, with its parts in order. */
+export interface Batch {
+  readonly payload: Uint8Array;
+  readonly parts: readonly BatchPart[];
+}
+
+export class Batcher {
+  private readonly open = new ByteWriter(64 * 1024);
+  private parts: BatchPart[] = [];
+  private readonly sealed = new RingQueue<Batch>();
+  private sealedBytes = 0;
+
+  constructor(private readonly payloadBytesMax: number) {}
+
+  /** Bytes that wait to be proposed. */
+  get queuedBytes(): number {
+    return this.sealedBytes + this.open.length;
+  }
+
+  /** Adds commands that must stay together, copying them: the only copy between the client's frame and the log. */
+  add(commands: Uint8Array, part: BatchPart): void {
+    if (this.open.length > 0 && this.open.length + commands.length > this.payloadBytesMax) this.seal();
+    if (this.open.length === 0) this.open.u8(payloadVersion);
+    this.open.bytes(commands);
+    this.parts.push(part);
+    if (this.open.length >= this.payloadBytesMax) this.seal();
+  }
+
+  /** The oldest batch, sealing the open one if no other waits; it stays until {@link drop}. */
+  peek(): Batch | undefined {
+    if (this.sealed.length === 0 && this.open.length > 0) this.seal();
+    return this.sealed.peek();
+  }
+
+  /** Forgets the oldest batch: it was proposed. */
+  drop(): void {
+    const batch = this.sealed.shift();
+    if (batch !== undefined) this.sealedBytes -= batch.payload.length;
+  }
+
+  /** Takes out everybody who waits: none of their commands was proposed. */
+  takeAll(): readonly BatchPart[] {
+    const parts: BatchPart[] = [];
+    for (let batch = this.peek(); batch !== undefined; batch = this.peek()) {
+      parts.push(...batch.parts);
+      this.drop();
+    }
+    return parts;
+  }
+
+  private seal(): void {
+    const payload = this.open.take();
+    this.sealed.push({ payload, parts: this.parts });
+    this.sealedBytes += payload.length;
+    this.parts = [];
+  }
+}

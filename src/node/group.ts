@@ -1,0 +1,210 @@
+/**
+ * One replicated group on this node: its core, its state machine, and those who wait for either. Takes requests in,
+ * and carries out what the core says except for what all groups share: disk, network and time.
+ */
+import { unreachable } from "../lib/assert.ts";
+import { ByteWriter } from "../lib/byte_writer.ts";
+import type { Logger } from "../lib/logger.ts";
+import type { Random } from "../lib/random.ts";
+import type { StateMachine } from "../kv/mod.ts";
+import { type Entry, type GroupId, type LogReader, type Message, type Millis, Raft, type ReadState, type Ready, type Restored, type SoftState } from "../raft/mod.ts";
+import { firstQuery } from "../wire/mod.ts";
+import { Batcher } from "./batcher.ts";
+import type { NodeLimits } from "./options.ts";
+import type { Refusal, TransferOutcome, WriteOutcome } from "./outcomes.ts";
+import { Reads, type ReadRequest } from "./reads.ts";
+import type { Consistency, GroupView } from "./service.ts";
+import { Transfers } from "./transfers.ts";
+import { Waiters } from "./waiters.ts";
+
+export interface GroupOptions {
+  readonly id: number;
+  readonly group: GroupId;
+  readonly limits: NodeLimits;
+}
+
+export interface GroupPorts {
+  readonly restored: Restored;
+  readonly log: LogReader;
+  readonly machine: StateMachine;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Called after each change that {@link GroupView} shows beyond its revision and applied index. */
+  readonly onChange: () => void;
+}
+
+export class Group {
+  readonly raft: Raft;
+  readonly machine: StateMachine;
+  private readonly limits: NodeLimits;
+  private readonly logger: Logger;
+  private readonly onChange: () => void;
+  private readonly batcher: Batcher;
+  private readonly waiters = new Waiters();
+  private readonly reads = new Reads();
+  private readonly transfers = new Transfers();
+  private readonly results = new ByteWriter(4096);
+  private readonly answers = new ByteWriter(4096);
+  private wasReady = false;
+  private stopping = false;
+
+  constructor(options: GroupOptions, ports: GroupPorts, now: Millis) {
+    this.limits = options.limits;
+    this.machine = ports.machine;
+    this.logger = ports.logger;
+    this.onChange = ports.onChange;
+    this.batcher = new Batcher(options.limits.payloadBytesMax);
+    this.raft = new Raft({ ...options.limits, ...options }, ports.restored, ports.log, ports.random, now);
+  }
+
+  get view(): GroupView {
+    const { role, term, leader } = this.raft.view;
+    const { revision, appliedIndex } = this.machine;
+    return { role: role.kind, term, leader, revision, appliedIndex, ready: this.ready };
+  }
+
+  /** A leader is known and has committed in its term, so that a request would not have to wait for that. */
+  private get ready(): boolean {
+    const { leader, log, term } = this.raft.view;
+    return leader !== null && log.termAt(log.commitIndex) === term;
+  }
+
+  /** Queues commands to be proposed at the end of the turn, or refuses them at once. */
+  write(request: { readonly commands: Uint8Array; readonly count: number }, done: (outcome: WriteOutcome) => void): void {
+    const refusal = this.refusal();
+    if (refusal !== null) done(refusal);
+    else if (this.batcher.queuedBytes + request.commands.length > this.limits.queuedBytesMax) done(this.refuse("overloaded"));
+    else this.batcher.add(request.commands, { count: request.count, done });
+  }
+
+  private refusal(): Refusal | null {
+    if (this.stopping) return this.refuse("stopping");
+    const { role } = this.raft.view;
+    return role.kind === "leader" ? null : this.refuseWithoutOffice();
+  }
+
+  private refuseWithoutOffice(): Refusal {
+    return this.refuse(this.raft.view.leader === null ? "noLeader" : "notLeader");
+  }
+
+  private refuse(reason: Refusal["reason"]): Refusal {
+    return { kind: "notApplied", reason, leader: this.raft.view.leader };
+  }
+
+  read(request: ReadRequest, consistency: Consistency): void {
+    if (this.stopping) request.done(this.refuse("stopping"));
+    else if (consistency === "stale") this.answer(request);
+    else if (this.reads.count >= this.limits.waitingReadsMax) request.done(this.refuse("overloaded"));
+    else this.reads.add(request);
+  }
+
+  private answer(request: ReadRequest): void {
+    const { answers, machine } = this;
+    answers.reset();
+    for (let rest = request.queries; rest.length > 0; ) {
+      const query = firstQuery(rest);
+      machine.read(query, answers);
+      rest = rest.subarray(query.length);
+    }
+    request.done({ kind: "answered", answers: answers.peek(), appliedIndex: machine.appliedIndex });
+  }
+
+  transferLeader(to: number | null, now: Millis, done: (outcome: TransferOutcome) => void): void {
+    if (this.stopping) return done(this.refuse("stopping"));
+    const { id, term } = this.raft.view;
+    const start = this.raft.transferLeader(to, now);
+    if (start.ok) {
+      // The core gives up after one timeout; the target may by then be in an election that takes another.
+      this.transfers.add({ from: id, term, deadline: now + 2 * this.limits.electionTimeoutMs, done });
+    } else if (start.reason === "notLeader") done(this.refuseWithoutOffice());
+    else done({ kind: "refused", reason: start.reason });
+  }
+
+  /** A message of a peer. */
+  step(message: Message, now: Millis): void {
+    this.raft.step(message, now);
+  }
+
+  /** When {@link tick} has something to do next. */
+  get deadline(): Millis {
+    return Math.min(this.raft.deadline, this.waiters.deadline, this.transfers.deadline);
+  }
+
+  tick(now: Millis): void {
+    if (now >= this.raft.deadline) this.raft.tick(now);
+    if (now >= this.waiters.deadline) this.waiters.fail("leadershipLost");
+    this.transfers.onTime(now, this.raft.view.leader);
+  }
+
+  /** Hands what has arrived in this turn to the core. */
+  submit(): void {
+    const token = this.reads.takeArrived();
+    if (token !== null) this.raft.requestRead(token);
+    for (let batch = this.batcher.peek(); batch !== undefined; batch = this.batcher.peek()) {
+      const proposal = this.raft.propose(batch.payload);
+      if (!proposal.ok) {
+        // A transfer ends soon and a full tail drains; without the office nobody here can propose it.
+        if (proposal.reason === "notLeader") this.refuseQueued();
+        return;
+      }
+      this.batcher.drop();
+      this.waiters.add(proposal.id, batch.parts);
+    }
+  }
+
+  private refuseQueued(): void {
+    const refusal = this.refuseWithoutOffice();
+    for (const part of this.batcher.takeAll()) part.done(refusal);
+  }
+
+  /** Carries out the part of `ready` that concerns this group alone, after its messages and its write were handed over. */
+  carryOut(ready: Ready, now: Millis): void {
+    if (ready.softState !== null) this.onSoftState(ready.softState, now);
+    for (const entry of ready.committed) this.apply(entry);
+    if (ready.committed.length > 0) this.raft.applied(this.machine.appliedIndex);
+    for (const read of ready.reads) this.onReadDecided(read);
+    for (const request of this.reads.takeAnswerable(this.machine.appliedIndex)) this.answer(request);
+    if (ready.softState !== null || this.ready !== this.wasReady) {
+      this.wasReady = this.ready;
+      this.onChange();
+    }
+  }
+
+  private onSoftState(soft: SoftState, now: Millis): void {
+    this.logger.log("info", "role", { role: soft.role, term: soft.term, leader: soft.leader });
+    if (soft.role === "leader") {
+      this.waiters.onLeadershipWon((id) => this.raft.view.log.matches(id));
+    } else {
+      this.waiters.onLeadershipLost(now + this.limits.electionTimeoutMs);
+      this.refuseQueued();
+    }
+    this.transfers.onChange(soft);
+  }
+
+  private apply(entry: Entry): void {
+    if (!this.waiters.expects(entry)) {
+      this.machine.apply(entry, null);
+      this.waiters.onApplied(entry, noResults, this.raft.view.leader);
+      return;
+    }
+    this.results.reset();
+    this.machine.apply(entry, this.results);
+    this.waiters.onApplied(entry, this.results.peek(), this.raft.view.leader);
+  }
+
+  private onReadDecided(read: ReadState): void {
+    const refusal = this.refuseWithoutOffice();
+    for (const request of this.reads.onDecided(read)) request.done(refusal);
+  }
+
+  /** Answers all who wait: from now on nothing is taken in. */
+  stop(): void {
+    this.stopping = true;
+    for (const part of this.batcher.takeAll()) part.done(this.refuse("stopping"));
+    this.waiters.fail("stopping");
+    this.reads.refuseAll("stopping");
+    this.transfers.refuseAll();
+  }
+}
+
+const noResults = new Uint8Array(0);

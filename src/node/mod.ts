@@ -1,0 +1,6 @@
+export type { Clock } from "./clock.ts";
+export { Node, type NodeOptions, type NodePorts } from "./node.ts";
+export { defaultLimits, type NodeLimits } from "./options.ts";
+export type { ReadOutcome, Refusal, RefusalReason, TransferOutcome, WriteOutcome } from "./outcomes.ts";
+export type { Consistency, GroupView, NodeService } from "./service.ts";
+export type { NodeStatus, PeerStatus, ServerStatus } from "./status.ts";

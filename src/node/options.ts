@@ -1,0 +1,49 @@
+/** Every limit of a node, with its unit and its reason. */
+import { assert } from "../lib/assert.ts";
+
+export interface NodeLimits {
+  /** How long a follower hears nothing before it thinks of an election; each wait is drawn from [1, 2] times this. Milliseconds. */
+  readonly electionTimeoutMs: number;
+  /** How often a leader that has nothing to send makes itself heard. Milliseconds, well below the election timeout. */
+  readonly heartbeatMs: number;
+  /** Where a batch is sealed although more commands wait: bigger ones gain no throughput and cost latency. Bytes. */
+  readonly payloadBytesMax: number;
+  /** The most payload that one AppendEntries carries. Bytes. */
+  readonly appendBytesMax: number;
+  /** The window of one follower: appends that are on their way and not acknowledged. */
+  readonly inflightMessagesMax: number;
+  /** The same window in payload bytes, which bounds what a slow follower holds in memory. */
+  readonly inflightBytesMax: number;
+  /** The uncommitted tail of the log; beyond it proposals are refused (rule L12). Bytes. */
+  readonly uncommittedBytesMax: number;
+  /** The newest entries that stay in memory for followers that are close behind; older ones are read from disk. Bytes. */
+  readonly tailBytesMax: number;
+  /** Commands that wait to be proposed; beyond it they are refused as overloaded. Bytes. */
+  readonly queuedBytesMax: number;
+  /** Reads that wait for their index; beyond it they are refused as overloaded. */
+  readonly waitingReadsMax: number;
+  /** The most committed payload applied in one turn, so that a long backlog does not silence the heartbeats. Bytes. */
+  readonly applyBytesMax: number;
+}
+
+export const defaultLimits: NodeLimits = {
+  electionTimeoutMs: 1000,
+  heartbeatMs: 100,
+  payloadBytesMax: 512 * 1024,
+  appendBytesMax: 1024 * 1024,
+  inflightMessagesMax: 256,
+  inflightBytesMax: 16 * 1024 * 1024,
+  uncommittedBytesMax: 64 * 1024 * 1024,
+  tailBytesMax: 32 * 1024 * 1024,
+  queuedBytesMax: 64 * 1024 * 1024,
+  waitingReadsMax: 100_000,
+  applyBytesMax: 8 * 1024 * 1024,
+};
+
+/** Stops the process on limits that cannot work together. */
+export function assertLimits(limits: NodeLimits): void {
+  assert(limits.heartbeatMs > 0, "heartbeatMs must be positive");
+  assert(limits.electionTimeoutMs >= 3 * limits.heartbeatMs, "electionTimeoutMs must be at least three heartbeats");
+  assert(limits.uncommittedBytesMax >= limits.payloadBytesMax, "uncommittedBytesMax must hold one payload");
+  assert(limits.inflightMessagesMax > 0 && limits.inflightBytesMax > 0, "the window must not be empty");
+}

@@ -1,0 +1,78 @@
+/** Reads that wait: first for an index at which they are linearizable, all of a turn together, then for that index to be applied. */
+import { assert } from "../lib/assert.ts";
+import type { Index, ReadState } from "../raft/mod.ts";
+import type { ReadOutcome, RefusalReason } from "./outcomes.ts";
+
+/** One client request: `count` queries back to back. */
+export interface ReadRequest {
+  readonly queries: Uint8Array;
+  readonly count: number;
+  readonly done: (outcome: ReadOutcome) => void;
+}
+
+interface ReadGroup {
+  readonly index: Index;
+  readonly requests: readonly ReadRequest[];
+}
+
+export class Reads {
+  /** Reads of this turn. */
+  private arrived: ReadRequest[] = [];
+  /** Reads whose index was asked for, by token. */
+  private readonly asked = new Map<number, readonly ReadRequest[]>();
+  /** Reads whose index is not applied yet, in no special order: there are few, and seldom any. */
+  private confirmed: ReadGroup[] = [];
+  private token = 0;
+  /** All that wait. */
+  count = 0;
+
+  add(request: ReadRequest): void {
+    this.arrived.push(request);
+    this.count++;
+  }
+
+  /** A token under which an index is to be asked for, for all that arrived since the last call; null if none did. */
+  takeArrived(): number | null {
+    if (this.arrived.length === 0) return null;
+    this.asked.set(++this.token, this.arrived);
+    this.arrived = [];
+    return this.token;
+  }
+
+  /** The core decided a token: its reads can be answered at an index, or must be refused. Returns those to refuse. */
+  onDecided(state: ReadState): readonly ReadRequest[] {
+    const requests = this.asked.get(state.token);
+    assert(requests !== undefined, "a read was decided twice");
+    this.asked.delete(state.token);
+    if (state.index !== null) {
+      this.confirmed.push({ index: state.index, requests });
+      return [];
+    }
+    this.count -= requests.length;
+    return requests;
+  }
+
+  /** Takes out the reads that can be answered once everything up to `appliedIndex` is applied. */
+  takeAnswerable(appliedIndex: Index): readonly ReadRequest[] {
+    if (this.confirmed.length === 0) return [];
+    const answerable: ReadRequest[] = [];
+    const later: ReadGroup[] = [];
+    for (const group of this.confirmed) {
+      if (group.index > appliedIndex) later.push(group);
+      else for (const request of group.requests) answerable.push(request);
+    }
+    this.confirmed = later;
+    this.count -= answerable.length;
+    return answerable;
+  }
+
+  /** Refuses all that wait. */
+  refuseAll(reason: RefusalReason): void {
+    const groups = [this.arrived, ...this.asked.values(), ...this.confirmed.map((group) => group.requests)];
+    this.arrived = [];
+    this.asked.clear();
+    this.confirmed = [];
+    this.count = 0;
+    for (const request of groups.flat()) request.done({ kind: "notApplied", reason, leader: null });
+  }
+}

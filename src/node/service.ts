@@ -1,0 +1,42 @@
+/** What a running node offers to the service port. Callbacks come later or at once, each exactly once. */
+import type { GroupId, Index, NodeId, Role, Term } from "../raft/mod.ts";
+import type { ReadOutcome, TransferOutcome, WriteOutcome } from "./outcomes.ts";
+import type { NodeStatus, ServerStatus } from "./status.ts";
+
+/** `linearizable`: at an index that the leader confirmed after the read arrived. `stale`: what this node has applied. */
+export type Consistency = "linearizable" | "stale";
+
+export interface NodeService {
+  readonly id: NodeId;
+  /** This node's view of one group, cheap enough to ask for with every answer. */
+  view(group: GroupId): GroupView;
+  /** Never waits for anybody. */
+  status(group: GroupId): NodeStatus;
+  /**
+   * Proposes `count` commands (wire/command_codec, already validated) as one unit: all of them land in one entry,
+   * in order. The bytes are copied before the call returns.
+   */
+  write(group: GroupId, request: { readonly commands: Uint8Array; readonly count: number }, done: (outcome: WriteOutcome) => void): void;
+  /** Answers `count` queries (wire/rpc_codec, already validated) at one index. The bytes must not change until `done`. */
+  read(
+    group: GroupId,
+    request: { readonly queries: Uint8Array; readonly count: number; readonly consistency: Consistency },
+    done: (outcome: ReadOutcome) => void,
+  ): void;
+  /** Hands leadership to `to`, or to the most caught-up voter when null. Only the leader can. Ends within an election timeout. */
+  transferLeader(group: GroupId, to: NodeId | null, done: (outcome: TransferOutcome) => void): void;
+  /** Calls `listener` after each change of leader, term or readiness; returns how to stop that. */
+  onChange(listener: () => void): () => void;
+  /** Where the nodes of the cluster listen. */
+  readonly servers: readonly ServerStatus[];
+}
+
+export interface GroupView {
+  readonly role: Role;
+  readonly term: Term;
+  readonly leader: NodeId | null;
+  readonly revision: number;
+  readonly appliedIndex: Index;
+  /** Whether a linearizable request could be served now: a leader is known and it has committed in its term, as far as this node knows. */
+  readonly ready: boolean;
+}

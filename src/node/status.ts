@@ -1,0 +1,58 @@
+/** The view that one node has of itself, as `GET /api/status` answers it. Field names are a contract. */
+import type { NodeId, Role } from "../raft/mod.ts";
+import type { TransportCounters } from "../transport/mod.ts";
+
+export interface NodeStatus {
+  /** 32 hexadecimal digits. */
+  readonly cluster_id: string;
+  readonly cluster: string;
+  readonly node_id: NodeId;
+  /** How often this data directory was opened. */
+  readonly boot: number;
+  readonly version: string;
+  readonly pid: number;
+  readonly uptime_ms: number;
+  readonly group: number;
+  readonly role: Role;
+  readonly term: number;
+  readonly vote: NodeId | null;
+  readonly leader: NodeId | null;
+  readonly commit_index: number;
+  readonly applied_index: number;
+  readonly first_index: number;
+  readonly last_index: number;
+  readonly snapshot_index: number;
+  readonly revision: number;
+  readonly key_count: number;
+  readonly state_hash: string;
+  readonly members: {
+    readonly voters: readonly NodeId[];
+    readonly outgoing: readonly NodeId[];
+    readonly learners: readonly NodeId[];
+  };
+  readonly servers: readonly ServerStatus[];
+  /** On the leader: how far each other node has come. Empty elsewhere. */
+  readonly peers: readonly PeerStatus[];
+  readonly transport: { readonly kind: string } & Readonly<TransportCounters>;
+}
+
+export interface ServerStatus {
+  readonly id: NodeId;
+  /** `host:port` of the replicate port. */
+  readonly replicate: string;
+  /** `host:port` of the service port. */
+  readonly service: string;
+}
+
+export interface PeerStatus {
+  readonly id: NodeId;
+  readonly match: number;
+  readonly next: number;
+  /** Entries that the leader has and the peer is not known to store. */
+  readonly lag: number;
+  /** Milliseconds of the latest heartbeat round trip; null before the first. */
+  readonly rtt_ms: number | null;
+  readonly state: "probe" | "replicate";
+  /** Whether it answered within the last election timeout. */
+  readonly active: boolean;
+}

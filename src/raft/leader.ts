@@ -1,0 +1,203 @@
+/** A leader takes proposals, decides what is committed, and gives its office up when it cannot hold or no longer wants it. */
+import { assert } from "../lib/assert.ts";
+import { entryChecksum } from "../lib/checksum.ts";
+import { RingQueue } from "../lib/ring_queue.ts";
+import { becomeFollower } from "./follower.ts";
+import type { ReadIndex } from "./message.ts";
+import type { Progress } from "./progress.ts";
+import { quorumValue } from "./quorum.ts";
+import { ReadRounds } from "./read_index.ts";
+import type { Proposal, TransferStart } from "./ready.ts";
+import { newProgress, replicateTo, sendHeartbeat } from "./replication.ts";
+import type { RaftState } from "./state.ts";
+import type { EntryKind, Index, Millis, NodeId } from "./types.ts";
+
+export interface Leader {
+  readonly kind: "leader";
+  /** Everybody else who receives the log. */
+  readonly progress: Map<NodeId, Progress>;
+  /** Numbers the rounds of heartbeats of this term; the newest that was started. */
+  round: number;
+  roundStartedAt: Millis;
+  heartbeatDeadline: Millis;
+  readonly reads: ReadRounds;
+  /** Makes the numbers of the sessions with followers (rule L11). */
+  sessions: number;
+  /** Own proposals that are not committed, for the bound of rule L12. */
+  readonly proposed: RingQueue<{ readonly index: Index; readonly bytes: number }>;
+  proposedBytes: number;
+  transfer: Transfer | null;
+}
+
+/** An office that is being handed over: nothing is proposed until it ends (rule T1). */
+interface Transfer {
+  readonly target: NodeId;
+  readonly deadline: Millis;
+  /** Whether the target was told to campaign; told again with each heartbeat, in case that was lost. */
+  told: boolean;
+}
+
+const noPayload = new Uint8Array(0);
+
+/** Takes the office and marks the new term with an empty entry, through which all older ones commit (§5.4.2, rule L1). */
+export function becomeLeader(state: RaftState): void {
+  assert(state.role.kind === "candidate", "only a candidate can win");
+  assert(state.hardStateDurable, "the vote for ourselves left before it was durable");
+  const leader: Leader = {
+    kind: "leader",
+    progress: new Map(),
+    round: 0,
+    roundStartedAt: state.now,
+    heartbeatDeadline: state.now + state.options.heartbeatMs,
+    reads: new ReadRounds(),
+    sessions: 0,
+    proposed: new RingQueue(),
+    proposedBytes: 0,
+    transfer: null,
+  };
+  for (const id of [...state.membership.voters, ...state.membership.learners]) {
+    if (id !== state.id) leader.progress.set(id, newProgress(state, ++leader.sessions));
+  }
+  state.role = leader;
+  append(state, "noop", noPayload);
+}
+
+/** Puts a payload into the log of this leader; what becomes of it shows when its index is committed. */
+export function propose(state: RaftState, leader: Leader, payload: Uint8Array): Proposal {
+  if (leader.transfer !== null) return { ok: false, reason: "transferring", leader: state.id };
+  // A single payload always fits, so that the limit cannot block the log for ever.
+  if (leader.proposedBytes > 0 && leader.proposedBytes + payload.length > state.options.uncommittedBytesMax) {
+    return { ok: false, reason: "overloaded", leader: state.id };
+  }
+  append(state, "commands", payload);
+  leader.proposed.push({ index: state.log.lastIndex, bytes: payload.length });
+  leader.proposedBytes += payload.length;
+  return { ok: true, id: state.log.last };
+}
+
+function append(state: RaftState, kind: EntryKind, payload: Uint8Array): void {
+  const entry = { index: state.log.lastIndex + 1, term: state.term, kind, payload };
+  state.log.append({ ...entry, checksum: entryChecksum(entry) });
+}
+
+/** Moves the commit index to what a quorum has on disk, if that entry is of our term (§5.4.2, rule L2). */
+export function maybeCommit(state: RaftState, leader: Leader): void {
+  const { log } = state;
+  const index = quorumValue(state.membership.voters, (id) =>
+    // Our own copy counts only once our own disk has it (rule P2).
+    id === state.id ? log.stableIndex : matchIndex(leader, id),
+  );
+  assert(index <= log.lastIndex, "a quorum cannot store more than the leader");
+  if (index <= log.commitIndex) return;
+  if (log.termAt(index) !== state.term) return; // an older term commits only through ours
+  log.commitTo(index);
+  for (let first = leader.proposed.peek(); first !== undefined && first.index <= index; first = leader.proposed.peek()) {
+    leader.proposedBytes -= first.bytes;
+    leader.proposed.shift();
+  }
+}
+
+function matchIndex(leader: Leader, id: NodeId): Index {
+  return leader.progress.get(id)?.matchIndex ?? 0;
+}
+
+/** Whether a quorum answered within the least election timeout: otherwise somebody else may lead by now (rules E2 and E5). */
+export function hasQuorumContact(state: RaftState, leader: Leader): boolean {
+  const contactAt = quorumValue(state.membership.voters, (id) =>
+    id === state.id ? state.now : (leader.progress.get(id)?.contactAt ?? 0),
+  );
+  return state.now - contactAt < state.options.electionTimeoutMs;
+}
+
+/** Steps down without a quorum (thesis §6.2), ends a transfer that takes too long, and makes itself heard. */
+export function tickLeader(state: RaftState, leader: Leader): void {
+  if (!hasQuorumContact(state, leader)) {
+    becomeFollower(state, { term: state.term, leader: null });
+    return;
+  }
+  if (leader.transfer !== null && state.now >= leader.transfer.deadline) leader.transfer = null;
+  if (state.now < leader.heartbeatDeadline) return;
+  if (leader.transfer !== null) leader.transfer.told = false;
+  startRound(state, leader);
+}
+
+/** Sends what the turn's inputs made necessary. */
+export function flushLeader(state: RaftState, leader: Leader): void {
+  if (leader.reads.hasWaiting && committedInTerm(state)) {
+    startRound(state, leader);
+    leader.reads.start({ round: leader.round, index: state.log.commitIndex });
+    confirmReads(state, leader); // alone, a leader needs nobody's word
+  }
+  for (const [to, progress] of leader.progress) replicateTo(state, { to, progress });
+  tellTarget(state, leader);
+}
+
+/** Until an entry of its own term is committed, a leader does not know what is (rule R1). */
+export function committedInTerm(state: RaftState): boolean {
+  return state.log.termAt(state.log.commitIndex) === state.term;
+}
+
+function startRound(state: RaftState, leader: Leader): void {
+  leader.round++;
+  leader.roundStartedAt = state.now;
+  leader.heartbeatDeadline = state.now + state.options.heartbeatMs;
+  for (const [to, progress] of leader.progress) sendHeartbeat(state, { to, progress, round: leader.round });
+}
+
+/** Answers the reads whose round a quorum has acknowledged. */
+export function confirmReads(state: RaftState, leader: Leader): void {
+  const acked = quorumValue(state.membership.voters, (id) =>
+    id === state.id ? leader.round : (leader.progress.get(id)?.ackedRound ?? 0),
+  );
+  for (const { index, readers } of leader.reads.confirm(acked)) {
+    for (const reader of readers) {
+      if (reader.kind === "local") state.reads.push({ token: reader.token, index });
+      else {
+        const { request, boot } = reader;
+        state.send({ kind: "ReadIndexResponse", ...state.envelope(reader.from), request, boot, index });
+      }
+    }
+  }
+}
+
+/** A follower's read waits for a round like our own. */
+export function stepReadIndex(leader: Leader, message: ReadIndex): void {
+  leader.reads.add({ kind: "remote", from: message.from, request: message.request, boot: message.boot });
+}
+
+/** Begins to hand the office to `target`, or to the most caught-up voter; it ends by itself within an election timeout. */
+export function startTransfer(state: RaftState, leader: Leader, target: NodeId | null): TransferStart {
+  const to = target ?? mostCaughtUp(state, leader);
+  const refuse = (reason: "alreadyLeader" | "unknownNode" | "learner" | "transferring"): TransferStart => ({
+    ok: false,
+    reason,
+    leader: state.id,
+  });
+  if (to === null) return refuse("unknownNode");
+  if (to === state.id) return refuse("alreadyLeader");
+  if (state.membership.learners.includes(to)) return refuse("learner");
+  if (!state.membership.voters.includes(to)) return refuse("unknownNode");
+  if (leader.transfer !== null) return leader.transfer.target === to ? { ok: true } : refuse("transferring");
+  leader.transfer = { target: to, deadline: state.now + state.options.electionTimeoutMs, told: false };
+  return { ok: true };
+}
+
+/** The voter that stores most; of equals the one that was heard last. */
+function mostCaughtUp(state: RaftState, leader: Leader): NodeId | null {
+  let best: { readonly id: NodeId; readonly progress: Progress } | null = null;
+  for (const [id, progress] of leader.progress) {
+    if (!state.membership.voters.includes(id)) continue;
+    const ahead = best === null ? 1 : progress.matchIndex - best.progress.matchIndex;
+    if (best === null || ahead > 0 || (ahead === 0 && progress.contactAt > best.progress.contactAt)) best = { id, progress };
+  }
+  return best === null ? null : best.id;
+}
+
+/** Only a target that stores everything can win (thesis §3.10). */
+function tellTarget(state: RaftState, leader: Leader): void {
+  const { transfer } = leader;
+  if (transfer === null || transfer.told) return;
+  if (matchIndex(leader, transfer.target) !== state.log.lastIndex) return;
+  transfer.told = true;
+  state.send({ kind: "TimeoutNow", ...state.envelope(transfer.target) });
+}

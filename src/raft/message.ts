@@ -1,0 +1,124 @@
+/**
+ * What nodes say to each other: one variant for each remote procedure call of the paper and each answer, nothing local.
+ * Any message may be lost, repeated, delayed and reordered; nothing here relies on the transport.
+ */
+import type { Entry, EntryId, GroupId, Index, NodeId, Term } from "./types.ts";
+
+interface Envelope {
+  readonly group: GroupId;
+  readonly from: NodeId;
+  readonly to: NodeId;
+  /** The sender's current term, but for pre-votes: those carry the term that the sender would campaign in. */
+  readonly term: Term;
+}
+
+/** Asks whether an election could be won, and changes nothing at the receiver (thesis §9.6, rule E3). */
+export interface RequestPreVote extends Envelope {
+  readonly kind: "RequestPreVote";
+  readonly lastLog: EntryId;
+}
+
+/** `term` is the campaign's when granted, else the receiver's own, so that a candidate that lags learns it (rule E4). */
+export interface RequestPreVoteResponse extends Envelope {
+  readonly kind: "RequestPreVoteResponse";
+  readonly granted: boolean;
+  /** The campaign this answers: the term that the request named. */
+  readonly campaignTerm: Term;
+}
+
+/** §5.2. */
+export interface RequestVote extends Envelope {
+  readonly kind: "RequestVote";
+  readonly lastLog: EntryId;
+  /** Set by a candidate that the leader told to take over: receivers do not hold back for the live leader (rule T2). */
+  readonly transfer: boolean;
+}
+
+/** Leaves only after the vote is on disk, a refusal too (rule P1). */
+export interface RequestVoteResponse extends Envelope {
+  readonly kind: "RequestVoteResponse";
+  readonly granted: boolean;
+}
+
+/** §5.3. `entries` follow `previous` without a gap. Empty while the leader probes or only has to tell the commit index. */
+export interface AppendEntries extends Envelope {
+  readonly kind: "AppendEntries";
+  readonly previous: EntryId;
+  readonly entries: readonly Entry[];
+  readonly commitIndex: Index;
+  /** Names the leader's view of this receiver; echoed by answers, which count for no other (rule L11). */
+  readonly session: number;
+}
+
+/**
+ * What the receiver's log holds. Says what is stored, never which request it answers, so that repeats and
+ * reordering do no harm (rule L7).
+ */
+export interface AppendEntriesResponse extends Envelope {
+  readonly kind: "AppendEntriesResponse";
+  readonly session: number;
+  /** Which life of the receiver speaks (rule L11). */
+  readonly boot: number;
+  readonly outcome: AppendOutcome;
+}
+
+export type AppendOutcome =
+  /** The log agrees with the leader's up to `matchIndex`, on disk. */
+  | { readonly kind: "accepted"; readonly matchIndex: Index }
+  /**
+   * No entry `previousIndex` of the leader's term there. `hint` is the last entry of the receiver that may still
+   * agree: the leader skips all between at once (rule L9).
+   */
+  | { readonly kind: "rejected"; readonly previousIndex: Index; readonly hint: EntryId };
+
+/** Keeps followers from campaigning, and confirms the leader to waiting reads. */
+export interface Heartbeat extends Envelope {
+  readonly kind: "Heartbeat";
+  /** Never above what the receiver is known to store (rule L3). */
+  readonly commitIndex: Index;
+  /** A number that the leader makes anew for each round, so that no older acknowledgement confirms a read (rule R2). */
+  readonly round: number;
+  readonly session: number;
+}
+
+export interface HeartbeatResponse extends Envelope {
+  readonly kind: "HeartbeatResponse";
+  readonly round: number;
+  readonly session: number;
+  readonly boot: number;
+}
+
+/** A follower asks the leader for an index at which its own reads are linearizable (thesis §6.4, rule R3). */
+export interface ReadIndex extends Envelope {
+  readonly kind: "ReadIndex";
+  /** Made by the asking node, never reused in its life; echoed. */
+  readonly request: number;
+  readonly boot: number;
+}
+
+export interface ReadIndexResponse extends Envelope {
+  readonly kind: "ReadIndexResponse";
+  readonly request: number;
+  readonly boot: number;
+  readonly index: Index;
+}
+
+/** Tells the receiver to campaign at once; valid only from the leader of exactly this term (thesis §3.10, rule T2). */
+export interface TimeoutNow extends Envelope {
+  readonly kind: "TimeoutNow";
+}
+
+export type Message =
+  | RequestPreVote
+  | RequestPreVoteResponse
+  | RequestVote
+  | RequestVoteResponse
+  | AppendEntries
+  | AppendEntriesResponse
+  | Heartbeat
+  | HeartbeatResponse
+  | ReadIndex
+  | ReadIndexResponse
+  | TimeoutNow;
+
+export type MessageKind = Message["kind"];

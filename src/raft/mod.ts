@@ -1,0 +1,28 @@
+/**
+ * Raft as built here, in one page.
+ *
+ * {@link Raft} is a value that inputs change: messages of peers (`step`), time (`tick`), proposals, reads, and the news
+ * that writes are durable (`persisted`) or entries applied. It does nothing itself. `ready()` says what must happen: messages
+ * that may leave at once, one ordered write with the messages that wait for it, committed entries, decided reads.
+ *
+ * - **Elections** (§5.2) begin with a pre-vote (thesis §9.6), so that a node that was cut off returns without raising
+ *   terms. Whoever hears a leader, or leads with a quorum behind it, ignores candidates (§4.2.3). A leader without a quorum
+ *   for one election timeout steps down (§6.2).
+ * - **Replication** (§5.3) probes one append at a time until the logs are known to agree, then streams within a window.
+ *   Answers say what is stored, not what was asked, so loss, repetition and reordering are harmless. Refusals carry
+ *   a hint that skips whole terms.
+ * - **Commitment** (§5.4.2) counts durable copies of an entry of the leader's own term; each term begins with an empty one.
+ * - **Reads** (thesis §6.4) note the commit index and wait for a round of heartbeats that starts afterwards. A follower asks
+ *   the leader for such an index.
+ * - **Transfer** (thesis §3.10) stops proposals, catches the target up and tells it to campaign.
+ * - **Durability**: `RaftState.send` decides what waits for the disk. Followers may have an entry on disk before the leader does.
+ *
+ * Caveats. Membership is fixed at the first start and the log is never compacted; both have their place in the types.
+ * A learner receives the log and never campaigns. Nothing here reads a wall clock.
+ */
+export * from "./types.ts";
+export * from "./message.ts";
+export * from "./ready.ts";
+export { Raft } from "./raft.ts";
+export type { RaftOptions, RaftState } from "./state.ts";
+export { checkState, checkStep, snapshotOf, type Snapshot } from "./invariants.ts";

@@ -1,0 +1,122 @@
+/** What the leader knows of one follower, and how it sends to it: carefully while it probes, at full speed once it knows. */
+import { assert } from "../lib/assert.ts";
+import { Inflights } from "./inflights.ts";
+import type { Index, Millis } from "./types.ts";
+
+export class Progress {
+  /**
+   * - `probe`: where the logs part is unknown; one append at a time.
+   * - `replicate`: appends are sent ahead of their acknowledgements, within the window.
+   */
+  state: "probe" | "replicate" = "probe";
+  /** Known to be stored by the follower, durably. Only rises within a session (rule L7). */
+  matchIndex: Index = 0;
+  /** Everything between matchIndex and nextIndex is in flight. Invariant: matchIndex < nextIndex. */
+  nextIndex: Index;
+  /** Whether the one append of `probe` is on its way. */
+  probeSent = false;
+  readonly inflights: Inflights;
+  /** The commit index that the follower was last told. */
+  commitIndexSent: Index = 0;
+  /** Echoed by the follower; answers of another session do not count (rule L11). */
+  session: number;
+  /** The life of the follower that answers now; 0 before its first answer. */
+  boot = 0;
+  /** When it last answered in this term. */
+  contactAt: Millis;
+  /** The newest round of heartbeats that it answered (rule R2). */
+  ackedRound = 0;
+  /** Milliseconds between a heartbeat and its answer; null before the first. */
+  rttMs: number | null = null;
+  /** `matchIndex` at the last heartbeat answer: a window that did not move between two of them is taken for lost. */
+  private matchIndexAtHeartbeat: Index = -1;
+
+  constructor(options: {
+    readonly nextIndex: Index;
+    readonly session: number;
+    readonly now: Millis;
+    readonly inflightMessagesMax: number;
+    readonly inflightBytesMax: number;
+  }) {
+    this.nextIndex = options.nextIndex;
+    this.session = options.session;
+    this.contactAt = options.now;
+    this.inflights = new Inflights(options.inflightMessagesMax, options.inflightBytesMax);
+  }
+
+  /** Whether an append may leave now. */
+  get paused(): boolean {
+    return this.state === "probe" ? this.probeSent : this.inflights.full;
+  }
+
+  /** An append of `count` entries, ending at `lastIndex`, was handed out. */
+  onSent(sent: { readonly count: number; readonly lastIndex: Index; readonly bytes: number }): void {
+    assert(!this.paused, "sent to a paused follower");
+    if (this.state === "probe") {
+      this.probeSent = true;
+      return;
+    }
+    if (sent.count === 0) return;
+    this.nextIndex = sent.lastIndex + 1;
+    this.inflights.add({ lastIndex: sent.lastIndex, bytes: sent.bytes });
+  }
+
+  /** The follower stores everything up to `index`. Returns whether that was news. */
+  onAccepted(index: Index): boolean {
+    this.probeSent = false;
+    const news = index > this.matchIndex;
+    if (news) this.matchIndex = index;
+    this.nextIndex = Math.max(this.nextIndex, this.matchIndex + 1);
+    this.inflights.freeTo(this.matchIndex);
+    // Only an answer about the frontier ends a probe: an older repeat says nothing about what comes next.
+    if (this.state === "probe" && index >= this.nextIndex - 1) this.becomeReplicate();
+    return news;
+  }
+
+  /**
+   * The follower refused an append behind `previousIndex`; `agreeIndex` is the last entry that may still agree.
+   * Returns false for a refusal that a later answer has overtaken (rule L8).
+   */
+  onRejected(rejected: { readonly previousIndex: Index; readonly agreeIndex: Index }): boolean {
+    if (rejected.previousIndex <= this.matchIndex) return false;
+    if (this.state === "probe" && rejected.previousIndex !== this.nextIndex - 1) return false;
+    if (rejected.previousIndex >= this.nextIndex) return false;
+    this.becomeProbe(Math.max(this.matchIndex + 1, Math.min(rejected.previousIndex, rejected.agreeIndex + 1)));
+    return true;
+  }
+
+  /**
+   * A heartbeat was answered, so the way is open: a lost probe may be repeated. Returns whether the window of
+   * `replicate` has not moved since the last one, which means that it may be lost as a whole.
+   */
+  onHeartbeatAnswered(): boolean {
+    this.probeSent = false;
+    const stuck = this.inflights.length > 0 && this.matchIndexAtHeartbeat === this.matchIndex;
+    this.matchIndexAtHeartbeat = this.matchIndex;
+    return stuck;
+  }
+
+  /** The follower was restarted: what it said in its last life no longer counts (rule L11). */
+  onRestarted(restarted: { readonly boot: number; readonly session: number }): void {
+    const nextIndex = this.matchIndex + 1;
+    this.boot = restarted.boot;
+    this.session = restarted.session;
+    this.matchIndex = 0;
+    this.commitIndexSent = 0;
+    this.becomeProbe(nextIndex);
+  }
+
+  private becomeReplicate(): void {
+    this.state = "replicate";
+    this.nextIndex = this.matchIndex + 1;
+    this.inflights.clear();
+  }
+
+  private becomeProbe(nextIndex: Index): void {
+    assert(nextIndex > this.matchIndex, "would probe what is known to match");
+    this.state = "probe";
+    this.probeSent = false;
+    this.nextIndex = nextIndex;
+    this.inflights.clear();
+  }
+}

@@ -1,0 +1,257 @@
+/**
+ * One node's part in one Raft group: inputs change it, {@link Raft.ready} says what must happen. No I/O, no clock, no
+ * promise, no chance of its own, so that every situation can be replayed.
+ */
+import { assert, unreachable } from "../lib/assert.ts";
+import type { Random } from "../lib/random.ts";
+import { onVoteDurable, stepCandidate, stepPreCandidate, tickCandidate } from "./candidate.ts";
+import { askReads, becomeFollower, newFollower, stepFollower, stepReadIndexResponse, stepTimeoutNow, tickFollower } from "./follower.ts";
+import { committedInTerm, flushLeader, maybeCommit, propose, startTransfer, stepReadIndex, tickLeader } from "./leader.ts";
+import { Log } from "./log.ts";
+import type { Message } from "./message.ts";
+import type { Persist, Proposal, Ready, SoftState, TransferStart } from "./ready.ts";
+import { stepReplication } from "./replication.ts";
+import { RaftState, type RaftOptions } from "./state.ts";
+import type { Index, LogReader, Millis, Restored } from "./types.ts";
+import { answerPreVote, answerVote, hearsLeader } from "./voting.ts";
+
+export class Raft {
+  private readonly state: RaftState;
+  private softState: SoftState;
+
+  /** Starts as a follower of nobody, in the term that was restored, at time `now`. */
+  constructor(options: RaftOptions, restored: Restored, log: LogReader, random: Random, now: Millis) {
+    const { hardState, membership, boot } = restored;
+    assert(membership.voters.length > 0, "a group needs voters");
+    assert(boot > 0, "boots are counted from 1");
+    const role = newFollower();
+    this.state = new RaftState(options, new Log(restored, log, options.tailBytesMax), membership, boot, random, { hardState, role, now });
+    this.state.resetElectionTimer();
+    this.softState = { role: role.kind, term: hardState.term, leader: null };
+  }
+
+  /** Handles a message of a peer. It may be old, repeated or out of order, and is then harmless. */
+  step(message: Message, now: Millis): void {
+    this.advance(now);
+    assert(message.to === this.state.id && message.group === this.state.options.group, "a message for somebody else");
+    if (message.term > this.state.term && !this.enterTermOf(message)) return;
+    if (message.term < this.state.term) this.answerPastTerm(message);
+    else this.stepInTerm(message);
+  }
+
+  /**
+   * The term rule, once for all roles (§5.1): a later term makes us a follower in it. Returns whether the message is
+   * to be handled; it is then of our term, or a pre-vote.
+   */
+  private enterTermOf(message: Message): boolean {
+    const { state } = this;
+    switch (message.kind) {
+      case "RequestPreVote":
+        return true; // nobody is in that term yet (rule E3)
+      case "RequestPreVoteResponse":
+        if (message.granted) return true;
+        break;
+      case "RequestVote":
+        if (!message.transfer && hearsLeader(state)) return false; // do not even take the term (rule E2)
+        break;
+      default:
+    }
+    const leader = message.kind === "AppendEntries" || message.kind === "Heartbeat" ? message.from : null;
+    becomeFollower(state, { term: message.term, leader });
+    return true;
+  }
+
+  /** Somebody who lags: tell those who would otherwise never learn of our term (rule E4), ignore the rest. */
+  private answerPastTerm(message: Message): void {
+    const { state } = this;
+    switch (message.kind) {
+      case "AppendEntries":
+      case "Heartbeat":
+        state.send({ kind: "HeartbeatResponse", ...state.envelope(message.from), session: message.session, boot: state.boot, round: 0 });
+        return;
+      case "RequestPreVote":
+        answerPreVote(state, message);
+        return;
+      case "RequestVote":
+        state.send({ kind: "RequestVoteResponse", ...state.envelope(message.from), granted: false });
+        return;
+      default:
+    }
+  }
+
+  private stepInTerm(message: Message): void {
+    const { state } = this;
+    const { role } = state;
+    switch (message.kind) {
+      case "RequestPreVote":
+        answerPreVote(state, message);
+        return;
+      case "RequestVote":
+        answerVote(state, message);
+        return;
+      case "RequestPreVoteResponse":
+        if (role.kind === "preCandidate") stepPreCandidate(state, role, message);
+        return;
+      case "RequestVoteResponse":
+        if (role.kind === "candidate") stepCandidate(state, role, message);
+        return;
+      case "AppendEntries":
+      case "Heartbeat":
+        this.stepFromLeader(message);
+        return;
+      case "AppendEntriesResponse":
+      case "HeartbeatResponse":
+        if (role.kind === "leader") stepReplication(state, role, message);
+        return;
+      case "ReadIndex":
+        if (role.kind === "leader") stepReadIndex(role, message);
+        return;
+      case "ReadIndexResponse":
+        if (role.kind === "follower") stepReadIndexResponse(state, role, message);
+        return;
+      case "TimeoutNow":
+        if (role.kind === "follower") stepTimeoutNow(state, role, message);
+        return;
+      default:
+        unreachable(message);
+    }
+  }
+
+  private stepFromLeader(message: Message & { kind: "AppendEntries" | "Heartbeat" }): void {
+    const { state } = this;
+    assert(state.role.kind !== "leader", "two leaders in one term");
+    if (state.role.kind !== "follower") becomeFollower(state, { term: state.term, leader: message.from });
+    assert(state.role.kind === "follower", "whoever hears a leader follows it");
+    stepFollower(state, state.role, message);
+  }
+
+  /** Lets time pass. To be called no later than {@link deadline}; early or repeated calls do no harm. */
+  tick(now: Millis): void {
+    this.advance(now);
+    const { role } = this.state;
+    switch (role.kind) {
+      case "follower":
+        tickFollower(this.state, role);
+        return;
+      case "preCandidate":
+      case "candidate":
+        tickCandidate(this.state);
+        return;
+      case "leader":
+        tickLeader(this.state, role);
+        return;
+      default:
+        unreachable(role);
+    }
+  }
+
+  /** When {@link tick} has something to do next. */
+  get deadline(): Millis {
+    const { role, electionDeadline, options } = this.state;
+    if (role.kind === "leader") return Math.min(role.heartbeatDeadline, role.transfer?.deadline ?? Infinity);
+    if (role.kind !== "follower") return electionDeadline;
+    const [oldest] = role.readsAsked.values(); // in the order in which they were asked
+    return Math.min(electionDeadline, oldest === undefined ? Infinity : oldest.askedAt + options.heartbeatMs);
+  }
+
+  /** Puts a payload into the log, if this node leads. The bytes must not change afterwards. */
+  propose(payload: Uint8Array): Proposal {
+    const { state } = this;
+    if (state.role.kind !== "leader") return { ok: false, reason: "notLeader", leader: state.leader };
+    return propose(state, state.role, payload);
+  }
+
+  /** Asks for an index at which a read is linearizable; the answer comes as a {@link ReadState} with `token`. */
+  requestRead(token: number): void {
+    const { role, reads } = this.state;
+    if (role.kind === "leader") role.reads.add({ kind: "local", token });
+    else if (role.kind === "follower" && role.leader !== null) role.readsWaiting.push(token);
+    else reads.push({ token, index: null });
+  }
+
+  /** Begins to hand leadership over: to `target`, or to the most caught-up voter when null. */
+  transferLeader(target: number | null, now: Millis): TransferStart {
+    this.advance(now);
+    const { state } = this;
+    if (state.role.kind !== "leader") return { ok: false, reason: "notLeader", leader: state.leader };
+    return startTransfer(state, state.role, target);
+  }
+
+  /** Storage confirms every write up to `seq`. */
+  persisted(seq: number): void {
+    const { state } = this;
+    assert(seq > state.persistedSeq && seq <= state.persistSeq, "storage confirmed a write out of order");
+    state.persistedSeq = seq;
+    state.log.persisted(seq);
+    if (state.role.kind === "leader") maybeCommit(state, state.role);
+    else if (state.role.kind === "candidate" && state.hardStateDurable) onVoteDurable(state, state.role);
+  }
+
+  /** The state machine has applied everything up to `index`. */
+  applied(index: Index): void {
+    this.state.log.applied(index);
+  }
+
+  /** What must now happen, or null. Each thing is told once. */
+  ready(): Ready | null {
+    const { state } = this;
+    if (state.role.kind === "leader") flushLeader(state, state.role);
+    else if (state.role.kind === "follower") askReads(state, state.role);
+    const persist = this.takePersist();
+    const { messages, reads } = state;
+    const committed = state.log.takeCommitted(state.options.applyBytesMax);
+    const softState = this.takeSoftState();
+    if (messages.length > 0) state.messages = [];
+    if (reads.length > 0) state.reads = [];
+    const nothing = persist === null && messages.length + reads.length + committed.length === 0 && softState === null;
+    return nothing ? null : { messages, persist, committed, reads, softState };
+  }
+
+  /** Whether {@link ready} left committed entries for its next call. */
+  get hasMore(): boolean {
+    return this.state.log.handedOutIndex < this.state.log.commitIndex;
+  }
+
+  private takePersist(): Persist | null {
+    const { state } = this;
+    const dirty = state.hardStateSeq === null;
+    const mustWait = state.promises.length > 0 && state.persistedSeq < state.persistSeq;
+    if (!dirty && !state.log.hasUnwritten && !mustWait) {
+      if (state.promises.length > 0) {
+        state.messages.push(...state.promises); // everything they rest on is on disk already
+        state.promises = [];
+      }
+      return null;
+    }
+    const seq = ++state.persistSeq;
+    const { truncateFrom, entries } = state.log.takeUnwritten(seq);
+    if (dirty) state.hardStateSeq = seq;
+    const thenSend = state.promises;
+    state.promises = [];
+    const hardState = dirty ? { term: state.term, vote: state.vote } : null;
+    return { group: state.options.group, seq, hardState, truncateFrom, entries, thenSend };
+  }
+
+  private takeSoftState(): SoftState | null {
+    const { role, term, leader } = this.state;
+    const { softState } = this;
+    if (softState.role === role.kind && softState.term === term && softState.leader === leader) return null;
+    this.softState = { role: role.kind, term, leader };
+    return this.softState;
+  }
+
+  /** What can be seen from outside, for status, tests and invariants; not to be changed. */
+  get view(): Readonly<RaftState> {
+    return this.state;
+  }
+
+  /** Whether this node leads and knows what is committed, so that reads need no further entry. */
+  get leadsAndKnows(): boolean {
+    return this.state.role.kind === "leader" && committedInTerm(this.state);
+  }
+
+  private advance(now: Millis): void {
+    assert(now >= this.state.now, "the clock went back");
+    this.state.now = now;
+  }
+}

@@ -1,0 +1,135 @@
+/** Moves the leader's log to its followers: what is sent to each, and what their answers say (§5.3). */
+import { unreachable } from "../lib/assert.ts";
+import { confirmReads, type Leader, maybeCommit } from "./leader.ts";
+import type { AppendEntriesResponse, HeartbeatResponse } from "./message.ts";
+import { Progress } from "./progress.ts";
+import type { RaftState } from "./state.ts";
+import type { Entry, NodeId } from "./types.ts";
+
+/** A new leader knows nothing of the others' logs and begins at its own end (§5.3). */
+export function newProgress(state: RaftState, session: number): Progress {
+  return new Progress({
+    nextIndex: state.log.lastIndex + 1,
+    session,
+    now: state.now,
+    inflightMessagesMax: state.options.inflightMessagesMax,
+    inflightBytesMax: state.options.inflightBytesMax,
+  });
+}
+
+/** Sends a follower all that it lacks, as far as its window allows, or at least the news of what is committed. */
+export function replicateTo(state: RaftState, { to, progress }: { to: NodeId; progress: Progress }): void {
+  while (!progress.paused && progress.nextIndex <= state.log.lastIndex) {
+    const { nextIndex } = progress;
+    const range = { from: nextIndex, to: state.log.lastIndex, bytesMax: state.options.appendBytesMax };
+    sendAppend(state, { to, progress, entries: state.log.entries(range) });
+  }
+  if (progress.paused) return;
+  if (progress.state === "probe" || progress.commitIndexSent < state.log.commitIndex) {
+    sendAppend(state, { to, progress, entries: [] });
+  }
+}
+
+function sendAppend(
+  state: RaftState,
+  { to, progress, entries }: { to: NodeId; progress: Progress; entries: readonly Entry[] },
+): void {
+  const previousIndex = progress.nextIndex - 1;
+  state.send({
+    kind: "AppendEntries",
+    ...state.envelope(to),
+    previous: { index: previousIndex, term: state.log.termAt(previousIndex) },
+    entries,
+    commitIndex: state.log.commitIndex,
+    session: progress.session,
+  });
+  progress.commitIndexSent = state.log.commitIndex;
+  const bytes = entries.reduce((sum, entry) => sum + entry.payload.length, 0);
+  progress.onSent({ count: entries.length, lastIndex: previousIndex + entries.length, bytes });
+}
+
+/** The commit index in a heartbeat must not exceed what the follower is known to store (rule L3). */
+export function sendHeartbeat(
+  state: RaftState,
+  { to, progress, round }: { to: NodeId; progress: Progress; round: number },
+): void {
+  const commitIndex = Math.min(progress.matchIndex, state.log.commitIndex);
+  state.send({ kind: "Heartbeat", ...state.envelope(to), commitIndex, round, session: progress.session });
+}
+
+/** Learns from a follower's answer, unless it speaks of another session or another life of it (rule L11). */
+export function stepReplication(
+  state: RaftState,
+  leader: Leader,
+  message: AppendEntriesResponse | HeartbeatResponse,
+): void {
+  const progress = leader.progress.get(message.from);
+  if (progress === undefined || message.session !== progress.session || message.boot < progress.boot) return;
+  if (message.boot > progress.boot) {
+    if (progress.boot !== 0) {
+      progress.onRestarted({ boot: message.boot, session: ++leader.sessions });
+      return;
+    }
+    progress.boot = message.boot;
+  }
+  progress.contactAt = state.now;
+  switch (message.kind) {
+    case "AppendEntriesResponse":
+      onAppendAnswered(state, leader, { progress, message });
+      return;
+    case "HeartbeatResponse":
+      onHeartbeatAnswered(state, leader, { progress, message });
+      return;
+    default:
+      unreachable(message);
+  }
+}
+
+function onAppendAnswered(
+  state: RaftState,
+  leader: Leader,
+  { progress, message }: { progress: Progress; message: AppendEntriesResponse },
+): void {
+  const { outcome } = message;
+  switch (outcome.kind) {
+    case "accepted":
+      // More than we ever had cannot agree with us: such an answer is broken and says nothing.
+      if (outcome.matchIndex > state.log.lastIndex) return;
+      if (progress.onAccepted(outcome.matchIndex)) maybeCommit(state, leader);
+      return;
+    case "rejected": {
+      // The follower skipped its entries of later terms; skip ours that are later than its hint (rule L9).
+      const agree = state.log.conflictHint(outcome.hint);
+      progress.onRejected({ previousIndex: outcome.previousIndex, agreeIndex: agree.index });
+      return;
+    }
+    default:
+      unreachable(outcome);
+  }
+}
+
+function onHeartbeatAnswered(
+  state: RaftState,
+  leader: Leader,
+  { progress, message }: { progress: Progress; message: HeartbeatResponse },
+): void {
+  if (message.round > leader.round) return; // nobody can have answered what was not asked
+  if (message.round === leader.round) progress.rttMs = state.now - leader.roundStartedAt;
+  if (message.round > progress.ackedRound) progress.ackedRound = message.round;
+  const windowLost = progress.onHeartbeatAnswered();
+  if (windowLost) nudge(state, { to: message.from, progress });
+  confirmReads(state, leader);
+}
+
+/** Shows the follower where the window ends: if what was in it is lost, it will refuse and so restart the stream (rule L10). */
+function nudge(state: RaftState, { to, progress }: { to: NodeId; progress: Progress }): void {
+  const previousIndex = progress.nextIndex - 1;
+  state.send({
+    kind: "AppendEntries",
+    ...state.envelope(to),
+    previous: { index: previousIndex, term: state.log.termAt(previousIndex) },
+    entries: [],
+    commitIndex: state.log.commitIndex,
+    session: progress.session,
+  });
+}

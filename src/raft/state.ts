@@ -1,0 +1,176 @@
+/** What the roles share: term and vote, log and output. {@link send} is the one place that decides what waits for the disk. */
+import { assert, unreachable } from "../lib/assert.ts";
+import type { Random } from "../lib/random.ts";
+import type { Candidate, PreCandidate } from "./candidate.ts";
+import type { Follower } from "./follower.ts";
+import type { Leader } from "./leader.ts";
+import type { Log } from "./log.ts";
+import type { Message } from "./message.ts";
+import type { ReadState } from "./ready.ts";
+import type { GroupId, HardState, Membership, Millis, NodeId, Term } from "./types.ts";
+
+/** The limits and times of one Raft group. */
+export interface RaftOptions {
+  readonly id: NodeId;
+  readonly group: GroupId;
+  /** The least time without a leader before an election; each wait is drawn from [1, 2] times this. */
+  readonly electionTimeoutMs: Millis;
+  readonly heartbeatMs: Millis;
+  /** The most payload in one AppendEntries, but always at least one entry. */
+  readonly appendBytesMax: number;
+  /** The window of one follower, in appends and in payload bytes (rule L10). */
+  readonly inflightMessagesMax: number;
+  readonly inflightBytesMax: number;
+  /** The most payload proposed and not committed (rule L12). */
+  readonly uncommittedBytesMax: number;
+  /** The most payload that the newest entries keep in memory. */
+  readonly tailBytesMax: number;
+  /** The most committed payload that one {@link Ready} hands out, but always at least one entry. */
+  readonly applyBytesMax: number;
+}
+
+/** A role's data; it dies with the role. */
+export type RoleState = Follower | PreCandidate | Candidate | Leader;
+
+export class RaftState {
+  term: Term;
+  vote: NodeId | null;
+  role: RoleState;
+  /** The clock at the input being handled. Never goes back. */
+  now: Millis;
+  /** When a node that is not leader campaigns. */
+  electionDeadline: Millis = 0;
+  /** Messages that promise nothing about our disk. */
+  messages: Message[] = [];
+  /** Messages that wait for what is written by now. */
+  promises: Message[] = [];
+  /** Reads that were decided and not yet handed out. */
+  reads: ReadState[] = [];
+  /** Numbers the writes handed to storage. */
+  persistSeq = 0;
+  /** The write that holds the current hard state: 0 when it came from disk, null while it has not been handed out. */
+  hardStateSeq: number | null = 0;
+  persistedSeq = 0;
+  /** Makes the ids of this node's own ReadIndex requests, across roles, so that none is ever reused. */
+  readRequest = 0;
+
+  constructor(
+    readonly options: RaftOptions,
+    readonly log: Log,
+    readonly membership: Membership,
+    readonly boot: number,
+    readonly random: Random,
+    start: { readonly hardState: HardState; readonly role: RoleState; readonly now: Millis },
+  ) {
+    this.term = start.hardState.term;
+    this.vote = start.hardState.vote;
+    this.role = start.role;
+    this.now = start.now;
+  }
+
+  get id(): NodeId {
+    return this.options.id;
+  }
+
+  get isVoter(): boolean {
+    return this.membership.voters.includes(this.id);
+  }
+
+  /** Whether term and vote are on disk as they are now. */
+  get hardStateDurable(): boolean {
+    return this.hardStateSeq !== null && this.hardStateSeq <= this.persistedSeq;
+  }
+
+  /** The leader of this term, as far as this node knows. */
+  get leader(): NodeId | null {
+    switch (this.role.kind) {
+      case "follower":
+        return this.role.leader;
+      case "preCandidate":
+      case "candidate":
+        return null;
+      case "leader":
+        return this.id;
+      default:
+        return unreachable(this.role);
+    }
+  }
+
+  /** Moves to a higher term, in which nobody has our vote. The only way that `term` changes. */
+  enterTerm(term: Term): void {
+    assert(term > this.term, "the term never falls");
+    this.term = term;
+    this.vote = null;
+    this.hardStateSeq = null;
+  }
+
+  /** Gives the vote of this term away, once (rule P4). */
+  voteFor(candidate: NodeId): void {
+    assert(this.vote === null || this.vote === candidate, "one vote a term");
+    if (this.vote === candidate) return;
+    this.vote = candidate;
+    this.hardStateSeq = null;
+  }
+
+  /** Draws a fresh timeout, so that two nodes seldom campaign together again (§5.2). */
+  resetElectionTimer(): void {
+    const { electionTimeoutMs } = this.options;
+    this.electionDeadline = this.now + electionTimeoutMs + this.random.integer(0, electionTimeoutMs);
+  }
+
+  /**
+   * Sends a message, now or once everything before it is on disk (§3.8 of the thesis, rules P1 and P2). A vote, a
+   * vote request (which rests on our vote for ourselves) and an acknowledged append promise what a crash must not undo.
+   */
+  send(message: Message): void {
+    switch (message.kind) {
+      case "RequestVote":
+      case "RequestVoteResponse":
+        this.promises.push(message);
+        return;
+      case "AppendEntriesResponse":
+        this.sendAcknowledgement(message);
+        return;
+      case "RequestPreVoteResponse":
+      case "HeartbeatResponse":
+        // They speak of a term: a restart must not take it back.
+        if (this.hardStateDurable) this.messages.push(message);
+        else this.promises.push(message);
+        return;
+      case "RequestPreVote":
+      case "AppendEntries":
+      case "Heartbeat":
+      case "ReadIndex":
+      case "ReadIndexResponse":
+      case "TimeoutNow":
+        this.messages.push(message);
+        return;
+      default:
+        unreachable(message);
+    }
+  }
+
+  /** Acknowledgements are cumulative: of those that wait for the same write, the leader only needs the greatest. */
+  private sendAcknowledgement(message: Message & { kind: "AppendEntriesResponse" }): void {
+    const previous = this.promises.at(-1);
+    if (
+      message.outcome.kind === "accepted" &&
+      previous?.kind === "AppendEntriesResponse" &&
+      previous.outcome.kind === "accepted" &&
+      previous.to === message.to &&
+      previous.term === message.term &&
+      previous.session === message.session
+    ) {
+      this.promises.pop();
+      const matchIndex = Math.max(previous.outcome.matchIndex, message.outcome.matchIndex);
+      this.promises.push({ ...message, outcome: { kind: "accepted", matchIndex } });
+      return;
+    }
+    this.promises.push(message);
+  }
+
+  /** The fields that every message of ours shares. */
+  envelope(to: NodeId): { group: GroupId; from: NodeId; to: NodeId; term: Term } {
+    return { group: this.options.group, from: this.id, to, term: this.term };
+  }
+}

@@ -1,0 +1,55 @@
+/** Answers candidates, the same in every role: who may have our vote, and who is not even heard (§5.2, §5.4.1). */
+import { unreachable } from "../lib/assert.ts";
+import { hasQuorumContact } from "./leader.ts";
+import type { RequestPreVote, RequestVote } from "./message.ts";
+import type { RaftState } from "./state.ts";
+import type { EntryId } from "./types.ts";
+
+/**
+ * Whether this node knows of a live leader: it heard one within the least election timeout, or is one with a quorum
+ * behind it. Then candidates are ignored, terms and all, so that a node that was cut off cannot disturb (thesis §4.2.3, rule E2).
+ */
+export function hearsLeader(state: RaftState): boolean {
+  const { role } = state;
+  switch (role.kind) {
+    case "follower":
+      return role.leader !== null && state.now - role.leaderContactAt < state.options.electionTimeoutMs;
+    case "preCandidate":
+    case "candidate":
+      return false;
+    case "leader":
+      return hasQuorumContact(state, role);
+    default:
+      return unreachable(role);
+  }
+}
+
+/** Says whether `message.from` could have our vote in the term that it names; changes nothing here (rule E3). */
+export function answerPreVote(state: RaftState, message: RequestPreVote): void {
+  if (message.term > state.term && hearsLeader(state)) return;
+  const granted = message.term > state.term && isUpToDate(state, message.lastLog);
+  state.send({
+    kind: "RequestPreVoteResponse",
+    ...state.envelope(message.from),
+    term: granted ? message.term : state.term, // a refusal tells a candidate that lags in which term we are (rule E4)
+    campaignTerm: message.term,
+    granted,
+  });
+}
+
+/** Gives the vote of this term, if it is still ours to give and the candidate's log is as complete as ours. */
+export function answerVote(state: RaftState, message: RequestVote): void {
+  const free = state.vote === message.from || (state.vote === null && state.leader === null);
+  const granted = free && isUpToDate(state, message.lastLog);
+  if (granted) {
+    state.voteFor(message.from);
+    state.resetElectionTimer(); // only a vote that was given buys the candidate time (rule E7)
+  }
+  state.send({ kind: "RequestVoteResponse", ...state.envelope(message.from), granted });
+}
+
+/** §5.4.1: the later last term wins, then the longer log. */
+function isUpToDate(state: RaftState, candidate: EntryId): boolean {
+  const own = state.log.last;
+  return candidate.term > own.term || (candidate.term === own.term && candidate.index >= own.index);
+}

@@ -1,0 +1,90 @@
+/** The port to the JavaScript runtime: what Bun and Deno do differently, and nothing that they share. */
+
+export interface Runtime {
+  readonly name: "bun" | "deno";
+  readonly version: string;
+  /** The command that runs this very program again, without arguments: the compiled binary, or a runtime and its entry file. */
+  readonly self: readonly string[];
+  /** Opens (and creates) a SQLite database. Throws {@link SqliteError}. */
+  openSqlite(path: string): SqliteDatabase;
+  /** Listens for HTTP and WebSocket. Throws a `ProaError` with PORT_BUSY when the port is taken. */
+  serve(options: ServeOptions): HttpServer;
+}
+
+/** A cell as SQLite keeps it. Blobs are `Uint8Array`; the caller owns what it is given. */
+export type SqliteValue = string | number | Uint8Array | null;
+export type SqliteRow = Readonly<Record<string, SqliteValue>>;
+
+export interface SqliteDatabase {
+  /** Runs statements that return nothing. */
+  exec(sql: string): void;
+  /** Compiles one statement, to be used many times. */
+  prepare(sql: string): SqliteStatement;
+  close(): void;
+}
+
+export interface SqliteStatement {
+  run(...parameters: readonly SqliteValue[]): void;
+  /** The first row, or null. */
+  get(...parameters: readonly SqliteValue[]): SqliteRow | null;
+  all(...parameters: readonly SqliteValue[]): readonly SqliteRow[];
+}
+
+/** A failure of SQLite with its symbolic primary code, such as `SQLITE_BUSY` or `SQLITE_IOERR`. */
+export class SqliteError extends Error {
+  override readonly name = "SqliteError";
+  constructor(
+    readonly code: string,
+    message: string,
+    options?: { readonly cause?: unknown },
+  ) {
+    super(message, options);
+  }
+}
+
+export interface ServeOptions {
+  readonly hostname: string;
+  /** 0 lets the system choose; {@link HttpServer.port} tells. */
+  readonly port: number;
+  /**
+   * Answers a request. Bodies are not limited here: whoever reads one bounds it, because only it can answer in the form
+   * that clients expect. Must not throw: whatever it throws stops the process.
+   */
+  readonly fetch: (request: Request, upgrade: Upgrade) => Promise<Response>;
+  readonly webSocket: WebSocketHandler;
+}
+
+/**
+ * Makes the connection of the request a WebSocket, with `headers` in the answer, and returns what `fetch` must return;
+ * null if the request is no WebSocket handshake.
+ */
+export type Upgrade = (headers: Readonly<Record<string, string>>) => Response | null;
+
+export interface WebSocketHandler {
+  /** The largest message accepted, in bytes; a connection that sends a larger one, or text, is closed (1009, 1003). */
+  readonly messageBytesMax: number;
+  /** A connection was made: returns who gets its messages. */
+  open(socket: ServerWebSocket): WebSocketReceiver;
+}
+
+export interface WebSocketReceiver {
+  /** The receiver owns `data`. */
+  message(data: Uint8Array): void;
+  /** Called once; no message follows. */
+  close(): void;
+}
+
+/** One WebSocket as the server sees it. */
+export interface ServerWebSocket {
+  /** Copies `data`; does nothing once the connection is closed. */
+  send(data: Uint8Array<ArrayBuffer>): void;
+  /** Bytes handed to `send` that the peer has not taken yet. */
+  readonly bufferedBytes: number;
+  close(code: number, reason: string): void;
+}
+
+export interface HttpServer {
+  readonly port: number;
+  /** Stops listening, lets answers that are under way leave for a moment, and closes every connection. */
+  stop(): Promise<void>;
+}
