@@ -2,7 +2,6 @@
  * One replicated group on this node: its core, its state machine, and those who wait for either. Takes requests in,
  * and carries out what the core says except for what all groups share: disk, network and time.
  */
-import { unreachable } from "../lib/assert.ts";
 import { ByteWriter } from "../lib/byte_writer.ts";
 import type { Logger } from "../lib/logger.ts";
 import type { Random } from "../lib/random.ts";
@@ -111,6 +110,7 @@ export class Group {
 
   transferLeader(to: number | null, now: Millis, done: (outcome: TransferOutcome) => void): void {
     if (this.stopping) return done(this.refuse("stopping"));
+    this.submit(); // what came before the transfer is proposed before it
     const { id, term } = this.raft.view;
     const start = this.raft.transferLeader(to, now);
     if (start.ok) {

@@ -1,0 +1,131 @@
+/** The routes about the node and its cluster: status, health, leadership. */
+import { z } from "zod";
+import { classifyFetchFailure } from "../client/fetch_failure.ts";
+import { ProaError } from "../lib/errors.ts";
+import type { TransferOutcome } from "../node/mod.ts";
+import type { NodeId } from "../raft/mod.ts";
+import { groupZero, remainingMs } from "./exchange.ts";
+import type { Exchange, Handler } from "./exchange.ts";
+import { transferError } from "./http_errors.ts";
+import { patienceMs } from "./limits.ts";
+import { jsonResponse, viewHeaders } from "./responses.ts";
+import { parseQuery } from "./target.ts";
+
+/** `GET /api/status`. Never waits. */
+export const getStatus: Handler = ({ context, target }) => {
+  parseQuery(target.query, []);
+  return jsonResponse(context.node, { status: 200 }, context.node.status(groupZero));
+};
+
+/** `GET /livez`. */
+export const getLive: Handler = ({ context }) => jsonResponse(context.node, { status: 200 }, { ok: true });
+
+/** `GET /readyz`: whether a linearizable request could be served now. */
+export const getReady: Handler = ({ context }) => {
+  const reasons = unreadyReasons(context);
+  if (reasons.length === 0) return jsonResponse(context.node, { status: 200 }, { ok: true });
+  return jsonResponse(context.node, { status: 503, headers: { "retry-after": "1" } }, { ok: false, reasons });
+};
+
+function unreadyReasons({ node, gateway }: Exchange["context"]): string[] {
+  const { ready, leader } = node.view(groupZero);
+  if (gateway.isStopping) return ["this node is stopping"];
+  if (ready) return [];
+  return [leader === null ? "no leader is known" : `nothing of the term of the leader, node ${leader}, is known to be committed yet`];
+}
+
+const showLeader = "proa leader show";
+
+const transferBody = z.strictObject({ to: z.int().positive().optional() });
+
+/** `POST /v1/leader/transfer`. Only the leader can do it, so another node hands the request on. */
+export const postTransfer: Handler = async (exchange) => {
+  const { context, request, target, deadline } = exchange;
+  parseQuery(target.query, []);
+  const action = "transfer leadership";
+  const bytes = await context.bodies.receive(request, { action, what: "the body", bytesMax: context.limits.jsonBytesMax, deadline });
+  const to = parseTransfer(bytes).to ?? null;
+  const termBefore = context.node.view(groupZero).term;
+  const startedAt = context.clock.now();
+  const outcome = await transfer(exchange, to);
+  if (outcome.kind === "notApplied" && outcome.reason === "notLeader") {
+    const forwarded = await forwardTransfer(exchange, outcome.leader, bytes);
+    if (forwarded !== null) return forwarded;
+  }
+  if (outcome.kind !== "transferred") throw transferError(outcome, context.node.id, to);
+  return jsonResponse(context.node, { status: 200 }, {
+    from: context.node.id,
+    to: outcome.leader,
+    term_before: termBefore,
+    term: outcome.term,
+    elapsed_ms: Math.round(context.clock.now() - startedAt),
+  });
+};
+
+function parseTransfer(bytes: Uint8Array): z.infer<typeof transferBody> {
+  const parsed = transferBody.safeParse(bytes.length === 0 ? {} : parseJson(bytes));
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map(({ path, message }) => (path.length === 0 ? message : `${path.join(".")}: ${message}`));
+  throw badBody(problems.join("; "));
+}
+
+function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (error) {
+    if (!(error instanceof SyntaxError || error instanceof TypeError || error instanceof RangeError)) throw error;
+    throw badBody("it is not JSON"); // not UTF-8 is a TypeError, nested too deeply a RangeError
+  }
+}
+
+function badBody(problem: string): ProaError {
+  return new ProaError("INVALID_REQUEST", `Cannot transfer leadership: the body is invalid: ${problem}`, {
+    hint: 'send {"to":2}, or {} for the most caught-up node',
+  });
+}
+
+function transfer(exchange: Exchange, to: NodeId | null): Promise<TransferOutcome> {
+  const { clock, node } = exchange.context;
+  const timeoutMs = remainingMs(exchange);
+  return new Promise((resolve, reject) => {
+    const cancel = clock.at(clock.now() + patienceMs(timeoutMs), () => {
+      reject(new ProaError("OUTCOME_UNKNOWN", `Cannot confirm the transfer: it was not done within ${timeoutMs} ms`, { hint: showLeader }));
+    });
+    node.transferLeader(groupZero, to, (outcome) => {
+      cancel();
+      resolve(outcome);
+    });
+  });
+}
+
+/** Hands the request to the leader and its answer back; null when this node is not the first that it reached. */
+async function forwardTransfer(exchange: Exchange, leader: NodeId | null, body: Uint8Array): Promise<Response | null> {
+  const { context, request } = exchange;
+  const server = context.node.servers.find(({ id }) => id === leader);
+  if (server === undefined || request.headers.has(hopHeader)) return null;
+  const timeoutMs = remainingMs(exchange);
+  try {
+    const response = await fetch(`http://${server.service}/v1/leader/transfer`, {
+      method: "POST",
+      headers: { [hopHeader]: "1", "x-proa-timeout-ms": String(timeoutMs) },
+      body: new Uint8Array(body),
+      signal: AbortSignal.timeout(timeoutMs),
+    });
+    const headers = { ...viewHeaders(context.node), "content-type": response.headers.get("content-type") ?? "application/json" };
+    return new Response(await response.arrayBuffer(), { status: response.status, headers });
+  } catch (error) {
+    throw leaderUnreachable(server.id, error);
+  }
+}
+
+/** Marks a request that a node handed on, so that it is not handed on again. */
+const hopHeader = "x-proa-hops";
+
+function leaderUnreachable(leader: NodeId, cause: unknown): ProaError {
+  const { sent, reason } = classifyFetchFailure(cause);
+  const code = sent === "no" ? "NO_LEADER" : "OUTCOME_UNKNOWN";
+  return new ProaError(code, `Cannot transfer leadership: the leader, node ${leader}, did not answer (${reason})`, {
+    hint: "proa cluster status",
+    cause,
+  });
+}

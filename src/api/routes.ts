@@ -1,0 +1,62 @@
+/** Which handler answers which request; everything that no handler takes is refused here, with what there is instead. */
+import { ProaError } from "../lib/errors.ts";
+import { getLive, getReady, getStatus, postTransfer } from "./cluster_routes.ts";
+import type { Exchange, Handler } from "./exchange.ts";
+import { deleteInQuery, deleteKeyInPath, getInQuery, getKeyInPath, keyPathPrefix, putInQuery, putKeyInPath } from "./kv_routes.ts";
+import { errorResponse, viewHeaders } from "./responses.ts";
+
+interface Route {
+  /** As in the documentation. */
+  readonly path: string;
+  readonly matches: (path: string) => boolean;
+  readonly methods: Readonly<Record<string, Handler>>;
+}
+
+const openRpc: Handler = ({ context, request, upgrade }) => {
+  const response = request.method === "GET" ? upgrade(viewHeaders(context.node)) : null;
+  if (response !== null) return response;
+  throw new ProaError("INVALID_REQUEST", "Cannot open /rpc: the request is not a WebSocket handshake", {
+    hint: "it speaks the binary batch protocol; everything else is under /v1",
+  });
+};
+
+const routes: readonly Route[] = [
+  {
+    path: `${keyPathPrefix}{key}`,
+    matches: (path) => path.startsWith(keyPathPrefix),
+    methods: { GET: getKeyInPath, PUT: putKeyInPath, DELETE: deleteKeyInPath },
+  },
+  exact("/v1/kv", { GET: getInQuery, PUT: putInQuery, DELETE: deleteInQuery }),
+  exact("/v1/leader/transfer", { POST: postTransfer }),
+  exact("/api/status", { GET: getStatus }),
+  exact("/livez", { GET: getLive }),
+  exact("/readyz", { GET: getReady }),
+  exact("/rpc", { GET: openRpc }),
+];
+
+/** Answers `exchange`; HEAD as GET, so that the caller has to drop the body. Throws a {@link ProaError} where its handler does. */
+export async function answer(exchange: Exchange): Promise<Response> {
+  const { request, target, context } = exchange;
+  const route = routes.find(({ matches }) => matches(target.path));
+  if (route === undefined) return errorResponse(context.node, unknownRoute(target.path), { status: 404 });
+  const method = request.method === "HEAD" ? "GET" : request.method;
+  const handler = Object.hasOwn(route.methods, method) ? route.methods[method] : undefined;
+  if (handler !== undefined) return handler(exchange);
+  const allow = [...Object.keys(route.methods), ...(Object.hasOwn(route.methods, "GET") ? ["HEAD"] : [])].join(", ");
+  return errorResponse(context.node, wrongMethod(route, request.method, allow), { status: 405, headers: { allow } });
+}
+
+function exact(path: string, methods: Route["methods"]): Route {
+  return { path, matches: (asked) => asked === path, methods };
+}
+
+function unknownRoute(path: string): ProaError {
+  const shown = path.length > 100 ? `${path.slice(0, 100)}…` : path;
+  return new ProaError("INVALID_REQUEST", `Cannot serve ${shown}: there is no such route`, {
+    hint: `there is ${routes.map((route) => route.path).join(", ")}`,
+  });
+}
+
+function wrongMethod(route: Route, method: string, allow: string): ProaError {
+  return new ProaError("INVALID_REQUEST", `Cannot ${method} ${route.path}: the method is not allowed`, { hint: `use ${allow}` });
+}

@@ -1,0 +1,61 @@
+/** One HTTP request to one endpoint, and all the ways in which it can end, as values. Nothing is tried twice here. */
+import { classifyFetchFailure } from "./fetch_failure.ts";
+
+export interface HttpRequest {
+  readonly method: "GET" | "PUT" | "POST" | "DELETE";
+  /** Path and query, percent-encoded. */
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array<ArrayBuffer> | string;
+}
+
+export interface HttpAnswer {
+  readonly endpoint: string;
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Uint8Array;
+}
+
+export type Exchange =
+  /** A node answered, whatever it said. */
+  | { readonly kind: "answered"; readonly answer: HttpAnswer }
+  /** `sent` tells whether a node may have seen the request. */
+  | { readonly kind: "failed"; readonly sent: "no" | "maybe"; readonly reason: string };
+
+export interface ExchangeLimits {
+  /** How long to wait until the answer begins, in milliseconds. */
+  readonly beginWithinMs: number;
+  /** How long to wait until the answer is complete, in milliseconds. */
+  readonly endWithinMs: number;
+}
+
+/**
+ * Sends `request` to `endpoint` on a connection of its own: both runtimes repeat a request of any method by themselves
+ * when a connection that they kept alive turns out to be dead, and a write must never be repeated unasked.
+ */
+export async function exchange(endpoint: string, request: HttpRequest, limits: ExchangeLimits): Promise<Exchange> {
+  const controller = new AbortController();
+  const abort = (): void => {
+    controller.abort();
+  };
+  const endTimer = setTimeout(abort, limits.endWithinMs);
+  const beginTimer = setTimeout(abort, limits.beginWithinMs);
+  try {
+    const response = await fetch(`http://${endpoint}${request.path}`, {
+      method: request.method,
+      headers: { ...request.headers, Connection: "close" },
+      ...(request.body === undefined ? {} : { body: request.body }),
+      redirect: "manual",
+      signal: controller.signal,
+    });
+    clearTimeout(beginTimer);
+    const body = new Uint8Array(await response.arrayBuffer());
+    if (!response.headers.has("X-Proa-Node")) return { kind: "failed", sent: "maybe", reason: "not a proa node" };
+    return { kind: "answered", answer: { endpoint, status: response.status, headers: response.headers, body } };
+  } catch (error) {
+    return { kind: "failed", ...classifyFetchFailure(error) };
+  } finally {
+    clearTimeout(beginTimer);
+    clearTimeout(endTimer);
+  }
+}

@@ -1,0 +1,174 @@
+/** Keys and values over HTTP: which request does what, and what its answer holds (docs/http.md). */
+import { ProaError } from "../lib/errors.ts";
+import type { ClientRequest, HttpClient } from "./http_client.ts";
+import type { HttpAnswer } from "./http_exchange.ts";
+import { isRecord, parseJson } from "./json.ts";
+import { percentEncode, utf8Text } from "./key_text.ts";
+
+export type Consistency = "linearizable" | "stale";
+
+/** When a write may take effect; null for always. */
+export type Condition = { readonly kind: "absent" } | { readonly kind: "revision"; readonly revision: number } | null;
+
+/** `start` ≤ key < `end`; an end of null leaves the range open. */
+export interface KeyRange {
+  readonly start: Uint8Array;
+  readonly end: Uint8Array | null;
+}
+
+export interface ReadValue {
+  readonly value: Uint8Array;
+  /** What the headers tell: the revisions of the key and of the store. */
+  readonly facts: {
+    readonly create_revision: number;
+    readonly mod_revision: number;
+    readonly version: number;
+    readonly lease: number;
+    readonly revision: number;
+  };
+}
+
+/** Reads one key. Throws NOT_FOUND. */
+export async function getKey(
+  client: HttpClient,
+  { key, consistency }: { readonly key: Uint8Array; readonly consistency: Consistency },
+): Promise<ReadValue> {
+  const answer = await client.read({
+    method: "GET",
+    path: `${keyPath(key)}?consistency=${consistency}`,
+    doing: `get ${shownKey(key)}`,
+  });
+  const facts = {
+    create_revision: numberHeader(answer, "X-Proa-Create-Revision"),
+    mod_revision: numberHeader(answer, "X-Proa-Mod-Revision"),
+    version: numberHeader(answer, "X-Proa-Version"),
+    lease: numberHeader(answer, "X-Proa-Lease"),
+    revision: numberHeader(answer, "X-Proa-Revision"),
+  };
+  return { value: answer.body, facts };
+}
+
+/** Writes one key. Throws PRECONDITION_FAILED, OUTCOME_UNKNOWN. */
+export async function putKey(
+  client: HttpClient,
+  { key, value, condition }: { readonly key: Uint8Array; readonly value: Uint8Array<ArrayBuffer>; readonly condition: Condition },
+): Promise<{ readonly revision: number; readonly mod_revision: number }> {
+  const answer = await client.write({
+    method: "PUT",
+    path: keyPath(key),
+    headers: { "Content-Type": "application/octet-stream", ...conditionHeader(condition) },
+    body: value,
+    doing: `put ${shownKey(key)}`,
+  });
+  const body = jsonAnswer(answer);
+  return { revision: numberField(answer, body, "revision"), mod_revision: numberField(answer, body, "mod_revision") };
+}
+
+export interface Deletion {
+  readonly revision: number;
+  readonly deleted: number;
+}
+
+/** Deletes one key. Throws PRECONDITION_FAILED, OUTCOME_UNKNOWN. */
+export function deleteKey(
+  client: HttpClient,
+  { key, condition }: { readonly key: Uint8Array; readonly condition: Condition },
+): Promise<Deletion> {
+  const headers = conditionHeader(condition);
+  return requestDeletion(client, { method: "DELETE", path: keyPath(key), headers, doing: `delete ${shownKey(key)}` });
+}
+
+/** Deletes a range in one revision. Throws OUTCOME_UNKNOWN. */
+export function deleteRange(client: HttpClient, range: KeyRange): Promise<Deletion> {
+  return requestDeletion(client, { method: "DELETE", path: `/v1/kv?${rangeQuery(range)}`, doing: "delete a range of keys" });
+}
+
+export interface ListPage {
+  readonly revision: number;
+  /** As the server wrote them: fields of JSON. */
+  readonly kvs: readonly Readonly<Record<string, unknown>>[];
+  /** Percent-encoded start of the page that follows; null on the last one. */
+  readonly next: string | null;
+}
+
+/** One page of a listing: at most `limit` keys, and as many as the server puts into one answer. */
+export async function listKeys(
+  client: HttpClient,
+  request: {
+    readonly range: KeyRange;
+    readonly limit: number | null;
+    readonly keysOnly: boolean;
+    readonly consistency: Consistency;
+  },
+): Promise<ListPage> {
+  const limit = request.limit === null ? "" : `&limit=${request.limit}`;
+  const keysOnly = request.keysOnly ? "&keys_only=true" : "";
+  const path = `/v1/kv?${rangeQuery(request.range)}&consistency=${request.consistency}${limit}${keysOnly}`;
+  const answer = await client.read({ method: "GET", path, doing: "list keys" });
+  const body = jsonAnswer(answer);
+  const { kvs, more, next } = body;
+  if (!Array.isArray(kvs) || !kvs.every(isRecord)) throw malformed(answer, "kvs");
+  if (more === true && typeof next !== "string") throw malformed(answer, "next");
+  const revision = numberField(answer, body, "revision");
+  return { revision, kvs, next: more === true && typeof next === "string" ? next : null };
+}
+
+/** All keys that begin with `prefix`. */
+export function prefixRange(prefix: Uint8Array): KeyRange {
+  const last = prefix.findLastIndex((byte) => byte < 0xff);
+  if (last === -1) return { start: prefix, end: null }; // nothing comes behind keys of 0xff only
+  const end = prefix.slice(0, last + 1);
+  end[last] = (end[last] ?? 0) + 1;
+  return { start: prefix, end };
+}
+
+async function requestDeletion(client: HttpClient, request: ClientRequest): Promise<Deletion> {
+  const answer = await client.write(request);
+  const body = jsonAnswer(answer);
+  return { revision: numberField(answer, body, "revision"), deleted: numberField(answer, body, "deleted") };
+}
+
+function keyPath(key: Uint8Array): string {
+  return `/v1/kv/${percentEncode(key)}`;
+}
+
+function rangeQuery({ start, end }: KeyRange): string {
+  return `start=${percentEncode(start)}${end === null ? "" : `&end=${percentEncode(end)}`}`;
+}
+
+function conditionHeader(condition: Condition): Readonly<Record<string, string>> {
+  if (condition === null) return {};
+  return condition.kind === "absent" ? { "If-None-Match": "*" } : { "If-Match": `"${condition.revision}"` };
+}
+
+/** A key inside a message. */
+function shownKey(key: Uint8Array): string {
+  const text = utf8Text(key);
+  return text !== null && /^[\x21-\x7e]{1,64}$/.test(text) ? text : percentEncode(key.subarray(0, 64));
+}
+
+function jsonAnswer(answer: HttpAnswer): Readonly<Record<string, unknown>> {
+  const body = parseJson(answer.body);
+  if (!isRecord(body)) throw malformed(answer, "a JSON object");
+  return body;
+}
+
+function numberField(answer: HttpAnswer, body: Readonly<Record<string, unknown>>, name: string): number {
+  const value = body[name];
+  if (typeof value !== "number") throw malformed(answer, name);
+  return value;
+}
+
+function numberHeader(answer: HttpAnswer, name: string): number {
+  const text = answer.headers.get(name) ?? "";
+  if (!/^\d{1,16}$/.test(text)) throw malformed(answer, name);
+  return Number(text);
+}
+
+/** The request succeeded, but its answer is not what this version understands. */
+function malformed(answer: HttpAnswer, missing: string): ProaError {
+  return new ProaError("INTERNAL", `Cannot read the answer of ${answer.endpoint}: it lacks ${missing}`, {
+    hint: "compare proa version with the version that proa cluster status --json shows",
+    applied: "yes",
+  });
+}

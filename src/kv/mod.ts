@@ -1,0 +1,2 @@
+export * from "./state_machine.ts";
+export * from "./store.ts";

@@ -1,0 +1,68 @@
+/** Finds ports for the nodes of a local cluster: a block of neighbours, moved as a whole when one of them is taken. */
+import { createServer } from "node:net";
+import { ProaError } from "../lib/errors.ts";
+import { servicePortOffset, type ServerAddress } from "./server_list.ts";
+
+/** The replicate port of the first node, where it is free: 4001, with its service port 5001. */
+export const firstReplicatePort = 4001;
+
+/** How far a block with a taken port moves. More than {@link nodesMax}, so that blocks do not overlap. */
+const blockStep = 10;
+/** How many blocks are tried: up to replicate port 4491. */
+const blocksMax = 50;
+
+/** The most nodes of a local cluster: what one block holds. */
+export const nodesMax = 9;
+
+export interface PortPlan {
+  readonly servers: readonly ServerAddress[];
+  /** The first port that was taken in the block that everybody expects; null when the plan is that block. */
+  readonly taken: number | null;
+}
+
+/** Plans nodes 1 to `count` on loopback. Throws a `ProaError` PORT_BUSY when no block is free. */
+export async function planPorts(count: number): Promise<PortPlan> {
+  let taken: number | null = null;
+  for (let block = 0; block < blocksMax; block++) {
+    const servers = serversOfBlock({ count, block });
+    const busy = await firstBusyPort(servers);
+    if (busy === null) return { servers, taken };
+    taken ??= busy;
+  }
+  const last = firstReplicatePort + blocksMax * blockStep - 1;
+  throw new ProaError("PORT_BUSY", `Cannot find ${count} free ports between ${firstReplicatePort} and ${last}`, {
+    hint: "stop what listens there; `ss -ltnp` or `lsof -iTCP -sTCP:LISTEN` lists it",
+  });
+}
+
+/** Whether nothing listens on `port` of `host`. */
+export function portIsFree(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", () => {
+      resolve(false);
+    });
+    server.listen({ host, port, exclusive: true }, () => {
+      server.close(() => {
+        resolve(true);
+      });
+    });
+  });
+}
+
+function serversOfBlock({ count, block }: { readonly count: number; readonly block: number }): readonly ServerAddress[] {
+  const host = "127.0.0.1";
+  return Array.from({ length: count }, (_, position) => {
+    const port = firstReplicatePort + block * blockStep + position;
+    return { id: position + 1, replicate: { host, port }, service: { host, port: port + servicePortOffset } };
+  });
+}
+
+async function firstBusyPort(servers: readonly ServerAddress[]): Promise<number | null> {
+  for (const { replicate, service } of servers) {
+    for (const { host, port } of [replicate, service]) {
+      if (!(await portIsFree(host, port))) return port;
+    }
+  }
+  return null;
+}

@@ -1,0 +1,19 @@
+/** The runtime port on Deno. */
+import { fileURLToPath } from "node:url";
+import { serveDeno } from "./deno_http.ts";
+import { openDenoSqlite } from "./deno_sqlite.ts";
+import type { Runtime } from "./runtime.ts";
+
+declare const Deno: {
+  readonly version: { readonly deno: string };
+  readonly mainModule: string;
+  execPath(): string;
+};
+
+export const denoRuntime: Runtime = {
+  name: "deno",
+  version: Deno.version.deno,
+  self: [Deno.execPath(), "run", "--allow-all", fileURLToPath(Deno.mainModule)],
+  openSqlite: openDenoSqlite,
+  serve: serveDeno,
+};

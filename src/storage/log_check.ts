@@ -1,0 +1,38 @@
+/** Proves a stored log whole while it is read once, front to back; holds one entry at a time. */
+import { CorruptError } from "../lib/errors.ts";
+import type { EntryId, GroupId, HardState } from "../raft/mod.ts";
+
+/** What must hold before the first entry and beyond the last. */
+export interface LogFrame {
+  readonly group: GroupId;
+  readonly compacted: EntryId;
+  readonly hardState: HardState;
+}
+
+/**
+ * Reads `entries`, which must follow the compacted one without a gap, in terms that never fall and never exceed the
+ * stored term (rule P3), and returns where they end and their terms as runs. Throws {@link CorruptError} naming the
+ * first index that breaks a rule.
+ */
+export function checkLog(
+  frame: LogFrame,
+  entries: Iterable<EntryId>,
+): { readonly last: EntryId; readonly termRuns: readonly EntryId[] } {
+  const termRuns: EntryId[] = [];
+  let last = frame.compacted;
+  for (const { index, term } of entries) {
+    if (index !== last.index + 1) throw damagedEntry(frame.group, last.index + 1, "missing");
+    if (term < last.term) throw damagedEntry(frame.group, index, `term ${term} follows term ${last.term}`);
+    if (term > frame.hardState.term) {
+      throw damagedEntry(frame.group, index, `term ${term} is above the stored term ${frame.hardState.term}`);
+    }
+    if (termRuns.at(-1)?.term !== term) termRuns.push({ index, term });
+    last = { index, term };
+  }
+  return { last, termRuns };
+}
+
+/** The error that names a damaged entry. */
+export function damagedEntry(group: GroupId, index: number, reason: string, cause?: unknown): CorruptError {
+  return new CorruptError(`entry ${index} of group ${group}: ${reason}`, cause === undefined ? undefined : { cause });
+}

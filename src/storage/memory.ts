@@ -1,0 +1,181 @@
+/**
+ * The storage port in memory, for the simulator and for tests: a disk whose writes complete when they are told to, and
+ * that loses the others when the power fails. Deterministic; keeps nothing beyond the process.
+ */
+import { assert } from "../lib/assert.ts";
+import { entryChecksum } from "../lib/checksum.ts";
+import { RingQueue } from "../lib/ring_queue.ts";
+import type {
+  Entry,
+  EntryId,
+  GroupId,
+  HardState,
+  Index,
+  LogReader,
+  Membership,
+  Persist,
+  Restored,
+  Term,
+} from "../raft/mod.ts";
+import { checkLog, damagedEntry } from "./log_check.ts";
+import type { Storage } from "./storage.ts";
+import { positionAfter, type Position } from "./write_rules.ts";
+
+/** What is durable of one group. Entries are shared with whoever wrote them: nobody changes them. */
+interface DurableGroup {
+  hardState: HardState;
+  boot: number;
+  readonly membership: Membership;
+  /** Invariant: `entries[i].index === i + 1`. */
+  readonly entries: Entry[];
+}
+
+/** What was accepted for one group, durable or not: the next write is judged by it. */
+interface AcceptedGroup {
+  position: Position;
+  /** Invariant: `terms[i]` is the term of entry i + 1. */
+  readonly terms: Term[];
+}
+
+/** Nothing is ever compacted here. */
+const compacted: EntryId = { index: 0, term: 0 };
+
+export class MemoryStorage implements Storage {
+  onPersisted: (group: GroupId, seq: number) => void = () => undefined;
+  private readonly autoComplete: boolean;
+  private readonly durable = new Map<GroupId, DurableGroup>();
+  private readonly accepted = new Map<GroupId, AcceptedGroup>();
+  /** Calls of `persist` that are not durable, oldest first. */
+  private readonly pending = new RingQueue<readonly Persist[]>();
+  private confirming = false;
+  private usable = true;
+
+  /** With `autoComplete` a write is durable when `persist` returns; without, once {@link completeOne} came to it. */
+  constructor(options: { readonly autoComplete?: boolean } = {}) {
+    this.autoComplete = options.autoComplete ?? false;
+  }
+
+  /** Calls of `persist` that {@link completeOne} has not come to. */
+  get pendingCount(): number {
+    return this.pending.length;
+  }
+
+  load(group: GroupId, bootstrap: Membership): Restored {
+    assert(this.usable, "this storage is closed or lost its power");
+    assert(!this.accepted.has(group), "a group is loaded once");
+    assert(bootstrap.voters.length > 0, "a group must have a voter");
+    const disk = this.durable.get(group) ?? {
+      hardState: { term: 0, vote: null },
+      boot: 0,
+      membership: bootstrap,
+      entries: [],
+    };
+    this.durable.set(group, disk);
+    disk.boot++;
+    const { hardState, membership, boot, entries } = disk;
+    const { last, termRuns } = checkLog({ group, compacted, hardState }, verified(group, entries));
+    this.accepted.set(group, {
+      position: { seq: 0, hardState, last, compacted },
+      terms: entries.map((entry) => entry.term),
+    });
+    return { hardState, membership, boot, compacted, termRuns, lastIndex: last.index };
+  }
+
+  reader(group: GroupId): LogReader {
+    this.acceptedGroup(group);
+    return { entries: (range) => this.read(group, range) };
+  }
+
+  persist(writes: readonly Persist[]): void {
+    assert(this.usable, "this storage is closed or lost its power");
+    assert(!this.confirming, "persist must not be called while writes are confirmed");
+    for (const write of writes) {
+      const group = this.acceptedGroup(write.group);
+      group.position = positionAfter(group.position, write, (index) => termAt(group, index));
+      if (write.truncateFrom !== null) group.terms.length = write.truncateFrom - 1;
+      for (const entry of write.entries) group.terms.push(entry.term);
+    }
+    this.pending.push(writes);
+    if (this.autoComplete) this.completeAll();
+  }
+
+  /** Makes the oldest pending call of `persist` durable and confirms its writes. Does nothing if there is none. */
+  completeOne(): void {
+    assert(this.usable, "this storage is closed or lost its power");
+    const writes = this.pending.shift();
+    if (writes === undefined) return;
+    this.store(writes);
+    this.confirming = true;
+    for (const { group, seq } of writes) this.onPersisted(group, seq);
+    this.confirming = false;
+  }
+
+  completeAll(): void {
+    while (this.pending.length > 0) this.completeOne();
+  }
+
+  /**
+   * Cuts the power: this storage is dead, and what was durable comes back as another one. The oldest `unconfirmed`
+   * pending calls (0 unless told) reached the disk although nobody will ever hear of it.
+   */
+  crash(options: { readonly unconfirmed?: number } = {}): MemoryStorage {
+    assert(this.usable, "this storage is closed or lost its power");
+    for (let i = 0; i < (options.unconfirmed ?? 0); i++) this.store(this.pending.at(i));
+    this.usable = false;
+    const restarted = new MemoryStorage({ autoComplete: this.autoComplete });
+    for (const [group, disk] of this.durable) restarted.durable.set(group, disk);
+    return restarted;
+  }
+
+  close(): void {
+    this.usable = false;
+  }
+
+  private store(writes: readonly Persist[]): void {
+    for (const { group, hardState, truncateFrom, entries } of writes) {
+      const disk = this.durable.get(group);
+      assert(disk !== undefined, "a group must be loaded before it is used");
+      disk.hardState = hardState ?? disk.hardState;
+      if (truncateFrom !== null) disk.entries.length = truncateFrom - 1;
+      disk.entries.push(...entries);
+    }
+  }
+
+  private read(
+    group: GroupId,
+    range: { readonly from: Index; readonly to: Index; readonly bytesMax: number },
+  ): readonly Entry[] {
+    assert(this.usable, "this storage is closed or lost its power");
+    const stored = this.durable.get(group)?.entries ?? [];
+    const { from, to, bytesMax } = range;
+    assert(from > 0 && from <= to && to <= stored.length, "entries outside the durable log");
+    const entries: Entry[] = [];
+    let bytes = 0;
+    for (const entry of verified(group, stored.slice(from - 1, to))) {
+      bytes += entry.payload.length;
+      if (entries.length > 0 && bytes > bytesMax) break;
+      entries.push(entry);
+    }
+    return entries;
+  }
+
+  private acceptedGroup(group: GroupId): AcceptedGroup {
+    const accepted = this.accepted.get(group);
+    assert(accepted !== undefined, "a group must be loaded before it is used");
+    return accepted;
+  }
+}
+
+function termAt(group: AcceptedGroup, index: Index): Term {
+  const term = group.terms[index - 1];
+  assert(term !== undefined, "term of an entry outside the log");
+  return term;
+}
+
+/** Payloads are shared, so a bug elsewhere could have changed one: it is found here, as damage on a disk would be. */
+function* verified(group: GroupId, entries: Iterable<Entry>): Iterable<Entry> {
+  for (const entry of entries) {
+    if (entryChecksum(entry) !== entry.checksum) throw damagedEntry(group, entry.index, "checksum mismatch");
+    yield entry;
+  }
+}

@@ -1,0 +1,57 @@
+/** The rules that every write to a log must obey, whatever it is stored in. Pure: looks at positions, never at a disk. */
+import { assert } from "../lib/assert.ts";
+import { entryChecksum } from "../lib/checksum.ts";
+import type { Entry, EntryId, HardState, Index, Persist, Term } from "../raft/mod.ts";
+
+/** Where the writes of one group have come to: all that the next one is judged by. */
+export interface Position {
+  /** The latest write of this life; 0 before the first. */
+  readonly seq: number;
+  readonly hardState: HardState;
+  readonly last: EntryId;
+  readonly compacted: EntryId;
+}
+
+/** Whether the write changes the disk at all; if not, it is a barrier. */
+export function changesDisk(write: Persist): boolean {
+  return write.hardState !== null || write.truncateFrom !== null || write.entries.length > 0;
+}
+
+/**
+ * The position after `write`, which must be a legal successor: a gap, a term that falls or a second vote would break a
+ * promise to other nodes, so any of them stops the process. `termAt` is asked for entries at or before the last one.
+ */
+export function positionAfter(position: Position, write: Persist, termAt: (index: Index) => Term): Position {
+  assert(write.seq === position.seq + 1, "the writes of a group must be numbered without a gap");
+  const hardState = write.hardState ?? position.hardState;
+  assertNoRegress(position.hardState, hardState);
+  let last = write.truncateFrom === null ? position.last : lastBefore(position, write.truncateFrom, termAt);
+  for (const entry of write.entries) {
+    assertFollows(last, entry);
+    last = { index: entry.index, term: entry.term };
+  }
+  assert(last.term <= hardState.term, "an entry must not be stored before its term (rule P3)");
+  return { seq: write.seq, hardState, last, compacted: position.compacted };
+}
+
+function assertNoRegress(before: HardState, after: HardState): void {
+  assert(Number.isSafeInteger(after.term), "a term is an integer below 2^53");
+  assert(after.term >= before.term, "the stored term never falls");
+  const sameVote = after.vote === before.vote;
+  assert(after.term > before.term || before.vote === null || sameVote, "a vote is never changed inside its term");
+}
+
+/** The last entry once everything from `index` on is gone. */
+function lastBefore({ last, compacted }: Position, index: Index, termAt: (index: Index) => Term): EntryId {
+  assert(index > compacted.index, "a truncation must not reach into the compacted prefix");
+  assert(index <= last.index + 1, "a truncation must begin inside the log or right behind it");
+  if (index === last.index + 1) return last;
+  if (index === compacted.index + 1) return compacted;
+  return { index: index - 1, term: termAt(index - 1) };
+}
+
+function assertFollows(last: EntryId, entry: Entry): void {
+  assert(entry.index === last.index + 1, "an entry must follow the last one without a gap");
+  assert(Number.isSafeInteger(entry.term) && entry.term >= last.term, "the terms of a log never fall");
+  assert(entry.checksum === entryChecksum(entry), "an entry must match its checksum before it is stored");
+}

@@ -1,0 +1,3 @@
+export * from "./transport.ts";
+export * from "./tcp.ts";
+export * from "./memory.ts";

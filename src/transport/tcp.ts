@@ -1,0 +1,138 @@
+/**
+ * Messages over TCP, on `node:net`. Each node dials every peer and only sends there; on what it accepted it only
+ * listens, so that neither side ever needs to agree on whose connection counts. What cannot be sent now is dropped and
+ * counted, never kept: Raft sends it again, and knows better what by then.
+ */
+import { assert } from "../lib/assert.ts";
+import type { Logger } from "../lib/logger.ts";
+import type { Message, NodeId } from "../raft/mod.ts";
+import { clusterIdBytes } from "../wire/mod.ts";
+import { Acceptor } from "./tcp_acceptor.ts";
+import { Dialer } from "./tcp_dialer.ts";
+import { newTransportCounters, type Transport } from "./transport.ts";
+
+export interface TcpAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface TcpPeer extends TcpAddress {
+  readonly id: NodeId;
+}
+
+/** Every queue and every wait of the transport. */
+export interface TcpLimits {
+  /** The largest frame sent and accepted. At least one append of the most payload, with one payload of the largest size on top. Bytes. */
+  readonly frameBytesMax: number;
+  /** What may wait for one peer; a peer that reads more slowly loses messages instead. At least one frame. Bytes. */
+  readonly sendQueueBytesMax: number;
+  /** The first wait before a lost connection is dialled again; it doubles with every failure. Milliseconds. */
+  readonly reconnectMinMs: number;
+  /** The longest such wait. Well below an election timeout, so that a peer that is back is not taken for dead. Milliseconds. */
+  readonly reconnectMaxMs: number;
+  /** When an attempt to connect is given up. Milliseconds. */
+  readonly connectTimeoutMs: number;
+  /** When a connection on which no write completes is taken for dead and dialled again. Milliseconds. */
+  readonly drainTimeoutMs: number;
+  /** When an accepted connection is closed that has not sent its first frame, or not the rest of one. Milliseconds. */
+  readonly silenceTimeoutMs: number;
+}
+
+export const defaultTcpLimits: TcpLimits = {
+  frameBytesMax: 8 * 1024 * 1024,
+  sendQueueBytesMax: 32 * 1024 * 1024,
+  reconnectMinMs: 20,
+  reconnectMaxMs: 250,
+  connectTimeoutMs: 1000,
+  drainTimeoutMs: 5000,
+  silenceTimeoutMs: 30_000,
+};
+
+export interface TcpOptions {
+  readonly self: NodeId;
+  /** 32 hexadecimal digits, the same on all nodes. */
+  readonly clusterId: string;
+  /** Where peers reach this node. */
+  readonly listen: TcpAddress;
+  /** The other nodes; nobody else is listened to. */
+  readonly peers: readonly TcpPeer[];
+  readonly limits: TcpLimits;
+  readonly logger: Logger;
+}
+
+export class TcpTransport implements Transport {
+  onMessage: (message: Message) => void = () => undefined;
+  readonly counters = newTransportCounters();
+  private readonly dialers: ReadonlyMap<NodeId, Dialer>;
+  private readonly acceptor: Acceptor;
+  private sweeper: ReturnType<typeof setInterval> | null = null;
+  private closed = false;
+
+  /** Opens nothing yet: see {@link listen}. */
+  constructor(private readonly options: TcpOptions) {
+    const { self, peers, limits, logger, listen } = options;
+    assert(limits.sendQueueBytesMax >= limits.frameBytesMax, "the send queue must hold one frame");
+    assert(
+      peers.every((peer) => peer.id !== self),
+      "a node is not its own peer",
+    );
+    const { counters } = this;
+    const clusterId = clusterIdBytes(options.clusterId);
+    this.dialers = new Map(peers.map((peer) => [peer.id, new Dialer({ peer, clusterId, limits, logger, counters })]));
+    this.acceptor = new Acceptor({
+      receiver: { self, clusterId, peers: new Set(peers.map((peer) => peer.id)) },
+      address: listen,
+      limits,
+      logger,
+      counters,
+      onMessage: (message) => {
+        if (!this.closed) this.onMessage(message);
+      },
+    });
+  }
+
+  /**
+   * Binds the port, then dials the peers. Rejects with a `ProaError`: PORT_BUSY when somebody listens there already,
+   * LOCAL_RESOURCE when the address cannot be bound for another reason.
+   */
+  async listen(): Promise<void> {
+    assert(!this.closed && this.sweeper === null, "a transport listens once");
+    const { drainTimeoutMs, silenceTimeoutMs } = this.options.limits;
+    this.sweeper = setInterval(() => this.sweep(), Math.min(drainTimeoutMs, silenceTimeoutMs) / 4);
+    try {
+      await this.acceptor.listen();
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+    for (const dialer of this.dialers.values()) dialer.start();
+  }
+
+  send(messages: readonly Message[]): void {
+    for (const message of messages) {
+      assert(message.from === this.options.self, "a node sends in its own name only");
+      const dialer = this.dialers.get(message.to);
+      if (dialer === undefined) this.counters.messagesDropped++;
+      else dialer.post(message);
+    }
+    for (const dialer of this.dialers.values()) dialer.flush();
+  }
+
+  connected(peer: NodeId): boolean {
+    return this.dialers.get(peer)?.connected ?? false;
+  }
+
+  close(): void {
+    this.closed = true;
+    if (this.sweeper !== null) clearInterval(this.sweeper);
+    for (const dialer of this.dialers.values()) dialer.close();
+    this.acceptor.close();
+  }
+
+  /** Looks for connections that are open and dead. */
+  private sweep(): void {
+    const nowMs = performance.now();
+    for (const dialer of this.dialers.values()) dialer.sweep(nowMs);
+    this.acceptor.sweep(nowMs);
+  }
+}

@@ -1,0 +1,180 @@
+/**
+ * The connections that peers, and strangers, make to us: read, never written to. Whoever sends anything but frames for
+ * us is cut off; whoever sends nothing may stay only as long as there is room.
+ */
+import { createServer, type Socket } from "node:net";
+import { assert } from "../lib/assert.ts";
+import { CorruptError } from "../lib/errors.ts";
+import type { Logger } from "../lib/logger.ts";
+import type { Message, NodeId } from "../raft/mod.ts";
+import { FrameReader, type DecodedFrame, type FrameReceiver } from "../wire/mod.ts";
+import type { TcpAddress, TcpLimits } from "./tcp.ts";
+import { listenError } from "./tcp_error.ts";
+import type { TransportCounters } from "./transport.ts";
+
+export interface AcceptorOptions {
+  readonly receiver: FrameReceiver;
+  readonly address: TcpAddress;
+  readonly limits: TcpLimits;
+  readonly logger: Logger;
+  readonly counters: TransportCounters;
+  /** Called in the event that brought the bytes; what it throws is not caught. */
+  readonly onMessage: (message: Message) => void;
+}
+
+interface Inbound {
+  readonly socket: Socket;
+  readonly address: string;
+  readonly reader: FrameReader;
+  /** Who sends here: null until the first frame, then never another. */
+  sender: NodeId | null;
+  /** Since when we wait for the first frame or for the rest of one. */
+  waitingSinceMs: number;
+}
+
+/** When the system begins to ask whether a silent peer is still there. Milliseconds. */
+const keepAliveMs = 10_000;
+
+export class Acceptor {
+  private readonly server = createServer((socket) => this.accept(socket));
+  /** In the order in which they came. */
+  private readonly inbounds = new Set<Inbound>();
+  /** Room for peers that reconnect faster than their old connections are noticed to be dead, and for strangers to be told apart. */
+  private readonly inboundsMax: number;
+  /** Whether hostile bytes were reported since the last sweep: they can come faster than a log should grow. */
+  private warned = false;
+  private closed = false;
+
+  constructor(private readonly options: AcceptorOptions) {
+    this.inboundsMax = 4 * options.receiver.peers.size + 16;
+  }
+
+  listen(): Promise<void> {
+    const { address, logger } = this.options;
+    return new Promise((resolve, reject) => {
+      this.server.on("error", (error) => {
+        logger.log("error", "listening failed", { address: `${address.host}:${address.port}`, reason: error.message });
+        reject(listenError(error, address));
+      });
+      this.server.listen({ host: address.host, port: address.port, exclusive: true }, resolve);
+    });
+  }
+
+  sweep(nowMs: number): void {
+    this.warned = false;
+    for (const inbound of this.inbounds) {
+      const waiting = inbound.sender === null || inbound.reader.partial;
+      const tooLong = nowMs - inbound.waitingSinceMs > this.options.limits.silenceTimeoutMs;
+      if (waiting && tooLong) this.refuse(inbound, "silent");
+    }
+  }
+
+  close(): void {
+    this.closed = true;
+    this.server.close();
+    for (const inbound of this.inbounds) inbound.socket.destroy();
+    this.inbounds.clear();
+  }
+
+  private accept(socket: Socket): void {
+    const { receiver, limits, counters } = this.options;
+    socket.on("error", () => undefined); // "close" follows
+    if (this.closed) {
+      socket.destroy();
+      return;
+    }
+    const inbound: Inbound = {
+      socket,
+      address: `${socket.remoteAddress}:${socket.remotePort}`,
+      reader: new FrameReader(receiver, limits.frameBytesMax),
+      sender: null,
+      waitingSinceMs: performance.now(),
+    };
+    counters.connectionsAccepted++;
+    socket.on("close", () => this.inbounds.delete(inbound));
+    socket.on("data", (chunk) => {
+      assert(typeof chunk !== "string", "no text encoding was asked for");
+      this.onData(inbound, chunk);
+    });
+    socket.setKeepAlive(true, keepAliveMs);
+    this.makeRoom();
+    this.inbounds.add(inbound);
+  }
+
+  /**
+   * A flood of connections must not keep a peer out: the newcomer stays, since a peer speaks at once, and of those
+   * that have not yet said who they are the oldest goes.
+   */
+  private makeRoom(): void {
+    if (this.inbounds.size < this.inboundsMax) return;
+    for (const inbound of this.inbounds) {
+      if (inbound.sender === null) return this.refuse(inbound, "too many connections");
+    }
+  }
+
+  private onData(inbound: Inbound, chunk: Uint8Array): void {
+    if (!this.inbounds.has(inbound)) return; // closed, and these bytes were on their way
+    const { reader } = inbound;
+    const wasPartial = reader.partial;
+    this.options.counters.bytesReceived += chunk.length;
+    reader.push(chunk);
+    let frames = 0;
+    for (let next = this.read(inbound); next !== null; next = this.read(inbound)) {
+      frames++;
+      this.deliver(inbound, next);
+    }
+    if (frames > 0 || !wasPartial) inbound.waitingSinceMs = performance.now();
+  }
+
+  /** The next message of `inbound`; null when there is none or no more will be read there. */
+  private read(inbound: Inbound): Message | null {
+    const { counters } = this.options;
+    if (!this.inbounds.has(inbound)) return null; // closed by what the last message caused
+    let decoded: DecodedFrame | null;
+    try {
+      decoded = inbound.reader.next();
+    } catch (error) {
+      if (!(error instanceof CorruptError)) throw error;
+      counters.framesCorrupt++;
+      this.cutOff(inbound, "corrupt frame", error.message);
+      return null;
+    }
+    if (decoded === null) return null;
+    if (decoded.kind === "message" && (inbound.sender ?? decoded.message.from) === decoded.message.from)
+      return decoded.message;
+    counters.framesForeign++;
+    this.cutOff(inbound, "foreign frame", decoded.kind === "foreign" ? decoded.reason : "sender");
+    return null;
+  }
+
+  private deliver(inbound: Inbound, message: Message): void {
+    if (inbound.sender === null) this.identify(inbound, message.from);
+    this.options.counters.messagesReceived++;
+    this.options.onMessage(message);
+  }
+
+  /** A peer has one connection to us: an older one is dead, only nobody told us. */
+  private identify(inbound: Inbound, sender: NodeId): void {
+    for (const other of this.inbounds) {
+      if (other.sender === sender) this.drop(other);
+    }
+    inbound.sender = sender;
+  }
+
+  private cutOff(inbound: Inbound, event: string, reason: string): void {
+    this.options.logger.log(this.warned ? "debug" : "warn", event, { address: inbound.address, reason });
+    this.warned = true;
+    this.drop(inbound);
+  }
+
+  private refuse(inbound: Inbound, reason: string): void {
+    this.options.counters.connectionsRefused++;
+    this.options.logger.log("debug", "connection refused", { address: inbound.address, reason });
+    this.drop(inbound);
+  }
+
+  private drop(inbound: Inbound): void {
+    this.inbounds.delete(inbound);
+    inbound.socket.destroy();
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * Entries of one AppendEntries as bytes: a table of fixed rows, and the payloads back to back behind it, never re-encoded.
+ * Refuses a batch that no correct leader sends (rule L14), before the core sees any of it.
+ */
+import { assert, unreachable } from "../lib/assert.ts";
+import { ByteReader } from "../lib/byte_reader.ts";
+import type { ByteWriter } from "../lib/byte_writer.ts";
+import { entryChecksum } from "../lib/checksum.ts";
+import { CorruptError } from "../lib/errors.ts";
+import type { Entry, EntryId, EntryKind, Term } from "../raft/mod.ts";
+
+/** A row of the table: term (8), kind (1), payload length (4), checksum (4). The index follows from the position. */
+export const entryRowBytes = 17;
+
+/** The entry part of a frame, checked by nobody but the checksum of the frame, which covers the table only. */
+export interface EntryBytes {
+  readonly table: Uint8Array;
+  readonly payloads: Uint8Array;
+}
+
+/** Between which entry and which term a batch must fit: it starts right after `previous` and holds no term above `termMax`. */
+export interface EntryBounds {
+  readonly previous: EntryId;
+  readonly termMax: Term;
+}
+
+/** Appends the rows of `entries`; their payloads must follow on the wire, in order. A batch that does not fit `bounds` is a bug. */
+export function writeEntryTable(writer: ByteWriter, entries: readonly Entry[], bounds: EntryBounds): void {
+  let { index, term } = bounds.previous;
+  for (const entry of entries) {
+    assert(entry.index === index + 1, "entries to send have a gap");
+    assert(entry.term >= term && entry.term <= bounds.termMax, "terms of entries to send out of order");
+    ({ index, term } = entry);
+    writer.u53(entry.term);
+    writer.u8(numberOfKind(entry.kind));
+    writer.u32(entry.payload.length);
+    writer.u32(entry.checksum);
+  }
+}
+
+/**
+ * Reads what {@link writeEntryTable} and the payloads say, all of both. The payloads of the result are views of
+ * `bytes.payloads`. Throws {@link CorruptError} when the batch does not fit `bounds` or a payload its checksum (rule P12).
+ */
+export function readEntries(bytes: EntryBytes, bounds: EntryBounds): readonly Entry[] {
+  const rows = new ByteReader(bytes.table);
+  const payloads = new ByteReader(bytes.payloads);
+  const entries: Entry[] = [];
+  let { index, term } = bounds.previous;
+  if (term > bounds.termMax) throw new CorruptError("the previous entry is of a term above the message's");
+  while (rows.remaining > 0) {
+    index++;
+    if (!Number.isSafeInteger(index)) throw new CorruptError("an index of 2^53 or more");
+    const row = { term: rows.u53(), kind: kindOfNumber(rows.u8()), payloadLength: rows.u32(), checksum: rows.u32() };
+    if (row.term < term || row.term > bounds.termMax) throw new CorruptError("terms of entries out of order");
+    term = row.term;
+    const entry = { index, term, kind: row.kind, payload: payloads.bytes(row.payloadLength), checksum: row.checksum };
+    if (entryChecksum(entry) !== entry.checksum) throw new CorruptError(`entry ${index} does not match its checksum`);
+    entries.push(entry);
+  }
+  if (payloads.remaining > 0) throw new CorruptError("more payload than the entries have");
+  return entries;
+}
+
+function numberOfKind(kind: EntryKind): number {
+  switch (kind) {
+    case "noop":
+      return 1;
+    case "commands":
+      return 2;
+    case "membership":
+      return 3;
+    default:
+      return unreachable(kind);
+  }
+}
+
+function kindOfNumber(kind: number): EntryKind {
+  switch (kind) {
+    case 1:
+      return "noop";
+    case 2:
+      return "commands";
+    case 3:
+      return "membership";
+    default:
+      throw new CorruptError("unknown kind of entry");
+  }
+}

@@ -1,0 +1,175 @@
+/**
+ * Messages as a kind number and a positional array of their own fields: what stands in which place.
+ * Refuses fields that do not fit the kind; knows nothing of frames, addresses and checksums.
+ */
+import { unreachable } from "../lib/assert.ts";
+import { CorruptError } from "../lib/errors.ts";
+import type {
+  AppendEntries,
+  AppendEntriesResponse,
+  EntryId,
+  GroupId,
+  Message,
+  MessageKind,
+  NodeId,
+  Term,
+} from "../raft/mod.ts";
+import { readEntries, type EntryBytes } from "./entry_codec.ts";
+import type { Field, FieldReader } from "./msgpack.ts";
+
+/** From whom to whom a message goes, in which group: what the header of the frame says. */
+export interface Route {
+  readonly group: GroupId;
+  readonly from: NodeId;
+  readonly to: NodeId;
+}
+
+const numbers: Readonly<Record<MessageKind, number>> = {
+  RequestPreVote: 1,
+  RequestPreVoteResponse: 2,
+  RequestVote: 3,
+  RequestVoteResponse: 4,
+  AppendEntries: 5,
+  AppendEntriesResponse: 6,
+  Heartbeat: 7,
+  HeartbeatResponse: 8,
+  ReadIndex: 9,
+  ReadIndexResponse: 10,
+  TimeoutNow: 11,
+};
+
+/** The number of a kind on the wire. Numbers are never given to another kind. */
+export function kindNumber(kind: MessageKind): number {
+  return numbers[kind];
+}
+
+/** The fields of `message` in their order: the term, then those of its kind. Route and entries travel elsewhere in the frame. */
+export function fieldsOf(message: Message): readonly Field[] {
+  const { term } = message;
+  switch (message.kind) {
+    case "RequestPreVote":
+      return [term, message.lastLog.index, message.lastLog.term];
+    case "RequestPreVoteResponse":
+      return [term, message.granted, message.campaignTerm];
+    case "RequestVote":
+      return [term, message.lastLog.index, message.lastLog.term, message.transfer];
+    case "RequestVoteResponse":
+      return [term, message.granted];
+    case "AppendEntries":
+      return [term, message.previous.index, message.previous.term, message.commitIndex, message.session];
+    case "AppendEntriesResponse":
+      return [term, message.session, message.boot, ...fieldsOfOutcome(message.outcome)];
+    case "Heartbeat":
+      return [term, message.commitIndex, message.round, message.session];
+    case "HeartbeatResponse":
+      return [term, message.round, message.session, message.boot];
+    case "ReadIndex":
+      return [term, message.request, message.boot];
+    case "ReadIndexResponse":
+      return [term, message.request, message.boot, message.index];
+    case "TimeoutNow":
+      return [term];
+    default:
+      return unreachable(message);
+  }
+}
+
+/**
+ * The message of kind number `kind` that `fields` and `entries` tell of. Payloads are views of `entries`.
+ * Throws {@link CorruptError} on an unknown kind, on fields or entries too few, too many or out of range (rule L14).
+ */
+export function messageOf(kind: number, route: Route, fields: FieldReader, entries: EntryBytes): Message {
+  if (kind !== numbers.AppendEntries && entries.table.length + entries.payloads.length > 0) {
+    throw new CorruptError("entries in a message that has none");
+  }
+  const message = readMessage(kind, { ...route, term: fields.integer() }, fields, entries);
+  fields.end();
+  return message;
+}
+
+type Envelope = Route & { readonly term: Term };
+
+/** The literals below are evaluated from top to bottom, so the fields stand in the order of {@link fieldsOf}. */
+function readMessage(kind: number, envelope: Envelope, fields: FieldReader, entries: EntryBytes): Message {
+  switch (kind) {
+    case numbers.RequestPreVote:
+      return { kind: "RequestPreVote", ...envelope, lastLog: readEntryId(fields) };
+    case numbers.RequestPreVoteResponse:
+      return { kind: "RequestPreVoteResponse", ...envelope, granted: fields.flag(), campaignTerm: fields.integer() };
+    case numbers.RequestVote:
+      return { kind: "RequestVote", ...envelope, lastLog: readEntryId(fields), transfer: fields.flag() };
+    case numbers.RequestVoteResponse:
+      return { kind: "RequestVoteResponse", ...envelope, granted: fields.flag() };
+    case numbers.AppendEntries:
+      return readAppendEntries(envelope, fields, entries);
+    case numbers.AppendEntriesResponse:
+      return readAppendEntriesResponse(envelope, fields);
+    case numbers.Heartbeat:
+      return {
+        kind: "Heartbeat",
+        ...envelope,
+        commitIndex: fields.integer(),
+        round: fields.integer(),
+        session: fields.integer(),
+      };
+    case numbers.HeartbeatResponse:
+      return {
+        kind: "HeartbeatResponse",
+        ...envelope,
+        round: fields.integer(),
+        session: fields.integer(),
+        boot: fields.integer(),
+      };
+    case numbers.ReadIndex:
+      return { kind: "ReadIndex", ...envelope, request: fields.integer(), boot: fields.integer() };
+    case numbers.ReadIndexResponse:
+      return {
+        kind: "ReadIndexResponse",
+        ...envelope,
+        request: fields.integer(),
+        boot: fields.integer(),
+        index: fields.integer(),
+      };
+    case numbers.TimeoutNow:
+      return { kind: "TimeoutNow", ...envelope };
+    default:
+      throw new CorruptError("unknown kind of message");
+  }
+}
+
+function readAppendEntries(envelope: Envelope, fields: FieldReader, bytes: EntryBytes): AppendEntries {
+  const previous = readEntryId(fields);
+  return {
+    kind: "AppendEntries",
+    ...envelope,
+    previous,
+    entries: readEntries(bytes, { previous, termMax: envelope.term }),
+    commitIndex: fields.integer(),
+    session: fields.integer(),
+  };
+}
+
+function readAppendEntriesResponse(envelope: Envelope, fields: FieldReader): AppendEntriesResponse {
+  return {
+    kind: "AppendEntriesResponse",
+    ...envelope,
+    session: fields.integer(),
+    boot: fields.integer(),
+    outcome: readOutcome(fields),
+  };
+}
+
+function fieldsOfOutcome(outcome: AppendEntriesResponse["outcome"]): readonly Field[] {
+  if (outcome.kind === "accepted") return [true, outcome.matchIndex];
+  return [false, outcome.previousIndex, outcome.hint.index, outcome.hint.term];
+}
+
+function readOutcome(fields: FieldReader): AppendEntriesResponse["outcome"] {
+  const accepted = fields.flag();
+  if (accepted) return { kind: "accepted", matchIndex: fields.integer() };
+  return { kind: "rejected", previousIndex: fields.integer(), hint: readEntryId(fields) };
+}
+
+function readEntryId(fields: FieldReader): EntryId {
+  return { index: fields.integer(), term: fields.integer() };
+}

@@ -1,0 +1,167 @@
+/** A group of real nodes in one process: memory storage, memory network, one virtual clock. Nothing happens until a test lets it. */
+import { assert } from "../../src/lib/assert.ts";
+import { ByteReader } from "../../src/lib/byte_reader.ts";
+import { ByteWriter } from "../../src/lib/byte_writer.ts";
+import { silentLogger } from "../../src/lib/logger.ts";
+import { seededRandom } from "../../src/lib/random.ts";
+import { Store } from "../../src/kv/mod.ts";
+import { type Consistency, defaultLimits, Node, type NodeLimits, type ReadOutcome, type WriteOutcome } from "../../src/node/mod.ts";
+import { MemoryStorage } from "../../src/storage/memory.ts";
+import { MemoryNetwork } from "../../src/transport/mod.ts";
+import { type CommandResult, type GetAnswer, readGetAnswer, readResult, writeGet, writePut } from "../../src/wire/mod.ts";
+import { VirtualClock } from "../helpers/virtual_clock.ts";
+
+const clusterId = "0123456789abcdef0123456789abcdef";
+const utf8 = new TextEncoder();
+
+/** A write as its client saw it end; null while it waits. */
+export type WriteEnd = { readonly kind: "applied"; readonly result: CommandResult } | Exclude<WriteOutcome, { kind: "applied" }>;
+export type ReadEnd = { readonly kind: "answered"; readonly answer: GetAnswer } | Exclude<ReadOutcome, { kind: "answered" }>;
+
+export class TestCluster {
+  readonly clock = new VirtualClock();
+  readonly network: MemoryNetwork;
+  readonly limits: NodeLimits;
+  private readonly ids: readonly number[];
+  private readonly running = new Map<number, Node>();
+  private readonly disks = new Map<number, MemoryStorage>();
+  private readonly autoComplete: boolean;
+
+  constructor(options: { readonly nodes: number; readonly seed?: number; readonly autoComplete?: boolean; readonly limits?: Partial<NodeLimits> }) {
+    this.ids = Array.from({ length: options.nodes }, (_, i) => i + 1);
+    this.limits = { ...defaultLimits, ...options.limits };
+    this.autoComplete = options.autoComplete ?? true;
+    this.network = new MemoryNetwork({ random: seededRandom(options.seed ?? 1), clusterId, encode: true });
+    for (const id of this.ids) {
+      this.disks.set(id, new MemoryStorage({ autoComplete: this.autoComplete }));
+      this.start(id);
+    }
+  }
+
+  start(id: number): void {
+    const servers = this.ids.map((server) => ({ id: server, replicate: `127.0.0.1:${4000 + server}`, service: `127.0.0.1:${5000 + server}` }));
+    const node = new Node(
+      {
+        id,
+        cluster: "test",
+        clusterId,
+        version: "0.0.0",
+        pid: id,
+        servers,
+        bootstrap: { voters: this.ids, learners: [] },
+        limits: this.limits,
+        transportKind: "memory",
+      },
+      {
+        storage: this.disk(id),
+        transport: this.network.attach(id),
+        clock: this.clock,
+        random: seededRandom(100 + id + this.disks.size),
+        logger: silentLogger,
+        newMachine: () => new Store(),
+      },
+    );
+    this.running.set(id, node);
+  }
+
+  /** Cuts the power: the node is gone with all that its disk had not confirmed. */
+  crash(id: number): void {
+    this.node(id).stop();
+    this.running.delete(id);
+    this.disks.set(id, this.disk(id).crash());
+  }
+
+  node(id: number): Node {
+    const node = this.running.get(id);
+    assert(node !== undefined, `node ${id} does not run`);
+    return node;
+  }
+
+  disk(id: number): MemoryStorage {
+    const disk = this.disks.get(id);
+    assert(disk !== undefined, `there is no node ${id}`);
+    return disk;
+  }
+
+  get nodes(): readonly Node[] {
+    return [...this.running.values()];
+  }
+
+  /** Runs turns and delivers messages until nothing moves. */
+  settle(): void {
+    for (let moves = 0; this.clock.runDeferred() || this.network.deliverOne(); moves++) {
+      assert(moves < 1_000_000, "the nodes never fall silent");
+    }
+  }
+
+  advance(milliseconds: number): void {
+    this.clock.advance(milliseconds, () => this.settle());
+  }
+
+  /** Lets time pass until `condition` holds; at most a virtual minute. */
+  until(condition: () => boolean): void {
+    this.settle();
+    for (let steps = 0; !condition(); steps++) {
+      assert(steps < 6000, "the condition never came true");
+      this.advance(10);
+    }
+  }
+
+  /** The one node that leads the newest term, waiting for an election if need be. */
+  leader(): Node {
+    let found: Node | undefined;
+    this.until(() => {
+      found = this.nodes.find((node) => node.view(0).role === "leader" && node.view(0).ready);
+      return found !== undefined;
+    });
+    assert(found !== undefined, "until() came back without a leader");
+    return found;
+  }
+
+  /** Some node that does not lead. */
+  follower(): Node {
+    const leader = this.leader();
+    this.until(() => this.nodes.every((node) => node.view(0).ready));
+    const follower = this.nodes.find((node) => node !== leader);
+    assert(follower !== undefined, "there is no follower");
+    return follower;
+  }
+
+  put(node: Node, key: string, value: string | Uint8Array): { end: WriteEnd | null } {
+    const writer = new ByteWriter();
+    writePut(writer, { key: utf8.encode(key), value: typeof value === "string" ? utf8.encode(value) : value, ifRevision: null });
+    const waiting: { end: WriteEnd | null } = { end: null };
+    node.write(0, { commands: writer.take(), count: 1 }, (outcome) => {
+      assert(waiting.end === null, "a write ended twice");
+      waiting.end = outcome.kind === "applied" ? { kind: "applied", result: readResult(new ByteReader(outcome.results)) } : outcome;
+    });
+    return waiting;
+  }
+
+  get(node: Node, key: string, consistency: Consistency = "linearizable"): { end: ReadEnd | null } {
+    const writer = new ByteWriter();
+    writeGet(writer, utf8.encode(key));
+    const waiting: { end: ReadEnd | null } = { end: null };
+    node.read(0, { queries: writer.take(), count: 1, consistency }, (outcome) => {
+      assert(waiting.end === null, "a read ended twice");
+      waiting.end = outcome.kind === "answered" ? { kind: "answered", answer: readGetAnswer(new ByteReader(outcome.answers.slice())) } : outcome;
+    });
+    return waiting;
+  }
+
+  /** Cuts `id` off from everybody, both ways. */
+  isolate(id: number): void {
+    for (const other of this.ids) {
+      if (other === id) continue;
+      this.network.block(id, other);
+      this.network.block(other, id);
+    }
+  }
+}
+
+/** The text that a read found, or null. */
+export function textOf(read: { readonly end: ReadEnd | null }): string | null {
+  assert(read.end?.kind === "answered", "the read was not answered");
+  const { state } = read.end.answer;
+  return state === null ? null : new TextDecoder().decode(state.value);
+}

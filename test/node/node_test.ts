@@ -1,0 +1,199 @@
+/** The real node in virtual time: requests, elections, crashes and what the waiting clients are told. */
+import { expect, test } from "bun:test";
+import { TestCluster, textOf } from "./cluster.ts";
+
+test("three nodes elect one leader, and a put reaches all of them", () => {
+  const cluster = new TestCluster({ nodes: 3 });
+  const leader = cluster.leader();
+  const put = cluster.put(leader, "a", "1");
+  cluster.settle();
+  expect(put.end?.kind).toBe("applied");
+  cluster.until(() => cluster.nodes.every((node) => textOf(cluster.get(node, "a", "stale")) === "1"));
+  expect(new Set(cluster.nodes.map((node) => node.status(0).state_hash)).size).toBe(1);
+  expect(cluster.nodes.filter((node) => node.view(0).role === "leader").length).toBe(1);
+});
+
+test("a node alone commits again and applies again what it had before a restart (rule P15)", () => {
+  const cluster = new TestCluster({ nodes: 1 });
+  const put = cluster.put(cluster.leader(), "a", "1");
+  cluster.settle();
+  expect(put.end?.kind).toBe("applied");
+  cluster.crash(1);
+  cluster.start(1);
+  expect(cluster.node(1).view(0).revision).toBe(1);
+  const get = cluster.get(cluster.leader(), "a");
+  cluster.settle();
+  expect(textOf(get)).toBe("1");
+});
+
+test("a node alone acknowledges nothing before its disk has it (rule P2)", () => {
+  const cluster = new TestCluster({ nodes: 1, autoComplete: false });
+  cluster.until(() => {
+    cluster.disk(1).completeAll();
+    cluster.settle();
+    return cluster.node(1).view(0).ready;
+  });
+  const put = cluster.put(cluster.node(1), "a", "1");
+  cluster.advance(500);
+  expect(put.end).toBeNull();
+  cluster.disk(1).completeAll();
+  cluster.settle();
+  expect(put.end?.kind).toBe("applied");
+});
+
+test("all writes of a turn share one entry", () => {
+  const cluster = new TestCluster({ nodes: 3 });
+  const leader = cluster.leader();
+  const before = leader.status(0).last_index;
+  const puts = Array.from({ length: 100 }, (_, i) => cluster.put(leader, `k${i}`, "v"));
+  cluster.settle();
+  expect(puts.every((put) => put.end?.kind === "applied")).toBe(true);
+  expect(leader.status(0).last_index).toBe(before + 1);
+  const revisions = puts.map((put) => (put.end?.kind === "applied" ? put.end.result.revision : 0));
+  expect(new Set(revisions).size).toBe(100);
+});
+
+test("a follower refuses writes and names the leader, and answers reads itself at a confirmed index (rule R3)", () => {
+  const cluster = new TestCluster({ nodes: 3 });
+  const leader = cluster.leader();
+  const follower = cluster.follower();
+  expect(cluster.put(follower, "a", "1").end).toEqual({ kind: "notApplied", reason: "notLeader", leader: leader.id });
+  const put = cluster.put(leader, "a", "2");
+  cluster.settle();
+  expect(put.end?.kind).toBe("applied");
+  const get = cluster.get(follower, "a");
+  cluster.settle();
+  cluster.advance(300);
+  expect(textOf(get)).toBe("2");
+});
+
+test("a leader that is cut off tells its clients that the outcome is unknown, and acknowledges nothing (rule E5)", () => {
+  const cluster = new TestCluster({ nodes: 3 });
+  const old = cluster.leader();
+  cluster.isolate(old.id);
+  const put = cluster.put(old, "a", "lost");
+  const get = cluster.get(old, "a");
+  cluster.advance(2 * cluster.limits.electionTimeoutMs + 200);
+  expect(old.view(0).role).not.toBe("leader");
+  expect(get.end?.kind).toBe("notApplied");
+  cluster.advance(cluster.limits.electionTimeoutMs);
+  expect(put.end).toEqual({ kind: "unknown", reason: "leadershipLost" });
+  cluster.until(() => cluster.nodes.some((node) => node !== old && node.view(0).role === "leader"));
+});
+
+test("a write whose place another entry takes is told that it was not applied (rule C3)", () => {
+  const cluster = new TestCluster({ nodes: 3, limits: { electionTimeoutMs: 1000 } });
+  const old = cluster.leader();
+  cluster.isolate(old.id);
+  const lost = cluster.put(old, "a", "lost");
+  cluster.settle();
+  const next = (): (typeof cluster.nodes)[number] | undefined =>
+    cluster.nodes.find((node) => node !== old && node.view(0).role === "leader" && node.view(0).ready);
+  // The others need at most two timeouts to elect; the old leader waits one more before it gives up on the write.
+  cluster.until(() => next() !== undefined);
+  const leader = next();
+  if (leader === undefined) throw new Error("no leader");
+  const kept = cluster.put(leader, "a", "kept");
+  cluster.settle();
+  cluster.network.heal();
+  cluster.advance(400);
+  expect(kept.end?.kind).toBe("applied");
+  expect(lost.end === null || lost.end.kind !== "applied").toBe(true);
+  cluster.until(() => lost.end !== null && textOf(cluster.get(old, "a", "stale")) === "kept");
+  expect(["notApplied", "unknown"]).toContain(lost.end?.kind);
+});
+
+test("leadership moves to the node that was asked for, and the writes under way are applied", () => {
+  const cluster = new TestCluster({ nodes: 3 });
+  const leader = cluster.leader();
+  const target = cluster.follower();
+  const put = cluster.put(leader, "a", "1");
+  let end: string | null = null;
+  leader.transferLeader(0, target.id, (outcome) => (end = outcome.kind === "transferred" ? `to ${outcome.leader}` : outcome.kind));
+  const queued = cluster.put(leader, "b", "2");
+  cluster.settle();
+  expect(end).toBe(`to ${target.id}`);
+  expect(put.end?.kind).toBe("applied");
+  // What arrives during a transfer is not proposed: the client is told where to go, and that nothing happened.
+  expect(queued.end).toMatchObject({ kind: "notApplied" });
+  expect(cluster.leader()).toBe(target);
+});
+
+test("a transfer to itself, to a stranger, or from a follower is refused (rule T3)", () => {
+  const cluster = new TestCluster({ nodes: 3 });
+  const leader = cluster.leader();
+  const follower = cluster.follower();
+  const ends: unknown[] = [];
+  leader.transferLeader(0, leader.id, (outcome) => ends.push(outcome));
+  leader.transferLeader(0, 9, (outcome) => ends.push(outcome));
+  follower.transferLeader(0, follower.id, (outcome) => ends.push(outcome));
+  expect(ends).toEqual([
+    { kind: "refused", reason: "alreadyLeader" },
+    { kind: "refused", reason: "unknownNode" },
+    { kind: "notApplied", reason: "notLeader", leader: leader.id },
+  ]);
+});
+
+test("a transfer to a node that does not answer ends, and the leader goes on", () => {
+  const cluster = new TestCluster({ nodes: 3 });
+  const leader = cluster.leader();
+  const target = cluster.follower();
+  cluster.isolate(target.id);
+  const before = cluster.put(leader, "a", "1");
+  cluster.settle();
+  expect(before.end?.kind).toBe("applied");
+  const ends: string[] = [];
+  leader.transferLeader(0, target.id, (outcome) => ends.push(outcome.kind));
+  const during = cluster.put(leader, "b", "2");
+  cluster.advance(2 * cluster.limits.electionTimeoutMs + 100);
+  expect(ends).toEqual(["timedOut"]);
+  expect(during.end?.kind).toBe("applied");
+  expect(leader.view(0).role).toBe("leader");
+});
+
+test("beyond the limit of queued bytes a write is refused at once (rule L12)", () => {
+  const cluster = new TestCluster({ nodes: 3, limits: { queuedBytesMax: 4096, payloadBytesMax: 1024, uncommittedBytesMax: 4096 } });
+  const leader = cluster.leader();
+  const puts = Array.from({ length: 8 }, () => cluster.put(leader, "a", new Uint8Array(1000)));
+  expect(puts.filter((put) => put.end?.kind === "notApplied").length).toBe(4);
+  cluster.settle();
+  expect(puts.filter((put) => put.end?.kind === "applied").length).toBe(4);
+});
+
+test("every acknowledged write survives the crash of all nodes", () => {
+  const cluster = new TestCluster({ nodes: 3, seed: 7 });
+  const acknowledged: string[] = [];
+  for (let round = 0; round < 10; round++) {
+    const leader = cluster.leader();
+    for (let i = 0; i < 20; i++) {
+      const key = `r${round}k${i}`;
+      const put = cluster.put(leader, key, key);
+      if (i % 3 === 0) cluster.settle();
+      if (put.end?.kind === "applied") acknowledged.push(key);
+    }
+    for (const id of [1, 2, 3]) cluster.crash(id);
+    for (const id of [1, 2, 3]) cluster.start(id);
+  }
+  const leader = cluster.leader();
+  expect(acknowledged.length).toBeGreaterThan(50);
+  for (const key of acknowledged) {
+    const get = cluster.get(leader, key);
+    cluster.settle();
+    expect(textOf(get)).toBe(key);
+  }
+});
+
+test("a node that stops tells all who wait", () => {
+  const cluster = new TestCluster({ nodes: 3 });
+  const leader = cluster.leader();
+  cluster.isolate(leader.id);
+  const proposed = cluster.put(leader, "a", "1");
+  cluster.settle();
+  const queued = cluster.put(leader, "b", "2");
+  const read = cluster.get(leader, "a");
+  leader.stop();
+  expect(proposed.end).toEqual({ kind: "unknown", reason: "stopping" });
+  expect(queued.end).toMatchObject({ kind: "notApplied", reason: "stopping" });
+  expect(read.end).toMatchObject({ kind: "notApplied", reason: "stopping" });
+  expect(cluster.put(leader, "c", "3").end).toMatchObject({ kind: "notApplied", reason: "stopping" });
+});
