@@ -1,6 +1,7 @@
 /** The routes about the node and its cluster: status, health, leadership. */
 import { z } from "zod";
 import { classifyFetchFailure } from "../client/fetch_failure.ts";
+import { parseJson } from "../client/json.ts";
 import { ProaError } from "../lib/errors.ts";
 import type { TransferOutcome } from "../node/mod.ts";
 import type { NodeId } from "../raft/mod.ts";
@@ -63,19 +64,12 @@ export const postTransfer: Handler = async (exchange) => {
 };
 
 function parseTransfer(bytes: Uint8Array): z.infer<typeof transferBody> {
-  const parsed = transferBody.safeParse(bytes.length === 0 ? {} : parseJson(bytes));
+  const value = bytes.length === 0 ? {} : parseJson(bytes);
+  if (value === undefined) throw badBody("it is not JSON");
+  const parsed = transferBody.safeParse(value);
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map(({ path, message }) => (path.length === 0 ? message : `${path.join(".")}: ${message}`));
   throw badBody(problems.join("; "));
-}
-
-function parseJson(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch (error) {
-    if (!(error instanceof SyntaxError || error instanceof TypeError || error instanceof RangeError)) throw error;
-    throw badBody("it is not JSON"); // not UTF-8 is a TypeError, nested too deeply a RangeError
-  }
 }
 
 function badBody(problem: string): ProaError {

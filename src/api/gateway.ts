@@ -169,6 +169,9 @@ export class Gateway {
         return;
       case "refused": {
         const { response, error } = outcome;
+        if (response.status === "unknown" && error.applied === "no") {
+          return this.fail(pending, unknownError({ kind: "connection", leader, why: "its answer contradicts itself" }));
+        }
         const reason = response.status === "notApplied" ? reasonToHold(error) : null;
         if (reason === null) return this.fail(pending, error);
         this.deadlines.add(pending);

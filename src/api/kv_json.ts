@@ -1,10 +1,6 @@
 /** Ranges as JSON: bytes that are UTF-8 as text, others in base64. */
-import { isUtf8 } from "node:buffer";
+import { jsonBytes, percentEncode } from "../client/key_text.ts";
 import type { RangeAnswer, RangeItem } from "../wire/mod.ts";
-import { percentEncode } from "./percent.ts";
-
-/** Keeps a byte order mark, which is part of the key. */
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** The answer of `GET /v1/kv`. Copies everything it needs. */
 export function rangePage(
@@ -23,18 +19,13 @@ export function rangePage(
 
 function itemJson({ key, state }: RangeItem, { keysOnly }: { readonly keysOnly: boolean }): Record<string, unknown> {
   return {
-    ...bytesJson("key", key),
-    ...(!keysOnly && bytesJson("value", state.value)),
+    ...jsonBytes("key", key),
+    ...(!keysOnly && jsonBytes("value", state.value)),
     create_revision: state.createRevision,
     mod_revision: state.modRevision,
     version: state.version,
     lease: state.lease,
   };
-}
-
-function bytesJson(name: "key" | "value", bytes: Uint8Array): Record<string, string> {
-  if (isUtf8(bytes)) return { [name]: utf8.decode(bytes) };
-  return { [`${name}_b64`]: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64") };
 }
 
 /** The lowest key above `key`. */

@@ -7,9 +7,8 @@ import { revisionCondition, tagOfRevision } from "./conditions.ts";
 import { submit } from "./exchange.ts";
 import type { Batch, Exchange, Handler } from "./exchange.ts";
 import { rangePage } from "./kv_json.ts";
-import { percentDecode } from "./percent.ts";
 import { bytesResponse, jsonResponse } from "./responses.ts";
-import { bytesParameter, choiceParameter, integerParameter, isFoldable, parseQuery } from "./target.ts";
+import { bytesParameter, choiceParameter, decodedBytes, integerParameter, isFoldable, parseQuery } from "./target.ts";
 import type { Query } from "./target.ts";
 
 /** Where the path of a key begins. */
@@ -128,7 +127,7 @@ function keyInPath({ target }: Exchange, known?: readonly string[]): Uint8Array 
   const inQuery = "the segments . and .. do not survive in a path: use /v1/kv?key=";
   if (text === "") throw invalid("Cannot read the request: the path names no key", inQuery);
   if (isFoldable(text)) throw invalid("Cannot read the request: the path has a segment . or .., or a backslash", inQuery);
-  return percentDecode(text, "the key");
+  return decodedBytes(text, "the key");
 }
 
 /** The key of `?key=`, which excludes a range; null without it. */

@@ -2,8 +2,8 @@
  * What a request asks for: its path and its query, taken from the URL as text. Not through `URL`, which would fold dot
  * segments, so that a key would silently become another one.
  */
+import { percentDecode } from "../client/key_text.ts";
 import { ProaError } from "../lib/errors.ts";
-import { percentDecode } from "./percent.ts";
 import { nearest } from "./suggestion.ts";
 
 export interface Target {
@@ -46,7 +46,14 @@ export function parseQuery(query: string, known: readonly string[]): Query {
 /** The bytes of the parameter `name`, null without it. A `+` is a space, as everywhere in queries. */
 export function bytesParameter(query: Query, name: string): Uint8Array<ArrayBuffer> | null {
   const text = query.get(name);
-  return text === undefined ? null : percentDecode(text.replaceAll("+", "%20"), `the query parameter ${name}`);
+  return text === undefined ? null : decodedBytes(text.replaceAll("+", "%20"), `the query parameter ${name}`);
+}
+
+/** The bytes that `text` stands for; `what` it is, for the error. */
+export function decodedBytes(text: string, what: string): Uint8Array<ArrayBuffer> {
+  const bytes = percentDecode(text);
+  if (bytes === null) throw invalid(`${what} has a % without two hexadecimal digits`, "write % itself as %25");
+  return bytes;
 }
 
 /** The parameter `name`, which must be one of `choices`; null without it. */

@@ -32,6 +32,9 @@ const pauseMs = { first: 50, longest: 400 };
 /** What is left of the deadline for an answer to travel, at most, in milliseconds. */
 const marginMsMax = 50;
 
+/** With less time left than this a write is not sent any more: its outcome would be unknown. Milliseconds. */
+const sendMsMin = 2;
+
 /** What one endpoint said, when it was not the answer. */
 interface Setback {
   readonly reason: string;
@@ -89,7 +92,8 @@ export class HttpClient {
         const fairMs = remainingMs / (endpoints.length - at);
         const result = await attempt(endpoint, endpoints.length === 1 ? remainingMs : Math.min(fairMs, shareMs * 2 ** round));
         if (result.kind === "answered") return result.answer;
-        setbacks.set(endpoint, result);
+        const isCutShort = fairMs < shareMs && result.refusal === null && !result.nobody;
+        if (!isCutShort || !setbacks.has(endpoint)) setbacks.set(endpoint, result); // haste hides no reason
       }
       const isDeserted = [...setbacks.values()].every(({ nobody }) => nobody);
       if (isDeserted && round > 0) throw giveUp(request, setbacks); // nobody listens, and waiting does not change that
@@ -111,6 +115,7 @@ export class HttpClient {
     if (probe.kind === "failed") return setbackOf(probe);
     if (probe.answer.status !== 200) return refusedBy(notReady(request, probe.answer));
     const remainingMs = this.remainingMs();
+    if (remainingMs < sendMsMin) return { kind: "setback", reason: "ready, but too late", nobody: false, refusal: null };
     const result = await this.ask(endpoint, withTimeout(request, remainingMs), remainingMs);
     if (result.kind === "failed") {
       if (result.sent === "no") return setbackOf(result);

@@ -50,7 +50,7 @@ export async function exchange(endpoint: string, request: HttpRequest, limits: E
     });
     clearTimeout(beginTimer);
     const body = new Uint8Array(await response.arrayBuffer());
-    if (!response.headers.has("X-Proa-Node")) return { kind: "failed", sent: "maybe", reason: "not a proa node" };
+    if (!response.headers.get("X-Proa-Node")) return { kind: "failed", sent: "maybe", reason: "not a proa node" };
     return { kind: "answered", answer: { endpoint, status: response.status, headers: response.headers, body } };
   } catch (error) {
     return { kind: "failed", ...classifyFetchFailure(error) };

@@ -35,7 +35,7 @@ export async function getKey(
 ): Promise<ReadValue> {
   const answer = await client.read({
     method: "GET",
-    path: `${keyPath(key)}?consistency=${consistency}`,
+    path: `${keyPath(key)}&consistency=${consistency}`,
     doing: `get ${shownKey(key)}`,
   });
   const facts = {
@@ -128,8 +128,9 @@ async function requestDeletion(client: HttpClient, request: ClientRequest): Prom
   return { revision: numberField(answer, body, "revision"), deleted: numberField(answer, body, "deleted") };
 }
 
+/** In the query, because a URL parser folds a path that ends in the key `..`. */
 function keyPath(key: Uint8Array): string {
-  return `/v1/kv/${percentEncode(key)}`;
+  return `/v1/kv?key=${percentEncode(key)}`;
 }
 
 function rangeQuery({ start, end }: KeyRange): string {

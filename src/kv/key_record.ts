@@ -11,13 +11,20 @@ export interface KeyRecord extends KeyState, RecordHash {
 }
 
 /** The first record of a key: version 1. Takes over `value`. */
-export function createdRecord(put: { readonly key: Uint8Array; readonly value: Uint8Array; readonly revision: number }): KeyRecord {
+export function createdRecord(put: {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+  readonly revision: number;
+}): KeyRecord {
   const { value, revision } = put;
   return newRecord(crc32(put.key), { value, createRevision: revision, modRevision: revision, version: 1, lease: 0 });
 }
 
 /** The record that follows `previous` when its key is put again. Takes over `value`. */
-export function overwrittenRecord(previous: KeyRecord, put: { readonly value: Uint8Array; readonly revision: number }): KeyRecord {
+export function overwrittenRecord(
+  previous: KeyRecord,
+  put: { readonly value: Uint8Array; readonly revision: number },
+): KeyRecord {
   return newRecord(previous.keyChecksum, {
     value: put.value,
     createRevision: previous.createRevision,

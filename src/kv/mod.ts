@@ -1,2 +1,2 @@
-export * from "./state_machine.ts";
+export type * from "./state_machine.ts";
 export * from "./store.ts";

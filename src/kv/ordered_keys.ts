@@ -14,8 +14,12 @@ export interface TextRange {
   readonly end: string | null;
 }
 
+const BTree = isWholeModule(sortedBtree) ? sortedBtree.default : sortedBtree;
+
 /** The package is CommonJS: Bun unwraps its default export, Deno hands over the whole module. */
-const BTree = "default" in sortedBtree ? (sortedBtree.default as typeof sortedBtree) : sortedBtree;
+function isWholeModule(imported: object): imported is { readonly default: typeof sortedBtree } {
+  return "default" in imported;
+}
 
 export function newOrderedKeys(): OrderedKeys {
   const tree = new BTree<string, undefined>(undefined, compareKeys);

@@ -1,7 +1,14 @@
 /** How queries are answered: from the latest records, changing nothing. */
 import type { ByteWriter } from "../lib/byte_writer.ts";
 import type { GetQuery, RangeItem, RangeQuery } from "../wire/mod.ts";
-import { keyBytes, keyText, rangeAnswerBytesMax, rangeItemBytes, writeGetAnswer, writeRangeAnswer } from "../wire/mod.ts";
+import {
+  keyBytes,
+  keyText,
+  rangeAnswerBytesMax,
+  rangeItemBytes,
+  writeGetAnswer,
+  writeRangeAnswer,
+} from "../wire/mod.ts";
 import type { KeySpace } from "./key_space.ts";
 
 export function answerGet(keys: KeySpace, query: GetQuery, answers: ByteWriter): void {

@@ -52,10 +52,14 @@ export class Store implements StateMachine {
   read(query: Uint8Array, answers: ByteWriter): void {
     const decoded = decodeQuery(query);
     switch (decoded.kind) {
-      case "get":
-        return answerGet(this.keys, decoded, answers);
-      case "range":
-        return answerRange(this.keys, decoded, answers);
+      case "get": {
+        answerGet(this.keys, decoded, answers);
+        return;
+      }
+      case "range": {
+        answerRange(this.keys, decoded, answers);
+        return;
+      }
       default:
         unreachable(decoded);
     }

@@ -3,11 +3,12 @@
  * processes may look at one cluster and act on it; this class remembers only the children that it started.
  */
 import { mkdirSync, rmSync } from "node:fs";
+import { assert } from "../lib/assert.ts";
 import { ProaError } from "../lib/errors.ts";
-import type { Runtime } from "../runtime/runtime.ts";
+import type { Runtime, SqliteDatabase } from "../runtime/runtime.ts";
+import { lockDirectory } from "../storage/mod.ts";
 import { readClusterFile, writeClusterFile, type ClusterFile } from "./cluster_file.ts";
 import { Layout } from "./layout.ts";
-import { tryLock, type Lock } from "./lock.ts";
 import { LogFile } from "./log_file.ts";
 import type { NodeFile } from "./node_file.ts";
 import { findNode, killNode, stopNode, stopPatienceMs } from "./node_process.ts";
@@ -15,7 +16,7 @@ import { nodeIsReady, nodeView, type NodeView } from "./probe.ts";
 import { formatHostPort, formatServers, type ServerAddress } from "./server_list.ts";
 import { spawnNode, type NodeChild } from "./spawn.ts";
 import { replaceFile } from "./state_file.ts";
-import { waitUntil } from "./wait.ts";
+import { waitFor, waitUntil } from "./wait.ts";
 
 /** One node as it is now. */
 export interface NodeState {
@@ -41,13 +42,15 @@ const failureLogLines = 10;
 
 export class LocalCluster {
   readonly layout: Layout;
-  readonly #runtime: Pick<Runtime, "self" | "openSqlite">;
-  readonly #children = new Map<number, NodeChild>();
+  private readonly runtime: Pick<Runtime, "self" | "openSqlite">;
+  private readonly children = new Map<number, NodeChild>();
+  /** What each child has logged and nobody has read. */
+  private readonly logs = new Map<number, LogFile>();
 
   /** `directory` is absolute; it is created when the cluster is started. */
   constructor(directory: string, runtime: Pick<Runtime, "self" | "openSqlite">) {
     this.layout = new Layout(directory);
-    this.#runtime = runtime;
+    this.runtime = runtime;
   }
 
   /** What was last started here; null when nothing was. Says nothing about what still runs. */
@@ -55,30 +58,37 @@ export class LocalCluster {
     return readClusterFile(this.layout);
   }
 
-  /** The right to start and stop nodes; null while another process has it. Creates the directory. */
-  tryLock(): Lock | null {
-    mkdirSync(this.layout.directory, { recursive: true, mode: 0o700 });
-    return tryLock(this.#runtime, this.layout.lockFile);
+  /**
+   * The right to start and stop nodes, which closing gives back and the system takes from the dead; null while another
+   * process has it. Creates the directory.
+   */
+  tryLock(): SqliteDatabase | null {
+    const { directory } = this.layout;
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    try {
+      return lockDirectory({ runtime: this.runtime, directory });
+    } catch (error) {
+      if (error instanceof ProaError && error.code === "DATA_LOCKED") return null;
+      throw error;
+    }
   }
 
   /** The same, but waits until `deadline`; null when another process still has it then. */
-  async lock(deadline: number): Promise<Lock | null> {
-    let lock: Lock | null = null;
-    await waitUntil(deadline, () => (lock = this.tryLock()) !== null);
-    return lock;
+  lock(deadline: number): Promise<SqliteDatabase | null> {
+    return waitFor(deadline, () => this.tryLock());
   }
 
   /** Whether the nodes belong to a process that runs in some foreground. */
   hasOwner(): boolean {
     if (this.file()?.mode !== "foreground") return false;
     const lock = this.tryLock();
-    lock?.release();
+    lock?.close();
     return lock === null;
   }
 
   /** The process that serves node `id`; null when none does. */
   process(id: number): NodeFile | null {
-    return findNode(this.#runtime, this.layout.nodeDirectory(id));
+    return findNode(this.runtime, this.layout.nodeDirectory(id));
   }
 
   /** The processes of the nodes that run, whoever started them. */
@@ -100,7 +110,7 @@ export class LocalCluster {
 
   /** The child that serves or served node `id`; null when another process started it. */
   child(id: number): NodeChild | null {
-    return this.#children.get(id) ?? null;
+    return this.children.get(id) ?? null;
   }
 
   /**
@@ -113,7 +123,7 @@ export class LocalCluster {
       if (this.process(id) === null) await this.startNode(id, file);
     }
     const failure = await this.becomesReady(file.servers, deadline);
-    if (failure === null) this.#publishEndpoints(file.servers);
+    if (failure === null) this.publishEndpoints(file.servers);
     return failure;
   }
 
@@ -121,14 +131,14 @@ export class LocalCluster {
   async becomesReady(servers: readonly ServerAddress[], deadline: number): Promise<StartFailure | null> {
     const waiting = new Map(servers.map((server) => [server.id, formatHostPort(server.service)]));
     const decided = async (): Promise<boolean> => {
-      if (servers.some(({ id }) => this.#ended(id) !== null)) return true;
+      if (servers.some(({ id }) => this.ended(id) !== null)) return true;
       const asked = [...waiting].map(async ([id, service]) => ({ id, ready: await nodeIsReady(service) }));
       for (const { id, ready } of await Promise.all(asked)) if (ready) waiting.delete(id);
       return waiting.size === 0;
     };
     await waitUntil(deadline, decided);
     for (const { id } of servers) {
-      const reason = this.#ended(id);
+      const reason = this.ended(id);
       if (reason !== null) return this.failure(id, reason);
     }
     const [late] = waiting.keys();
@@ -138,27 +148,32 @@ export class LocalCluster {
 
   /** Starts one node that does not run. The lock must be held. */
   async startNode(id: number, { servers, mode }: Pick<ClusterFile, "servers" | "mode">): Promise<NodeChild> {
-    const command = [...this.#runtime.self, "node", "start", "--id", String(id), "--servers", formatServers(servers)];
+    const command = [...this.runtime.self, "node", "start", "--id", String(id), "--servers", formatServers(servers)];
     command.push("--data", this.layout.nodeDirectory(id), "--cluster", clusterName);
     const attached = mode === "foreground";
     if (attached) command.push("--exit-with-parent");
+    const log = new LogFile(this.layout.nodeLog(id));
+    log.skipToEnd();
+    this.logs.set(id, log);
     const child = await spawnNode({ command, log: this.layout.nodeLog(id), attached });
-    this.#children.set(id, child);
+    this.children.set(id, child);
     return child;
   }
 
   /** Waits until a node that {@link startNode} started answers, with or without a leader. Null when it does. */
   async nodeServes({ id, service }: ServerAddress, deadline: number): Promise<StartFailure | null> {
-    const child = this.#children.get(id);
-    const serves = async (): Promise<boolean> => (await nodeView(formatHostPort(service)))?.pid === child?.pid;
-    const decided = await waitUntil(deadline, async () => this.#ended(id) !== null || (await serves()));
-    const reason = this.#ended(id) ?? (decided ? null : "did not answer in time");
+    const child = this.children.get(id);
+    assert(child !== undefined, "only a child is waited for");
+    const serves = async (): Promise<boolean> => (await nodeView(formatHostPort(service)))?.pid === child.pid;
+    const decided = await waitUntil(deadline, async () => this.ended(id) !== null || (await serves()));
+    const reason = this.ended(id) ?? (decided ? null : "did not answer in time");
     return reason === null ? null : this.failure(id, reason);
   }
 
-  /** A failure of node `id`, with what it logged last. */
+  /** A failure of node `id`, with what it logged last: since we have started it, if we have. */
   failure(id: number, reason: string): StartFailure {
-    return { id, reason, log: new LogFile(this.layout.nodeLog(id)).lastLines(failureLogLines) };
+    const lines = this.logs.get(id)?.newLines() ?? new LogFile(this.layout.nodeLog(id)).lastLines(failureLogLines);
+    return { id, reason, log: lines.slice(-failureLogLines) };
   }
 
   /** Ends nodes as a power cut would. Throws LOCAL_RESOURCE when one is still there at `deadline`. */
@@ -177,7 +192,7 @@ export class LocalCluster {
 
   /** Ends the nodes that this process started. */
   async stopChildren(): Promise<void> {
-    await this.stop([...this.#children.values()].filter(({ end }) => end === null));
+    await this.stop([...this.children.values()].filter(({ end }) => end === null));
   }
 
   /** Ends all nodes, whoever started them, and tells other commands that nothing runs here. */
@@ -189,13 +204,13 @@ export class LocalCluster {
     await this.stop(this.running());
   }
 
-  #publishEndpoints(servers: readonly ServerAddress[]): void {
+  private publishEndpoints(servers: readonly ServerAddress[]): void {
     replaceFile(this.layout.endpointsFile, servers.map(({ service }) => `${formatHostPort(service)}\n`).join(""));
   }
 
   /** How our child for node `id` ended, to follow "node N"; null while it runs or when it is not ours. */
-  #ended(id: number): string | null {
-    const end = this.#children.get(id)?.end ?? null;
+  private ended(id: number): string | null {
+    const end = this.children.get(id)?.end ?? null;
     if (end === null) return null;
     return end.signal === null ? `ended with status ${String(end.code)}` : `was ended by ${end.signal}`;
   }

@@ -20,7 +20,10 @@ export type ClusterMode = "foreground" | "background" | "down";
 /** Publishes the cluster, and its service ports as the default endpoints of every command. */
 export function writeClusterFile(layout: Layout, file: ClusterFile): void {
   const { mode, servers, startedAt } = file;
-  replaceFile(layout.clusterFile, `${JSON.stringify({ mode, servers: formatServers(servers), started_at: startedAt })}\n`);
+  replaceFile(
+    layout.clusterFile,
+    `${JSON.stringify({ mode, servers: formatServers(servers), started_at: startedAt })}\n`,
+  );
 }
 
 /** What was last started here; null when nothing ever was. */

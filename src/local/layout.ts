@@ -17,11 +17,6 @@ export class Layout {
     return join(this.directory, "endpoints");
   }
 
-  /** Held by whoever changes the set of processes; by a foreground cluster all its life. */
-  get lockFile(): string {
-    return join(this.directory, "cluster.lock");
-  }
-
   /** What others ask of a foreground cluster: see {@link postRequest}. */
   get requestDirectory(): string {
     return join(this.directory, "requests");
@@ -37,12 +32,12 @@ export class Layout {
 
   /** The nodes that have a data directory, ascending. */
   nodeIds(): readonly number[] {
-    return this.#idsIn(/^n([1-9][0-9]*)$/);
+    return this.idsIn(/^n([1-9][0-9]*)$/);
   }
 
   /** The nodes that have a log, ascending. */
   logIds(): readonly number[] {
-    return this.#idsIn(/^n([1-9][0-9]*)\.log$/);
+    return this.idsIn(/^n([1-9][0-9]*)\.log$/);
   }
 
   /** Whether node `id` was ever started to the point where its directory became its own. */
@@ -56,10 +51,10 @@ export class Layout {
 
   /** Deletes what belongs to a cluster, and the directory if nothing else is in it. */
   removeAll(): void {
-    for (const name of this.#names()) {
+    for (const name of this.names()) {
       if (/^n[1-9][0-9]*(\.log)?$/.test(name)) rmSync(join(this.directory, name), { recursive: true, force: true });
     }
-    for (const path of [this.clusterFile, this.endpointsFile, this.requestDirectory, this.lockFile]) {
+    for (const path of [this.clusterFile, this.endpointsFile, this.requestDirectory, join(this.directory, "lock")]) {
       rmSync(path, { recursive: true, force: true });
     }
     try {
@@ -69,12 +64,12 @@ export class Layout {
     }
   }
 
-  #idsIn(pattern: RegExp): readonly number[] {
-    const ids = this.#names().flatMap((name) => pattern.exec(name)?.slice(1) ?? []);
+  private idsIn(pattern: RegExp): readonly number[] {
+    const ids = this.names().flatMap((name) => pattern.exec(name)?.slice(1) ?? []);
     return ids.map(Number).sort((a, b) => a - b);
   }
 
-  #names(): readonly string[] {
+  private names(): readonly string[] {
     try {
       return readdirSync(this.directory);
     } catch (error) {

@@ -8,30 +8,35 @@ const newline = 0x0a;
 
 /** A file that grows at its end. It need not exist yet. */
 export class LogFile {
-  readonly #path: string;
+  private readonly path: string;
   /** Where the first line begins that was not handed out. */
-  #position = 0;
+  private position = 0;
 
   constructor(path: string) {
-    this.#path = path;
+    this.path = path;
   }
 
   /** The last lines of the file, oldest first, at most `count`. */
   lastLines(count: number): readonly string[] {
-    const range = readRange(this.#path, (size) => Math.max(0, size - tailBytesMax));
-    const lines = this.#wholeLines(range);
+    const range = readRange(this.path, (size) => Math.max(0, size - tailBytesMax));
+    const lines = this.wholeLines(range);
     if (range.start > 0) lines.shift(); // its beginning is out of reach
     return count === 0 ? [] : lines.slice(-count);
   }
 
-  /** The lines that were completed since the last call of any kind. Begins anew when the file was cut. */
-  newLines(): readonly string[] {
-    return this.#wholeLines(readRange(this.#path, (size) => (size < this.#position ? 0 : this.#position)));
+  /** Leaves out what is there now. */
+  skipToEnd(): void {
+    this.position = readRange(this.path, (size) => size).start;
   }
 
-  #wholeLines({ bytes, start }: FileRange): string[] {
+  /** The lines that were completed since the last call of any kind. Begins anew when the file was cut. */
+  newLines(): readonly string[] {
+    return this.wholeLines(readRange(this.path, (size) => (size < this.position ? 0 : this.position)));
+  }
+
+  private wholeLines({ bytes, start }: FileRange): string[] {
     const end = bytes.lastIndexOf(newline) + 1;
-    this.#position = start + end;
+    this.position = start + end;
     return end === 0 ? [] : bytes.toString("utf8", 0, end - 1).split("\n");
   }
 }

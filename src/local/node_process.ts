@@ -1,7 +1,6 @@
 /** The process that serves a data directory: found without trusting files, ended with patience. */
-import { join } from "node:path";
 import type { Runtime } from "../runtime/runtime.ts";
-import { tryLock } from "./lock.ts";
+import { directoryInUse } from "../storage/mod.ts";
 import { readNodeFile, type NodeFile } from "./node_file.ts";
 import { processEnds, processRuns, signalProcess } from "./processes.ts";
 
@@ -15,10 +14,7 @@ export const stopPatienceMs = 5000;
 export function findNode(runtime: Pick<Runtime, "openSqlite">, directory: string): NodeFile | null {
   const file = readNodeFile(directory);
   if (file === null || !processRuns(file.pid)) return null;
-  const lock = tryLock(runtime, join(directory, "raft.db"));
-  if (lock === null) return file;
-  lock.release(); // it belongs to nobody: the process that has this id now is a stranger
-  return null;
+  return directoryInUse({ runtime, directory }) ? file : null;
 }
 
 /** Asks a node to end, and waits for it. False when it still runs at `deadline` (on `performance.now`). */

@@ -23,23 +23,37 @@ export const nodesDefault = 3;
 export async function planCluster(layout: Layout, nodes: number | null): Promise<ClusterPlan> {
   const withData = layout.nodeIds().filter((id) => layout.nodeHasData(id));
   const fresh = withData.length === 0;
-  const count = fresh ? (nodes ?? nodesDefault) : nodesWithData(layout, withData);
+  const count = fresh ? (nodes ?? nodesDefault) : nodesOfData(layout, withData);
   if (nodes !== null && nodes !== count) {
     throw new ProaError("USAGE", `Cannot start ${nodes} nodes: ${layout.directory} holds a cluster of ${count}`, {
-      hint: "leave --nodes out to go on with it; `proa demo down --wipe` deletes it",
+      hint: `leave --nodes out to go on with it; \`proa demo down --wipe --dir ${layout.directory}\` deletes it`,
     });
   }
   const { servers, taken } = await planPorts(count);
   return { servers, fresh, portTaken: taken };
 }
 
-function nodesWithData(layout: Layout, withData: readonly number[]): number {
-  const count = Math.max(withData.at(-1) ?? 0, readClusterFile(layout)?.servers.length ?? 0);
-  for (let id = 1; id <= count; id++) {
-    if (withData.includes(id)) continue;
-    throw new ProaError("LOCAL_RESOURCE", `Cannot continue the cluster in ${layout.directory}: node ${id} has lost its data`, {
-      hint: "`proa demo down --wipe` deletes the cluster, so that a new one can start",
-    });
+/** How many nodes the cluster on disk has. Throws when that is not clear, or one of them is missing. */
+function nodesOfData(layout: Layout, withData: readonly number[]): number {
+  const file = readClusterFile(layout);
+  if (file === null) {
+    throw new ProaError(
+      "DATA_FOREIGN",
+      `Cannot start a cluster in ${layout.directory}: it holds nodes of another one`,
+      {
+        hint: "choose an empty directory, or one that does not exist",
+      },
+    );
   }
-  return count;
+  for (const { id } of file.servers) {
+    if (withData.includes(id)) continue;
+    throw new ProaError(
+      "LOCAL_RESOURCE",
+      `Cannot continue the cluster in ${layout.directory}: node ${id} has lost its data`,
+      {
+        hint: `\`proa demo down --wipe --dir ${layout.directory}\` deletes the cluster, so that a new one can start`,
+      },
+    );
+  }
+  return file.servers.length;
 }

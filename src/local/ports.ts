@@ -50,7 +50,13 @@ export function portIsFree(host: string, port: number): Promise<boolean> {
   });
 }
 
-function serversOfBlock({ count, block }: { readonly count: number; readonly block: number }): readonly ServerAddress[] {
+function serversOfBlock({
+  count,
+  block,
+}: {
+  readonly count: number;
+  readonly block: number;
+}): readonly ServerAddress[] {
   const host = "127.0.0.1";
   return Array.from({ length: count }, (_, position) => {
     const port = firstReplicatePort + block * blockStep + position;

@@ -9,7 +9,7 @@ import { hasCode } from "./processes.ts";
 
 export type Request = { readonly kind: "restart"; readonly id: number } | { readonly kind: "stop" };
 
-/** Asks the owner. It has taken the request once {@link requestIsPending} says no. */
+/** Asks the owner. It is done, well or badly, once {@link requestIsPending} says no. */
 export function postRequest(layout: Layout, request: Request): void {
   mkdirSync(layout.requestDirectory, { recursive: true, mode: 0o700 });
   writeFileSync(pathOf(layout, request), "");
@@ -19,11 +19,14 @@ export function requestIsPending(layout: Layout, request: Request): boolean {
   return fileNames(layout).includes(nameOf(request));
 }
 
-/** Takes all requests that wait; each is handed out once. */
-export function takeRequests(layout: Layout): readonly Request[] {
-  const requests = fileNames(layout).flatMap((name) => parseRequest(name) ?? []);
-  for (const request of requests) rmSync(pathOf(layout, request), { force: true });
-  return requests;
+/** The requests that nobody has finished. */
+export function pendingRequests(layout: Layout): readonly Request[] {
+  return fileNames(layout).flatMap((name) => parseRequest(name) ?? []);
+}
+
+/** Tells who asked that the request is done with. */
+export function finishRequest(layout: Layout, request: Request): void {
+  rmSync(pathOf(layout, request), { force: true });
 }
 
 function nameOf(request: Request): string {

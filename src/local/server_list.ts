@@ -54,7 +54,8 @@ function parseServer(element: string, position: number): ServerAddress {
   const replicate = parseHostPort(replicateText, fail);
   if (serviceText !== undefined) return { id, replicate, service: parseHostPort(serviceText, fail) };
   const port = replicate.port + servicePortOffset;
-  if (port > portMax) throw fail(`needs a service address: port ${replicate.port} + ${servicePortOffset} is above ${portMax}`);
+  if (port > portMax)
+    throw fail(`needs a service address: port ${replicate.port} + ${servicePortOffset} is above ${portMax}`);
   return { id, replicate, service: { host: replicate.host, port } };
 }
 

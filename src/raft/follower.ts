@@ -32,8 +32,9 @@ export function becomeFollower(state: RaftState, { term, leader }: { term: Term;
   assert(term >= state.term, "cannot follow in a past term");
   giveUpReads(state);
   if (term > state.term) state.enterTerm(term);
+  // Everybody else's timer is running, and a term alone must not buy its candidate time (rule E7).
+  if (state.role.kind === "leader") state.resetElectionTimer();
   state.role = { ...newFollower(), leader, leaderContactAt: state.now };
-  state.resetElectionTimer();
 }
 
 /** Handles a message of the leader of this term. */

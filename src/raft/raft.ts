@@ -26,6 +26,7 @@ export class Raft {
     assert(boot > 0, "boots are counted from 1");
     const role = newFollower();
     this.state = new RaftState(options, new Log(restored, log, options.tailBytesMax), membership, boot, random, { hardState, role, now });
+    assert(this.state.log.last.term <= hardState.term, "an entry was stored before its term"); // rule P3
     this.state.resetElectionTimer();
     this.softState = { role: role.kind, term: hardState.term, leader: null };
   }

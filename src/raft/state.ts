@@ -102,6 +102,8 @@ export class RaftState {
     this.term = term;
     this.vote = null;
     this.hardStateSeq = null;
+    // What an earlier leader gave us may be overwritten before it is written: then nothing acknowledges it any more (rule P2).
+    this.promises = this.promises.filter((message) => message.kind !== "AppendEntriesResponse");
   }
 
   /** Gives the vote of this term away, once (rule P4). */

@@ -16,18 +16,20 @@ type BunSocket = Bun.ServerWebSocket<ConnectionData>;
 const upgraded = new Response(null);
 
 export function serveBun(options: ServeOptions): HttpServer {
-  const server = listen(options);
+  const sockets = new Set<BunSocket>();
+  const server = listen(options, sockets);
   return {
     port: server.port ?? options.port,
     async stop() {
       const stopped = server.stop(false);
+      for (const socket of sockets) socket.close(1001, "the node stops");
       await Promise.race([stopped, Bun.sleep(stopGraceMs)]);
       await server.stop(true);
     },
   };
 }
 
-function listen(options: ServeOptions): Bun.Server<ConnectionData> {
+function listen(options: ServeOptions, sockets: Set<BunSocket>): Bun.Server<ConnectionData> {
   try {
     return Bun.serve<ConnectionData>({
       hostname: options.hostname,
@@ -43,20 +45,21 @@ function listen(options: ServeOptions): Bun.Server<ConnectionData> {
         return response === upgraded ? undefined : response;
       },
       error: stopTheProcess,
-      websocket: webSocketOptions(options),
+      websocket: webSocketOptions(options, sockets),
     });
   } catch (error) {
     throw portError(error, options);
   }
 }
 
-function webSocketOptions({ webSocket }: ServeOptions): Bun.WebSocketHandler<ConnectionData> {
+function webSocketOptions({ webSocket }: ServeOptions, sockets: Set<BunSocket>): Bun.WebSocketHandler<ConnectionData> {
   return {
     perMessageDeflate: false,
     maxPayloadLength: webSocket.messageBytesMax,
     backpressureLimit: 0, // never drops a message: whoever sends looks at bufferedBytes
     idleTimeout: 120, // Bun pings, so only a peer that is gone is closed
     open(socket) {
+      sockets.add(socket);
       socket.binaryType = "uint8array";
       socket.data.receiver = webSocket.open(portSocket(socket));
     },
@@ -65,6 +68,7 @@ function webSocketOptions({ webSocket }: ServeOptions): Bun.WebSocketHandler<Con
       else socket.data.receiver?.message(data);
     },
     close(socket) {
+      sockets.delete(socket);
       socket.data.receiver?.close();
     },
   };

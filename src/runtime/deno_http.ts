@@ -26,7 +26,6 @@ interface DenoServe {
 interface DenoServer {
   readonly addr: { readonly port: number };
   readonly finished: Promise<void>;
-  shutdown(): Promise<void>;
 }
 
 declare const Deno: DenoServe;
@@ -34,25 +33,40 @@ declare const Deno: DenoServe;
 export function serveDeno(options: ServeOptions): HttpServer {
   const cut = new AbortController();
   const sockets = new Set<WebSocket>();
-  const server = listen(options, cut.signal, sockets);
+  const answering = new Set<Promise<Response>>();
+  const server = listen(options, { signal: cut.signal, sockets, answering });
   return {
     port: server.addr.port,
     async stop() {
-      for (const socket of sockets) socket.close(1001, "going away");
-      const stopped = server.shutdown();
-      await Promise.race([stopped, sleep(stopGraceMs)]);
+      for (const socket of sockets) socket.close(1001, "the node stops");
+      // Not Deno's own shutdown, which waits for every connection for ever and after which nothing can be cut.
+      await Promise.race([Promise.allSettled(answering), sleep(stopGraceMs)]);
+      await sleep(0); // lets the last answer leave
       cut.abort();
       await Promise.race([server.finished, sleep(stopGraceMs)]);
     },
   };
 }
 
-function listen(options: ServeOptions, signal: AbortSignal, sockets: Set<WebSocket>): DenoServer {
+/** What is open, so that it can be closed. */
+interface Open {
+  readonly signal: AbortSignal;
+  readonly sockets: Set<WebSocket>;
+  readonly answering: Set<Promise<Response>>;
+}
+
+function listen(options: ServeOptions, { signal, sockets, answering }: Open): DenoServer {
   const { hostname, port } = options;
   try {
-    return Deno.serve({ hostname, port, signal, onListen: () => undefined, onError: stopTheProcess }, (request) =>
-      options.fetch(request, (headers) => upgrade(request, headers, options.webSocket, sockets)),
-    );
+    return Deno.serve({ hostname, port, signal, onListen: () => undefined, onError: stopTheProcess }, async (request) => {
+      const answer = options.fetch(request, (headers) => upgrade(request, headers, options.webSocket, sockets));
+      answering.add(answer);
+      try {
+        return await answer;
+      } finally {
+        answering.delete(answer);
+      }
+    });
   } catch (error) {
     throw portError(error, options);
   }

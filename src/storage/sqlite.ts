@@ -1,34 +1,37 @@
 /**
- * The storage port on SQLite: a row for each entry, one transaction and one sync for each turn. Keeps nothing of the log
- * in memory but where it ends. What it cannot write or trust ends it for good (rule P7).
+ * The storage port on SQLite: a row for each entry, one transaction and one sync for each turn. Keeps nothing of a log in
+ * memory but where it ends. What it cannot write or trust ends it for good (rule P7).
  */
 import { join } from "node:path";
 import { assert } from "../lib/assert.ts";
-import { entryChecksum } from "../lib/checksum.ts";
-import type {
-  Entry,
-  EntryKind,
-  GroupId,
-  Index,
-  LogReader,
-  Membership,
-  Persist,
-  Restored,
-  Term,
-} from "../raft/mod.ts";
-import { SqliteError, type SqliteDatabase, type SqliteRow, type SqliteStatement } from "../runtime/runtime.ts";
+import type { Entry, GroupId, Index, LogReader, Membership, Persist, Restored, Term } from "../raft/mod.ts";
+import { SqliteError, type SqliteDatabase, type SqliteStatement } from "../runtime/runtime.ts";
 import { lockDirectory, type DirectoryLocation } from "./directory_lock.ts";
-import { decodeGroup, encodeGroup, selectGroup, upsertGroup, type GroupRow } from "./group_row.ts";
 import { checkLog, damagedEntry } from "./log_check.ts";
+import {
+  decodeEntry,
+  decodeGroup,
+  encodeEntry,
+  encodeGroup,
+  insertEntry,
+  replaceGroup,
+  selectEntries,
+  selectGroup,
+  type GroupRow,
+} from "./rows.ts";
 import { databaseFile, diskError, openDatabase } from "./sqlite_database.ts";
 import type { Storage } from "./storage.ts";
 import { changesDisk, positionAfter, type Position } from "./write_rules.ts";
 
 /**
- * Where the write-ahead log is copied into the database, in pages of 16 KiB: 4 MiB stall a turn for about 7 ms, 16 MiB for
- * 25 ms, and neither gains throughput.
+ * How long the write-ahead log grows before it is copied into the database, in pages of 16 KiB. Copying stalls a turn:
+ * 4 MiB for about 7 ms, 16 MiB for 25 ms; the throughput is the same.
  */
 const walPagesMax = 256;
+
+/** How much is read at once: enough that the cost of a query is not felt. */
+const batchBytesMax = 1024 * 1024;
+const batchEntriesMax = 256;
 
 /** A group that was loaded. */
 interface LoadedGroup {
@@ -36,13 +39,16 @@ interface LoadedGroup {
   readonly boot: number;
   readonly membership: Membership;
   position: Position;
-  /** What its row says: see {@link GroupRow}. */
+  /** What the row on disk says: see {@link GroupRow}. */
   lastIndexMin: Index;
-  /** Whether the next write renews `lastIndexMin`, though nothing else in the row changes. */
+  /** Whether the next write takes the row along for the sake of `lastIndexMin`. */
   rowIsDue: boolean;
 }
 
-/** Opens the store of `directory`, which must exist. Throws a `ProaError` with DATA_LOCKED, DATA_CORRUPT, DATA_FOREIGN, … */
+/**
+ * Opens the store of a directory that exists, and holds the directory's lock until it is closed. Throws a `ProaError`:
+ * DATA_LOCKED, DATA_CORRUPT, DATA_FOREIGN, LOCAL_RESOURCE or DISK_FAILED.
+ */
 export function openSqliteStorage(location: DirectoryLocation): SqliteStorage {
   const lock = lockDirectory(location);
   try {
@@ -58,23 +64,245 @@ export class SqliteStorage implements Storage {
   private readonly lock: SqliteDatabase;
   private readonly database: SqliteDatabase;
   private readonly path: string;
-  private readonly statements: ReturnType<typeof prepareAll>;
+  private readonly statements: Statements;
   private readonly groups = new Map<GroupId, LoadedGroup>();
   private confirming = false;
-  /** Why this store cannot be used any more. A failure is kept, and thrown again at every later use. */
-  private end: { readonly reason: unknown } | null = null;
+  private closed = false;
+  /** The first error. It is thrown again at every later use. */
+  private failure: { readonly error: unknown } | null = null;
 
+  /** Owns both connections. */
   constructor(opened: { readonly lock: SqliteDatabase; readonly database: SqliteDatabase; readonly path: string }) {
     this.lock = opened.lock;
     this.database = opened.database;
     this.path = opened.path;
     this.statements = prepareAll(opened.database);
   }
+
+  /** What {@link claim} stored; null in a new store. */
+  get owner(): string | null {
+    const value = this.use("read", () => this.statements.selectOwner.get())?.["value"];
+    return typeof value === "string" ? value : null;
+  }
+
+  /** Whether a group was ever loaded: only then can the store hold a promise. */
+  get hasGroups(): boolean {
+    return this.use("read", () => this.statements.selectAnyGroup.get()) !== null;
+  }
+
+  /** Notes, durably, whose store this is. */
+  claim(owner: string): void {
+    this.use("write to", () => {
+      this.statements.replaceOwner.run(owner);
+    });
+  }
+
+  load(group: GroupId, bootstrap: Membership): Restored {
+    assert(!this.groups.has(group), "a group is loaded once");
+    assert(bootstrap.voters.length > 0, "a group must have a voter");
+    const { row, last, termRuns } = this.use("read", () => this.recover(group, bootstrap));
+    const { hardState, membership, compacted } = row;
+    const loaded: LoadedGroup = {
+      group,
+      boot: row.boot + 1,
+      membership,
+      position: { seq: 0, hardState, last, compacted },
+      lastIndexMin: row.lastIndexMin,
+      rowIsDue: false,
+    };
+    this.saveRows([loaded]);
+    this.groups.set(group, loaded);
+    return { hardState, membership, boot: loaded.boot, compacted, termRuns, lastIndex: last.index };
+  }
+
+  reader(group: GroupId): LogReader {
+    const loaded = this.loadedGroup(group);
+    return { entries: (range) => this.use("read", () => this.readRange(loaded, range)) };
+  }
+
+  persist(writes: readonly Persist[]): void {
+    assert(!this.confirming, "persist must not be called while writes are confirmed");
+    this.use("write to", () => this.store(writes));
+    this.confirming = true;
+    for (const { group, seq } of writes) this.onPersisted(group, seq);
+    this.confirming = false;
+    if (writes.some(changesDisk)) this.use("write to", () => this.maybeCheckpoint());
+  }
+
+  /** Releases the directory. Writes nothing more to a disk that failed but what SQLite knows to be durable already. */
+  close(): void {
+    if (this.closed) return;
+    if (this.failure === null) {
+      this.saveRows(
+        [...this.groups.values()].filter(({ lastIndexMin, position }) => lastIndexMin < position.last.index),
+      );
+    }
+    this.closed = true;
+    this.database.close();
+    this.lock.close();
+  }
+
+  /** Runs what touches the disk; its first failure ends the store. */
+  private use<T>(action: "read" | "write to", work: () => T): T {
+    assert(!this.closed, "the storage is closed");
+    if (this.failure !== null) throw this.failure.error;
+    try {
+      return work();
+    } catch (cause) {
+      const error = diskError(`${action} ${this.path}`, cause);
+      this.failure = { error };
+      throw error;
+    }
+  }
+
+  /** Reads what is stored of a group and verifies all of it, one entry at a time. */
+  private recover(group: GroupId, bootstrap: Membership) {
+    const stored = this.statements.selectGroup.get(group);
+    const row = stored === null ? newGroup(group, bootstrap) : decodeGroup(group, stored);
+    const { compacted, hardState } = row;
+    // The primary key has a tree of its own: where it and the table disagree, one of them has lost entries.
+    const reach = this.statements.selectReach.get(group);
+    const lastIndex = Math.max(
+      row.lastIndexMin,
+      compacted.index,
+      Number(reach?.["by_key"]),
+      Number(reach?.["by_table"]),
+    );
+    const entries = this.entriesOf(group, { from: compacted.index + 1, to: lastIndex });
+    return { row, ...checkLog({ group, compacted, hardState }, entries) };
+  }
+
+  /** Reads in batches of about {@link batchBytesMax}, guessing the size of the next entries from the last. */
+  private *entriesOf(group: GroupId, range: { readonly from: Index; readonly to: Index }): Iterable<Entry> {
+    let count = 1;
+    for (let from = range.from; from <= range.to;) {
+      const batch = this.readBatch(group, { from, to: Math.min(range.to, from + count - 1) });
+      yield* batch;
+      from += batch.length;
+      const bytes = batch.reduce((sum, entry) => sum + entry.payload.length, 0);
+      const affordable = Math.floor((batchBytesMax * batch.length) / (bytes + 1));
+      count = Math.max(1, Math.min(2 * count, affordable, batchEntriesMax));
+    }
+  }
+
+  private readRange(
+    { group, position }: LoadedGroup,
+    range: { readonly from: Index; readonly to: Index; readonly bytesMax: number },
+  ): readonly Entry[] {
+    const { from, to, bytesMax } = range;
+    assert(
+      from > position.compacted.index && from <= to && to <= position.last.index,
+      "entries outside the durable log",
+    );
+    const entries: Entry[] = [];
+    let bytes = 0;
+    for (const entry of this.entriesOf(group, { from, to })) {
+      bytes += entry.payload.length;
+      if (entries.length > 0 && bytes > bytesMax) break;
+      entries.push(entry);
+    }
+    return entries;
+  }
+
+  /** Every entry of the range, verified. */
+  private readBatch(group: GroupId, range: { readonly from: Index; readonly to: Index }): readonly Entry[] {
+    const { from, to } = range;
+    try {
+      const rows = this.statements.selectEntries.all(group, from, to);
+      return Array.from({ length: to - from + 1 }, (_, i) => decodeEntry(group, from + i, rows[i]));
+    } catch (error) {
+      if (!(error instanceof SqliteError) || error.code !== "SQLITE_CORRUPT") throw error;
+      if (from === to) throw damagedEntry(group, from, error.message, error);
+      for (let index = from; index <= to; index++) this.readBatch(group, { from: index, to: index }); // which one is it?
+      throw error;
+    }
+  }
+
+  private termAt(group: GroupId, index: Index): Term {
+    const [entry] = this.readBatch(group, { from: index, to: index });
+    assert(entry !== undefined, "a range of one has one entry");
+    return entry.term;
+  }
+
+  /** One transaction for all; none if there is nothing to write. */
+  private store(writes: readonly Persist[]): void {
+    const changes = writes.some(changesDisk);
+    if (changes) this.statements.begin.run();
+    for (const write of writes) this.storeOne(write);
+    if (changes) this.statements.commit.run();
+  }
+
+  /** A failure leaves memory ahead of the disk, and this store unusable. */
+  private storeOne(write: Persist): void {
+    const loaded = this.loadedGroup(write.group);
+    const { group, hardState, truncateFrom, entries } = write;
+    loaded.position = positionAfter(loaded.position, write, (index) => this.termAt(group, index));
+    if (truncateFrom !== null) this.statements.deleteFrom.run(group, truncateFrom);
+    for (const entry of entries) this.statements.insertEntry.run(...encodeEntry(group, entry));
+    const shortens = truncateFrom !== null && truncateFrom <= loaded.lastIndexMin;
+    if (hardState !== null || shortens || (loaded.rowIsDue && changesDisk(write))) this.saveRow(loaded);
+  }
+
+  private saveRow(loaded: LoadedGroup): void {
+    const { group, boot, membership, position } = loaded;
+    const { hardState, compacted, last } = position;
+    loaded.lastIndexMin = last.index;
+    loaded.rowIsDue = false;
+    const row: GroupRow = { group, hardState, boot, membership, compacted, lastIndexMin: last.index };
+    this.statements.replaceGroup.run(...encodeGroup(row));
+  }
+
+  /** In a transaction of its own. */
+  private saveRows(groups: readonly LoadedGroup[]): void {
+    if (groups.length === 0) return;
+    this.use("write to", () => {
+      this.statements.begin.run();
+      for (const loaded of groups) this.saveRow(loaded);
+      this.statements.commit.run();
+    });
+  }
+
+  /** Entries that leave the write-ahead log leave its checksums: from then on the row vouches for their number. */
+  private maybeCheckpoint(): void {
+    const pages = Number(this.statements.walState.get()?.["log"]);
+    if (pages < walPagesMax) return;
+    const done = this.statements.checkpoint.get();
+    assert(done?.["busy"] === 0 && done["log"] === done["checkpointed"], "nobody can hold up a checkpoint");
+    for (const loaded of this.groups.values()) loaded.rowIsDue = loaded.lastIndexMin < loaded.position.last.index;
+  }
+
+  private loadedGroup(group: GroupId): LoadedGroup {
+    const loaded = this.groups.get(group);
+    assert(loaded !== undefined, "a group must be loaded before it is used");
+    return loaded;
+  }
 }
 
+function newGroup(group: GroupId, membership: Membership): GroupRow {
+  const compacted = { index: 0, term: 0 };
+  return { group, hardState: { term: 0, vote: null }, boot: 0, membership, compacted, lastIndexMin: 0 };
+}
+
+type Statements = ReturnType<typeof prepareAll>;
+
 function prepareAll(database: SqliteDatabase) {
+  const prepare = (sql: string): SqliteStatement => database.prepare(sql);
   return {
-    begin: database.prepare("BEGIN IMMEDIATE"),
-    commit: database.prepare("COMMIT"),
+    begin: prepare("BEGIN IMMEDIATE"),
+    commit: prepare("COMMIT"),
+    selectOwner: prepare("SELECT value FROM meta WHERE name = 'owner'"),
+    replaceOwner: prepare("INSERT OR REPLACE INTO meta (name, value) VALUES ('owner', ?)"),
+    selectAnyGroup: prepare("SELECT 1 FROM groups LIMIT 1"),
+    selectGroup: prepare(selectGroup),
+    replaceGroup: prepare(replaceGroup),
+    selectReach: prepare(`
+      SELECT
+        (SELECT max(idx) FROM entries WHERE group_id = ?1) AS by_key,
+        (SELECT max(idx) FROM entries NOT INDEXED WHERE group_id = ?1) AS by_table`),
+    selectEntries: prepare(selectEntries),
+    insertEntry: prepare(insertEntry),
+    deleteFrom: prepare("DELETE FROM entries WHERE group_id = ? AND idx >= ?"),
+    walState: prepare("PRAGMA wal_checkpoint(NOOP)"),
+    checkpoint: prepare("PRAGMA wal_checkpoint(PASSIVE)"),
   };
 }

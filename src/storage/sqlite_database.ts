@@ -59,9 +59,13 @@ export function openDatabase({ runtime, directory }: DirectoryLocation): SqliteD
   const path = join(directory, databaseFile);
   const damaged = damagedWalFrame(`${path}-wal`);
   if (damaged !== null) {
-    throw new ProaError("DATA_CORRUPT", `Cannot open ${directory}: frame ${damaged} of ${databaseFile}-wal is damaged`, {
-      hint: corruptHint,
-    });
+    throw new ProaError(
+      "DATA_CORRUPT",
+      `Cannot open ${directory}: frame ${damaged} of ${databaseFile}-wal is damaged`,
+      {
+        hint: corruptHint,
+      },
+    );
   }
   let database: SqliteDatabase | null = null;
   try {
@@ -114,7 +118,8 @@ function configure(database: SqliteDatabase, directory: string): void {
     database.exec(`PRAGMA ${name} = ${value}`);
     const found = database.prepare(`PRAGMA ${name}`).get()?.[name];
     if (found === value) continue;
-    throw new ProaError("DATA_FOREIGN", `Cannot open ${directory}: ${databaseFile} has ${name} ${found}, not ${value}`, {
+    const difference = `${name} ${String(found)}, not ${value}`;
+    throw new ProaError("DATA_FOREIGN", `Cannot open ${directory}: ${databaseFile} has ${difference}`, {
       hint: `only proa may create ${databaseFile}`,
     });
   }
@@ -130,7 +135,8 @@ function prepareTables(database: SqliteDatabase, directory: string): void {
   const isOurs = database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get() !== null;
   const found = isOurs ? database.prepare("SELECT value FROM meta WHERE name = 'format'").get()?.["value"] : undefined;
   if (found === String(format)) return;
-  const reason = found === undefined ? "was not written by proa" : `has format ${found}, and this proa knows only ${format}`;
+  const reason =
+    found === undefined ? "was not written by proa" : `has format ${String(found)}, and this proa knows only ${format}`;
   throw new ProaError("DATA_FOREIGN", `Cannot open ${directory}: ${databaseFile} ${reason}`, {
     hint: "start it with the version of proa that wrote it, or choose another directory",
   });

@@ -70,7 +70,8 @@ class Wal {
   isCurrent(frame: number): boolean {
     const salts = this.start(frame) + 8;
     return (
-      this.view.getUint32(salts) === this.view.getUint32(16) && this.view.getUint32(salts + 4) === this.view.getUint32(20)
+      this.view.getUint32(salts) === this.view.getUint32(16) &&
+      this.view.getUint32(salts + 4) === this.view.getUint32(20)
     );
   }
 

@@ -145,7 +145,6 @@ class MemoryTransport implements Transport {
   }
 
   receive(content: Message | Uint8Array): void {
-    if (this.closed) return;
     const message = content instanceof Uint8Array ? this.decode(content) : content;
     if (message === null) return;
     this.counters.messagesReceived++;

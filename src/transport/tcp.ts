@@ -85,9 +85,7 @@ export class TcpTransport implements Transport {
       limits,
       logger,
       counters,
-      onMessage: (message) => {
-        if (!this.closed) this.onMessage(message);
-      },
+      onMessage: (message) => this.onMessage(message),
     });
   }
 
@@ -97,14 +95,10 @@ export class TcpTransport implements Transport {
    */
   async listen(): Promise<void> {
     assert(!this.closed && this.sweeper === null, "a transport listens once");
+    await this.acceptor.listen();
+    if (this.closed) return;
     const { drainTimeoutMs, silenceTimeoutMs } = this.options.limits;
     this.sweeper = setInterval(() => this.sweep(), Math.min(drainTimeoutMs, silenceTimeoutMs) / 4);
-    try {
-      await this.acceptor.listen();
-    } catch (error) {
-      this.close();
-      throw error;
-    }
     for (const dialer of this.dialers.values()) dialer.start();
   }
 

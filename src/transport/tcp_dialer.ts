@@ -49,7 +49,6 @@ export class Dialer {
   }
 
   start(): void {
-    if (this.closed) return;
     const { peer, limits } = this.options;
     const socket = connect({ host: peer.host, port: peer.port });
     this.socket = socket;
@@ -89,7 +88,6 @@ export class Dialer {
     for (const message of this.outbox) {
       writeFrameStart(this.gathered, message, clusterId);
       for (const { payload } of entriesOf(message)) this.writePayload(socket, payload);
-      if (this.gathered.length >= gatheredBytesMax) this.writeGathered(socket);
     }
     this.writeGathered(socket);
     counters.messagesSent += this.outbox.length;
@@ -148,12 +146,13 @@ export class Dialer {
   }
 
   private writePayload(socket: Socket, payload: Uint8Array): void {
-    if (payload.length <= copiedPayloadBytesMax) {
+    if (payload.length > copiedPayloadBytesMax) {
+      this.writeGathered(socket);
+      this.write(socket, payload);
+    } else {
       this.gathered.bytes(payload);
-      return;
+      if (this.gathered.length >= gatheredBytesMax) this.writeGathered(socket);
     }
-    this.writeGathered(socket);
-    this.write(socket, payload);
   }
 
   private writeGathered(socket: Socket): void {

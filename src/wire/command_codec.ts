@@ -139,7 +139,6 @@ export class CommandCursor {
     const kind = reader.u8();
     const flags = reader.u8();
     const bodyLength = reader.u32();
-    if (bodyLength > reader.remaining) throw new CorruptError("truncated");
     const bodyEnd = reader.position + bodyLength;
     this.readKindAndCondition(kind, flags);
     const keyLength = reader.u16();
@@ -196,7 +195,8 @@ export class CommandCursor {
     } else if (kind === kindDelete) {
       this.kind = flags === flagRange ? "deleteRange" : "delete";
       if (flags === flagIfRevision) this.ifRevision = this.reader.u53();
-      else if (flags !== flagRange && flags !== 0) throw new CorruptError(`flags ${flags}, which a delete does not know`);
+      else if (flags !== flagRange && flags !== 0)
+        throw new CorruptError(`flags ${flags}, which a delete does not know`);
     } else {
       throw new CorruptError(`kind ${kind}, which is not known`);
     }

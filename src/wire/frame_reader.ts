@@ -37,6 +37,7 @@ export class FrameReader {
 
   /** The next frame, or null until more bytes arrive. Throws {@link CorruptError}. */
   next(): DecodedFrame | null {
+    if (this.chunk.length === 0) return null;
     if (this.frame !== null) return this.continueFrame(this.frame);
     if (this.headerFilled > 0 || this.chunk.length < frameHeaderBytes) return this.continueHeader();
     const start = readFrameStart(this.chunk, this.receiver, this.frameBytesMax);

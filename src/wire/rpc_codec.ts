@@ -150,7 +150,8 @@ export function decodeError(body: Uint8Array): ProaError {
   const error = field(parseJson(body), "error");
   const code = field(error, "code");
   const message = field(error, "message");
-  if (typeof code !== "string" || typeof message !== "string") throw new CorruptError("an error without code or message");
+  if (typeof code !== "string" || typeof message !== "string")
+    throw new CorruptError("an error without code or message");
   const hint = field(error, "hint");
   const tried = field(error, "tried");
   const revision = field(error, "revision");
@@ -171,7 +172,7 @@ function parseJson(body: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder().decode(body));
   } catch (error) {
-    if (!(error instanceof SyntaxError || error instanceof RangeError)) throw error; // RangeError: nested too deeply
+    if (!(error instanceof SyntaxError)) throw error;
     throw new CorruptError("an error that is not JSON", { cause: error });
   }
 }

@@ -1,0 +1,19 @@
+/** The table of all commands, in the order of the help pages. Loading it must stay cheap: it is loaded for every command. */
+import type { Command } from "../command.ts";
+import { clusterCommands } from "./cluster.ts";
+import { demoCommands } from "./demo.ts";
+import { kvCommands } from "./kv.ts";
+import { leaderCommands } from "./leader.ts";
+import { nodeCommands } from "./node.ts";
+import { version } from "./version.ts";
+import { waitCommands } from "./wait.ts";
+
+export const commands: readonly Command[] = [
+  ...kvCommands,
+  ...leaderCommands,
+  ...clusterCommands,
+  ...waitCommands,
+  ...nodeCommands,
+  ...demoCommands,
+  version,
+];

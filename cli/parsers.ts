@@ -1,0 +1,63 @@
+/** Values of the command line: durations, numbers, choices, lists. Each parser says what it expected instead. */
+import { InvalidValueError } from "./command.ts";
+import type { Parse } from "./command.ts";
+import { isEndpoint } from "../src/client/endpoints.ts";
+
+/** Any text. */
+export const text: Parse<string> = (value) => value;
+
+const millisOfUnit: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+const durationMsMax = 24 * 3_600_000;
+
+/** Milliseconds of a duration such as `150ms`, `2s`, `1.5s`, `5m`: above zero, at most a day. */
+export const duration: Parse<number> = (value) => {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(value);
+  const unit = millisOfUnit[match?.[2] ?? ""];
+  if (unit === undefined) throw new InvalidValueError("expected a duration such as 150ms, 2s or 5m");
+  const millis = Number(match?.[1]) * unit;
+  if (millis < 1 || millis > durationMsMax) throw new InvalidValueError("expected a duration from 1ms to 24h");
+  return millis;
+};
+
+/** A decimal integer from `min` to `max`, both included. */
+export function integer(min: number, max = Number.MAX_SAFE_INTEGER): Parse<number> {
+  return (value) => {
+    const number = Number(value);
+    if (/^\d{1,16}$/.test(value) && number >= min && number <= max) return number;
+    const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${String(min)}` : `from ${String(min)} to ${String(max)}`;
+    throw new InvalidValueError(`expected an integer ${range}`);
+  };
+}
+
+/** One of a few words. */
+export function choice<const T extends string>(...words: readonly T[]): Parse<T> {
+  return (value) => {
+    const word = words.find((candidate) => candidate === value);
+    if (word === undefined) throw new InvalidValueError(`expected one of ${words.join(", ")}`);
+    return word;
+  };
+}
+
+/** What separates the elements of a list, `parse` reads each; empty elements are refused. */
+export function list<T>(separator: string, parse: Parse<T>): Parse<readonly T[]> {
+  return (value) =>
+    value.split(separator).map((element) => {
+      const trimmed = element.trim();
+      if (trimmed === "") throw new InvalidValueError(`expected a list separated by "${separator}", without empty elements`);
+      return parse(trimmed);
+    });
+}
+
+/** `1`, `true`, `yes` or `0`, `false`, `no`, as environment variables say it; empty is no. */
+export const switchText: Parse<boolean> = (value) => {
+  const word = value.toLowerCase();
+  if (["1", "true", "yes"].includes(word)) return true;
+  if (["", "0", "false", "no"].includes(word)) return false;
+  throw new InvalidValueError("expected 1 or 0");
+};
+
+/** A service port, as `host:port`. */
+export const endpoint: Parse<string> = (value) => {
+  if (isEndpoint(value)) return value;
+  throw new InvalidValueError("expected host:port, such as 127.0.0.1:5001");
+};

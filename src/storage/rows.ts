@@ -1,0 +1,87 @@
+/** The rows of `raft.db` and back: what is read is believed only if its checksum holds. */
+import { crc32, entryChecksum } from "../lib/checksum.ts";
+import { CorruptError } from "../lib/errors.ts";
+import type { Entry, EntryId, EntryKind, GroupId, HardState, Index, Membership } from "../raft/mod.ts";
+import type { SqliteRow, SqliteValue } from "../runtime/runtime.ts";
+import { damagedEntry } from "./log_check.ts";
+
+/** All that a group has promised, and its configuration. Has a checksum, because a damaged vote would be a second one. */
+export interface GroupRow {
+  readonly group: GroupId;
+  readonly hardState: HardState;
+  readonly boot: number;
+  readonly membership: Membership;
+  readonly compacted: EntryId;
+  /** The log reaches at least to here: if it does not, it has lost entries. Lags behind, for it is not written each time. */
+  readonly lastIndexMin: Index;
+}
+
+export const selectGroup = "SELECT * FROM groups WHERE group_id = ?";
+
+export const replaceGroup = `
+  INSERT OR REPLACE INTO groups
+    (group_id, term, vote, boot, membership, compacted_index, compacted_term, last_index_min, checksum)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+
+export const selectEntries = `
+  SELECT idx, term, kind, checksum, payload FROM entries WHERE group_id = ? AND idx BETWEEN ? AND ? ORDER BY idx`;
+
+export const insertEntry = `
+  INSERT INTO entries (group_id, idx, term, kind, checksum, payload) VALUES (?, ?, ?, ?, ?, ?)`;
+
+/** The parameters of {@link replaceGroup}. */
+export function encodeGroup(row: GroupRow): readonly SqliteValue[] {
+  const { group, hardState, boot, membership, compacted, lastIndexMin } = row;
+  const { term, vote } = hardState;
+  const { voters, learners } = membership;
+  const members = JSON.stringify({ voters, learners });
+  const cells = [group, term, vote, boot, members, compacted.index, compacted.term, lastIndexMin];
+  return [...cells, cellsChecksum(cells)];
+}
+
+/** What {@link selectGroup} gave. Throws {@link CorruptError} unless every cell is as it was written. */
+export function decodeGroup(group: GroupId, row: SqliteRow): GroupRow {
+  const { term, vote, boot, membership, compacted_index, compacted_term, last_index_min, checksum } = row;
+  const cells = [group, term, vote, boot, membership, compacted_index, compacted_term, last_index_min];
+  if (cellsChecksum(cells) !== checksum) throw new CorruptError(`state of group ${group}: checksum mismatch`);
+  return {
+    group,
+    hardState: { term: integer(term), vote: vote === null ? null : integer(vote) },
+    boot: integer(boot),
+    membership: JSON.parse(String(membership)) as Membership, // our own text, as the checksum proves
+    compacted: { index: integer(compacted_index), term: integer(compacted_term) },
+    lastIndexMin: integer(last_index_min),
+  };
+}
+
+/** The parameters of {@link insertEntry}. */
+export function encodeEntry(group: GroupId, entry: Entry): readonly SqliteValue[] {
+  return [group, entry.index, entry.term, entry.kind, entry.checksum, entry.payload];
+}
+
+/** The row of {@link selectEntries} where `index` must be. Throws {@link CorruptError} naming it if anything is wrong. */
+export function decodeEntry(group: GroupId, index: Index, row: SqliteRow | undefined): Entry {
+  if (row?.["idx"] !== index) throw damagedEntry(group, index, "missing");
+  const { term, kind, checksum, payload } = row;
+  if (typeof term !== "number" || !isEntryKind(kind) || !(payload instanceof Uint8Array)) {
+    throw damagedEntry(group, index, "malformed");
+  }
+  const found = entryChecksum({ index, term, kind, payload });
+  if (found !== checksum) throw damagedEntry(group, index, "checksum mismatch");
+  return { index, term, kind, payload, checksum: found };
+}
+
+function isEntryKind(value: SqliteValue | undefined): value is EntryKind {
+  return value === "commands" || value === "noop" || value === "membership";
+}
+
+const utf8 = new TextEncoder();
+
+function cellsChecksum(cells: readonly (SqliteValue | undefined)[]): number {
+  return crc32(utf8.encode(JSON.stringify(cells)));
+}
+
+function integer(value: SqliteValue | undefined): number {
+  if (typeof value !== "number") throw new CorruptError("a cell that must be a number is none");
+  return value;
+}

@@ -1,0 +1,64 @@
+/** A WebSocket server that behaves as it is told: it answers, lies, hangs or closes. Foreign to our nodes on purpose. */
+import { ByteWriter } from "../../src/lib/byte_writer.ts";
+import type { ProaError } from "../../src/lib/errors.ts";
+import type { HttpServer, ServerWebSocket } from "../../src/runtime/runtime.ts";
+import { decodeRequest, writeError, writeResponseHeader } from "../../src/wire/mod.ts";
+import type { RpcRequest, RpcStatus } from "../../src/wire/mod.ts";
+import { serve } from "./service_cluster.ts";
+
+/** What the server does with a request. */
+export type Behaviour = (socket: ServerWebSocket, request: RpcRequest) => void;
+
+/** Does to each request what `behaviour` says, and keeps them. */
+export class StubServer {
+  readonly server: HttpServer;
+  readonly requests: RpcRequest[] = [];
+  /** Connections so far. */
+  opened = 0;
+
+  constructor(behaviour: Behaviour) {
+    this.server = serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: (_request, upgrade) => Promise.resolve(upgrade({}) ?? new Response(null, { status: 400 })),
+      webSocket: {
+        messageBytesMax: 1_000_000,
+        open: (socket) => {
+          this.opened++;
+          return {
+            message: (data) => {
+              const request = decodeRequest(data);
+              this.requests.push(request);
+              behaviour(socket, request);
+            },
+            close: () => undefined,
+          };
+        },
+      },
+    });
+  }
+
+  get endpoint(): string {
+    return `127.0.0.1:${this.server.port}`;
+  }
+}
+
+/** Answers with the bytes of the request as its results. */
+export function answerOk(socket: ServerWebSocket, asked: RpcRequest): void {
+  answer(socket, asked, "ok", (writer) => {
+    writer.bytes(asked.body);
+  });
+}
+
+export function answerWith(socket: ServerWebSocket, asked: RpcRequest, status: Exclude<RpcStatus, "ok">, error: ProaError): void {
+  answer(socket, asked, status, (writer) => {
+    writeError(writer, error);
+  });
+}
+
+function answer(socket: ServerWebSocket, { requestId }: RpcRequest, status: RpcStatus, writeBody: (writer: ByteWriter) => void): void {
+  const writer = new ByteWriter();
+  writeResponseHeader(writer, { status, requestId, leader: 1, term: 1, revision: 1, appliedIndex: 1 });
+  writeBody(writer);
+  socket.send(writer.take());
+}

@@ -1,0 +1,197 @@
+/** Three real processes of the compiled executable on ports of their own, for end-to-end tests and the measuring scripts. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createWriteStream, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { proaBinary } from "../helpers/binary.ts";
+import { type Finished, run } from "../helpers/run.ts";
+
+interface NodePorts {
+  readonly replicate: number;
+  readonly service: number;
+}
+
+/** The part of `GET /api/status` that tests look at. */
+export interface StatusView {
+  readonly node_id: number;
+  readonly role: string;
+  readonly term: number;
+  readonly leader: number | null;
+  readonly applied_index: number;
+  readonly state_hash: string;
+  readonly peers: readonly { readonly id: number; readonly lag: number }[];
+  readonly transport: { readonly framesCorrupt: number; readonly framesForeign: number };
+}
+
+export class RealCluster {
+  readonly directory = mkdtempSync(join(tmpdir(), "proa-e2e-"));
+  private readonly children = new Map<number, ChildProcess>();
+
+  private constructor(private readonly ports: ReadonlyMap<number, NodePorts>) {}
+
+  /** Starts `count` nodes and waits for a leader. */
+  static async start(count = 3): Promise<RealCluster> {
+    const free = await freePorts(2 * count);
+    const ports = new Map<number, NodePorts>();
+    for (let id = 1; id <= count; id++) ports.set(id, { replicate: free[2 * id - 2] ?? 0, service: free[2 * id - 1] ?? 0 });
+    const cluster = new RealCluster(ports);
+    for (const id of cluster.ids) cluster.start(id);
+    await cluster.leader();
+    return cluster;
+  }
+
+  get ids(): readonly number[] {
+    return [...this.ports.keys()];
+  }
+
+  get servers(): string {
+    return [...this.ports].map(([id, port]) => `${id},127.0.0.1:${port.replicate},127.0.0.1:${port.service}`).join(";");
+  }
+
+  get endpoints(): string {
+    return this.ids.map((id) => this.endpoint(id)).join(",");
+  }
+
+  endpoint(id: number): string {
+    return `127.0.0.1:${this.portsOf(id).service}`;
+  }
+
+  portsOf(id: number): NodePorts {
+    const ports = this.ports.get(id);
+    if (ports === undefined) throw new Error(`there is no node ${id}`);
+    return ports;
+  }
+
+  data(id: number): string {
+    return join(this.directory, `n${id}`);
+  }
+
+  log(id: number): string {
+    return readFileSync(join(this.directory, `n${id}.log`), "utf8");
+  }
+
+  start(id: number): void {
+    const child = spawn(proaBinary(), ["node", "start", "--id", `${id}`, "--servers", this.servers, "--data", this.data(id)], {
+      stdio: ["ignore", "ignore", "pipe"],
+      env: environment(),
+    });
+    child.stderr?.pipe(createWriteStream(join(this.directory, `n${id}.log`), { flags: "a" }));
+    this.children.set(id, child);
+  }
+
+  /** Ends a node and waits until it is gone. */
+  async kill(id: number, signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
+    const child = this.children.get(id);
+    if (child === undefined) return;
+    this.children.delete(id);
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, "exit");
+    child.kill(signal);
+    await gone;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.ids.map((id) => this.kill(id)));
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  /** Runs `proa` against this cluster. */
+  proa(args: readonly string[], options: { readonly stdin?: string; readonly endpoints?: string } = {}): Promise<Finished> {
+    return run(proaBinary(), args, {
+      env: { ...environment(), PROA_ENDPOINTS: options.endpoints ?? this.endpoints },
+      ...(options.stdin === undefined ? {} : { stdin: options.stdin }),
+    });
+  }
+
+  /** What a node says of itself; null when it does not answer. */
+  async status(id: number): Promise<StatusView | null> {
+    try {
+      const response = await fetch(`http://${this.endpoint(id)}/api/status`, { signal: AbortSignal.timeout(1000) });
+      return (await response.json()) as StatusView;
+    } catch {
+      return null; // not up, or cut off in the middle: the caller asks again
+    }
+  }
+
+  statuses(): Promise<readonly (StatusView | null)[]> {
+    return Promise.all(this.ids.map((id) => this.status(id)));
+  }
+
+  /** The id of the node that leads the newest term and is ready to serve. */
+  async leader(): Promise<number> {
+    let leader = 0;
+    await until("a leader is ready", async () => {
+      const answers = await Promise.all(this.ids.map((id) => this.ready(id)));
+      const statuses = await this.statuses();
+      const leading = statuses.filter((status) => status?.role === "leader").sort((a, b) => (b?.term ?? 0) - (a?.term ?? 0))[0];
+      if (leading == null || !answers[this.ids.indexOf(leading.node_id)]) return false;
+      leader = leading.node_id;
+      return true;
+    });
+    return leader;
+  }
+
+  /** Waits until every node that runs has applied the same, and the state is equal. */
+  async caughtUp(): Promise<void> {
+    await until("all nodes have the same state", async () => {
+      const statuses = await this.statuses();
+      const views = new Set(statuses.map((status) => (status === null ? "none" : `${status.applied_index} ${status.state_hash}`)));
+      return views.size === 1 && !views.has("none");
+    });
+  }
+
+  private async ready(id: number): Promise<boolean> {
+    try {
+      return (await fetch(`http://${this.endpoint(id)}/readyz`, { signal: AbortSignal.timeout(1000) })).ok;
+    } catch {
+      return false; // not up yet
+    }
+  }
+}
+
+/** Runs `body` with a cluster that is gone afterwards. */
+export async function withCluster(body: (cluster: RealCluster) => Promise<void>, count = 3): Promise<void> {
+  const cluster = await RealCluster.start(count);
+  try {
+    await body(cluster);
+  } catch (error) {
+    for (const id of cluster.ids) console.error(`--- node ${id}\n${cluster.log(id).slice(-2000)}`);
+    throw error;
+  } finally {
+    await cluster.stop();
+  }
+}
+
+/** Waits for a condition of the outside world; fails, saying for what, when it does not come true within 30 seconds. */
+export async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
+  const end = performance.now() + 30_000;
+  while (!(await condition())) {
+    if (performance.now() > end) throw new Error(`gave up waiting: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** Ours, without what would point the executable at some other cluster of the user. */
+function environment(): Record<string, string | undefined> {
+  const { PROA_ENDPOINTS: _, ...rest } = process.env;
+  return { ...rest, XDG_STATE_HOME: join(tmpdir(), "proa-e2e-no-demo-here") };
+}
+
+async function freePorts(count: number): Promise<readonly number[]> {
+  const servers: Server[] = [];
+  for (let i = 0; i < count; i++) {
+    const server = createServer();
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    servers.push(server);
+  }
+  const ports = servers.map((server) => {
+    const address = server.address();
+    if (address === null || typeof address === "string") throw new Error("a TCP server has an address with a port");
+    return address.port;
+  });
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}

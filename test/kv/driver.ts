@@ -1,0 +1,142 @@
+/** Feeds a store with commands and queries, the way a node does, and reads what it says. */
+import { ByteReader } from "../../src/lib/byte_reader.ts";
+import { ByteWriter } from "../../src/lib/byte_writer.ts";
+import type { Store } from "../../src/kv/mod.ts";
+import type { Entry, EntryKind } from "../../src/raft/mod.ts";
+import {
+  type CommandResult,
+  type GetAnswer,
+  type RangeAnswer,
+  keyText,
+  payloadVersion,
+  readGetAnswer,
+  readRangeAnswer,
+  readResult,
+  writeDelete,
+  writeDeleteRange,
+  writeGet,
+  writePut,
+  writeRange,
+} from "../../src/wire/mod.ts";
+
+export type Bytes = Uint8Array | string;
+
+export type TestCommand =
+  | { readonly kind: "put"; readonly key: Bytes; readonly value: Bytes; readonly ifRevision?: number }
+  | { readonly kind: "delete"; readonly key: Bytes; readonly ifRevision?: number }
+  | { readonly kind: "deleteRange"; readonly start: Bytes; readonly end: Bytes | null };
+
+export function bytes(value: Bytes): Uint8Array {
+  return typeof value === "string" ? new TextEncoder().encode(value) : value;
+}
+
+export function put(key: Bytes, value: Bytes, ifRevision?: number): TestCommand {
+  return { kind: "put", key, value, ...(ifRevision !== undefined && { ifRevision }) };
+}
+
+export function del(key: Bytes, ifRevision?: number): TestCommand {
+  return { kind: "delete", key, ...(ifRevision !== undefined && { ifRevision }) };
+}
+
+export function delRange(start: Bytes, end: Bytes | null): TestCommand {
+  return { kind: "deleteRange", start, end };
+}
+
+export function writeCommand(writer: ByteWriter, command: TestCommand): void {
+  switch (command.kind) {
+    case "put": {
+      writePut(writer, {
+        key: bytes(command.key),
+        value: bytes(command.value),
+        ifRevision: command.ifRevision ?? null,
+      });
+      return;
+    }
+    case "delete": {
+      writeDelete(writer, { key: bytes(command.key), ifRevision: command.ifRevision ?? null });
+      return;
+    }
+    case "deleteRange": {
+      writeDeleteRange(writer, { start: bytes(command.start), end: command.end === null ? null : bytes(command.end) });
+      return;
+    }
+  }
+}
+
+/** The commands as they stand in a request. */
+export function encodeCommands(commands: readonly TestCommand[]): Uint8Array {
+  const writer = new ByteWriter();
+  for (const command of commands) writeCommand(writer, command);
+  return writer.take();
+}
+
+export function payloadOf(commands: readonly TestCommand[]): Uint8Array {
+  const encoded = encodeCommands(commands);
+  const payload = new Uint8Array(1 + encoded.length);
+  payload[0] = payloadVersion;
+  payload.set(encoded, 1);
+  return payload;
+}
+
+/** The entry that `store` takes next. */
+export function nextEntry(store: Store, payload: Uint8Array, kind: EntryKind = "commands"): Entry {
+  return { index: store.appliedIndex + 1, term: 1, kind, payload, checksum: 0 };
+}
+
+/** Applies `commands` as one entry. */
+export function apply(store: Store, ...commands: TestCommand[]): CommandResult[] {
+  const writer = new ByteWriter();
+  store.apply(nextEntry(store, payloadOf(commands)), writer);
+  const reader = new ByteReader(writer.peek());
+  const results: CommandResult[] = [];
+  while (reader.remaining > 0) results.push(readResult(reader));
+  return results;
+}
+
+/** Applies one command as an entry of its own. */
+export function applyOne(store: Store, command: TestCommand): CommandResult {
+  const [result] = apply(store, command);
+  if (result === undefined) throw new Error("a command without a result");
+  return result;
+}
+
+export function get(store: Store, key: Bytes): GetAnswer {
+  const query = new ByteWriter();
+  writeGet(query, bytes(key));
+  return readGetAnswer(answerOf(store, query.take()));
+}
+
+export interface TestRange {
+  readonly start?: Bytes;
+  readonly end?: Bytes;
+  readonly limit?: number;
+  readonly keysOnly?: boolean;
+}
+
+export function range(store: Store, options: TestRange = {}): RangeAnswer {
+  const { start = "", end = null, limit = null, keysOnly = false } = options;
+  const query = new ByteWriter();
+  writeRange(query, { start: bytes(start), end: end === null ? null : bytes(end), limit, keysOnly });
+  return readRangeAnswer(answerOf(store, query.take()));
+}
+
+/** The keys of `answer`, each as one character for each byte. */
+export function keysOf(answer: RangeAnswer): string[] {
+  return answer.items.map((item) => keyText(item.key));
+}
+
+function answerOf(store: Store, query: Uint8Array): ByteReader {
+  const answers = new ByteWriter();
+  store.read(query, answers);
+  return new ByteReader(answers.take());
+}
+
+/** What `run` throws, or null. */
+export function thrown(run: () => void): unknown {
+  try {
+    run();
+    return null;
+  } catch (error) {
+    return error;
+  }
+}

@@ -1,0 +1,221 @@
+/**
+ * A run from a seed: first everything goes wrong at once (loss, repeats, reordering, crashes, slow disks, cut links), then
+ * all of it is mended and the group must agree and work again. Safety is checked by the harness after every step.
+ */
+import { assert } from "../../src/lib/assert.ts";
+import { seededRandom, type Random } from "../../src/lib/random.ts";
+import type { NodeId } from "../../src/raft/mod.ts";
+import { Cluster, textOf } from "./harness.ts";
+import { formatEvent } from "./trace.ts";
+
+/** What a run came to, so that a test can see that the runs together reached everything. */
+export interface ChaosCounts {
+  readonly commits: number;
+  readonly terms: number;
+  readonly readsAnswered: number;
+  readonly crashes: number;
+  readonly transfers: number;
+  readonly refused: number;
+}
+
+export interface ChaosOptions {
+  readonly seed: number;
+  readonly steps: number;
+  /** Receives the whole history, line by line. */
+  readonly trace?: (line: string) => void;
+}
+
+/** How long a mended group may take to elect a leader and to agree, in election timeouts. */
+const healTimeoutsMax = 12;
+
+/** Does what the seed says and throws when a rule is broken. */
+export function chaos({ seed, steps, trace }: ChaosOptions): ChaosCounts {
+  const run = new ChaosRun(seed, trace);
+  for (let step = 0; step < steps; step++) run.step();
+  run.heal();
+  return run.counts;
+}
+
+class ChaosRun {
+  private readonly random: Random;
+  private readonly cluster: Cluster;
+  private readonly ids: readonly NodeId[];
+  /** Chances of this run, so that some are nearly calm and some are all storm. */
+  private readonly lossChance: number;
+  private readonly repeatChance: number;
+  private readonly crashChance: number;
+  private readonly orderedNetwork: boolean;
+  /** Short ones make for many elections, long ones for long logs. */
+  private readonly electionTimeoutMs: number;
+  private readonly proposed = new Map<string, "accepted" | "refused">();
+  private crashes = 0;
+  private transfers = 0;
+  private refused = 0;
+
+  constructor(seed: number, trace: ((line: string) => void) | undefined) {
+    this.random = seededRandom(seed);
+    const { random } = this;
+    this.electionTimeoutMs = this.pick([100, 300, 1000]);
+    this.cluster = new Cluster({
+      voters: random.integer(1, 5),
+      learners: random.integer(0, 9) === 0 ? 1 : 0,
+      seed,
+      limits: {
+        electionTimeoutMs: this.electionTimeoutMs,
+        heartbeatMs: this.electionTimeoutMs / 5,
+        appendBytesMax: random.integer(1, 40),
+        inflightMessagesMax: random.integer(1, 6),
+        inflightBytesMax: random.integer(10, 100),
+        uncommittedBytesMax: random.integer(20, 200),
+        tailBytesMax: random.integer(1, 60),
+        applyBytesMax: random.integer(1, 50),
+      },
+      ...(trace === undefined ? {} : { observe: (event) => trace(formatEvent(event)) }),
+    });
+    this.ids = this.cluster.ids;
+    this.lossChance = this.pick([0, 0.02, 0.1, 0.3]);
+    this.repeatChance = this.pick([0, 0.02, 0.2]);
+    this.crashChance = this.pick([0, 0.005, 0.02]);
+    this.orderedNetwork = random.next() < 0.3;
+    const slowDisks = random.next() < 0.7;
+    for (const id of this.ids) this.cluster.node(id).autoDisk = !slowDisks;
+  }
+
+  get counts(): ChaosCounts {
+    const nodes = [...this.cluster.nodes.values()];
+    const reads = nodes.flatMap((node) => [...node.reads.values()]);
+    return {
+      commits: this.cluster.safety.commitIndex,
+      terms: Math.max(...nodes.map((node) => node.durable.hardState.term)),
+      readsAnswered: reads.filter((read) => typeof read.index === "number").length,
+      crashes: this.crashes,
+      transfers: this.transfers,
+      refused: this.refused,
+    };
+  }
+
+  /** One thing happens to one node or message. */
+  step(): void {
+    const { random, cluster } = this;
+    if (random.next() < this.crashChance) this.crashOrRestart();
+    else if (random.next() < 0.01) this.changeLinks();
+    const choice = random.integer(0, 99);
+    const node = cluster.node(this.pick(this.ids));
+    if (choice < 45) this.deliverSome();
+    else if (choice < 60) this.passTime();
+    else if (!node.up) cluster.restart(random.next() < 0.2 ? node.id : this.pick(this.ids));
+    else if (choice < 75) node.complete(Math.min(node.writes.length, random.integer(1, 4)));
+    else if (choice < 85) this.propose(this.target(node.id));
+    else if (choice < 91) cluster.read(this.target(node.id));
+    else if (choice < 92) this.transfer(node.id);
+    else if (choice < 96) node.turnOpen = true;
+    else if (node.turnOpen) node.endTurn();
+  }
+
+  /** Mends everything; then there is one leader, the logs are equal, and a new proposal is applied everywhere. */
+  heal(): void {
+    const { cluster } = this;
+    cluster.heal();
+    for (const node of cluster.nodes.values()) {
+      if (!node.up) cluster.restart(node.id);
+      if (node.turnOpen) node.endTurn();
+      node.autoDisk = true;
+      node.complete(node.writes.length);
+    }
+    const limitMs = healTimeoutsMax * this.electionTimeoutMs;
+    cluster.runUntil(() => this.agreed(), limitMs);
+    const leader = cluster.leader;
+    assert(leader !== null, "a group that agrees has a leader");
+    const accepted = cluster.propose(leader, "the last word");
+    assert(accepted.ok, "a leader without a backlog takes proposals");
+    const reads = cluster.up.map((node) => ({ id: node.id, token: cluster.read(node.id) }));
+    cluster.runUntil(() => this.agreed() && cluster.up.every((node) => node.applied.length === accepted.id.index), limitMs);
+    for (const { id, token } of reads) assert(typeof cluster.readIndex(id, token) === "number", "a read was not answered");
+    for (const node of cluster.up) this.checkApplied(node.applied.map((entry) => textOf(entry.payload)));
+  }
+
+  /** One leader that everybody follows and that means to stay, all logs the same and committed. */
+  private agreed(): boolean {
+    const { cluster } = this;
+    const leader = cluster.leader;
+    if (leader === null) return false;
+    const { log, term, role } = cluster.raft(leader).view;
+    if (role.kind === "leader" && role.transfer !== null) return false;
+    return cluster.up.every(({ raft: { view } }) => {
+      const sameLog = view.log.lastIndex === log.lastIndex && view.log.last.term === log.last.term;
+      return view.term === term && view.leader === leader && sameLog && view.log.commitIndex === log.lastIndex;
+    });
+  }
+
+  /** What was refused never appears, and nothing appears twice. */
+  private checkApplied(texts: readonly string[]): void {
+    const commands = texts.filter((text) => text !== "");
+    assert(new Set(commands).size === commands.length, "a proposal was applied twice");
+    for (const text of commands) assert(this.proposed.get(text) !== "refused", "a refused proposal was applied");
+  }
+
+  private deliverSome(): void {
+    const { random, cluster } = this;
+    for (let count = random.integer(1, 12); count > 0 && cluster.pool.length > 0; count--) {
+      const position = this.orderedNetwork ? 0 : random.integer(0, cluster.pool.length - 1);
+      const message = cluster.pool[position];
+      if (message === undefined) return;
+      if (random.next() < this.repeatChance) cluster.pool.push(message);
+      if (random.next() < this.lossChance) cluster.pool.splice(position, 1);
+      else cluster.deliverAt(position);
+    }
+  }
+
+  private passTime(): void {
+    const { random, cluster } = this;
+    cluster.advance(random.next() < 0.02 ? random.integer(500, 2500) : random.integer(0, 60));
+    for (const node of cluster.up) {
+      if (node.raft.deadline <= cluster.now && random.next() < 0.9) cluster.tick(node.id);
+    }
+  }
+
+  private propose(id: NodeId): void {
+    const text = `${this.proposed.size} ${"x".repeat(this.random.integer(0, 30))}`;
+    const proposal = this.cluster.propose(id, text);
+    this.proposed.set(text, proposal.ok ? "accepted" : "refused");
+    if (!proposal.ok && proposal.reason === "overloaded") this.refused++;
+  }
+
+  private transfer(id: NodeId): void {
+    const started = this.cluster.transfer(this.target(id), this.random.next() < 0.5 ? null : this.pick(this.ids));
+    if (started.ok) this.transfers++;
+  }
+
+  /** Mostly somebody who believes to lead, as a client would choose, otherwise `id`. */
+  private target(id: NodeId): NodeId {
+    const leaders = this.cluster.up.filter((node) => node.raft.view.role.kind === "leader");
+    return leaders.length > 0 && this.random.next() < 0.8 ? this.pick(leaders).id : id;
+  }
+
+  private crashOrRestart(): void {
+    const { random, cluster } = this;
+    const node = cluster.node(this.pick(this.ids));
+    if (!node.up) {
+      cluster.restart(node.id);
+      return;
+    }
+    this.crashes++;
+    cluster.crash(node.id, random.integer(0, node.writes.length));
+    if (random.next() < 0.5) cluster.restart(node.id);
+  }
+
+  private changeLinks(): void {
+    const { random, cluster } = this;
+    cluster.heal();
+    if (random.next() < 0.5) return;
+    const left = this.ids.filter(() => random.next() < 0.4);
+    cluster.partition(left, this.ids.filter((id) => !left.includes(id)));
+    if (random.next() < 0.3) cluster.cut(this.pick(this.ids), this.pick(this.ids)); // one way only
+  }
+
+  private pick<T>(values: readonly T[]): T {
+    const value = values[this.random.integer(0, values.length - 1)];
+    assert(value !== undefined, "nothing to pick from");
+    return value;
+  }
+}

@@ -1,0 +1,130 @@
+import { describe, expect, test } from "bun:test";
+import { mkdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { CorruptError, ProaError } from "../../src/lib/errors.ts";
+import { seededRandom } from "../../src/lib/random.ts";
+import { inTempDirectory } from "../helpers/temp_directory.ts";
+import { copyDirectory, databaseName, flipBit, logIn, openStorage, runSql } from "./sqlite_world.ts";
+import { entriesOf, entryOf, group, readAll, threeVoters, Writer } from "./writes.ts";
+
+/** A closed directory with 20 entries of term 1 and 20 of term 2; entry 30 is large. */
+function written(root: string): string {
+  const directory = join(root, "whole");
+  mkdirSync(directory);
+  const storage = openStorage(directory);
+  storage.load(group, threeVoters);
+  const writer = new Writer(storage);
+  writer.append({ term: 1, vote: 2 }, entriesOf({ from: 1, to: 20, term: 1 }));
+  writer.append({ term: 2, vote: 3 }, entriesOf({ from: 21, to: 29, term: 2 }));
+  writer.write({ entries: [entryOf({ index: 30, term: 2, payload: new Uint8Array(100_000).fill(1) })] });
+  writer.write({ entries: entriesOf({ from: 31, to: 40, term: 2 }) });
+  storage.close();
+  return directory;
+}
+
+const wholeLog = "t2 1×20 2×20";
+
+describe("SQLite storage: damage", () => {
+  const payloadOf17 = "(SELECT hex(payload) FROM entries WHERE idx = 17)";
+  const damages: readonly (readonly [what: string, sql: string, message: string])[] = [
+    [
+      "a bit of a payload",
+      `UPDATE entries SET payload = unhex('64' || substr(${payloadOf17}, 3)) WHERE idx = 17`,
+      "entry 17 of group 0: checksum mismatch",
+    ],
+    [
+      "a bit of a large payload",
+      "UPDATE entries SET payload = CAST(substr(payload, 1, 99999) || x'03' AS BLOB) WHERE idx = 30",
+      "entry 30 of group 0: checksum mismatch",
+    ],
+    [
+      "a payload that lost its end",
+      "UPDATE entries SET payload = substr(payload, 1, 3) WHERE idx = 17",
+      "entry 17 of group 0: checksum mismatch",
+    ],
+    [
+      "a checksum",
+      "UPDATE entries SET checksum = checksum + 1 WHERE idx = 40",
+      "entry 40 of group 0: checksum mismatch",
+    ],
+    ["a term", "UPDATE entries SET term = 2 WHERE idx = 17", "entry 17 of group 0: checksum mismatch"],
+    ["a kind", "UPDATE entries SET kind = 'noop' WHERE idx = 1", "entry 1 of group 0: checksum mismatch"],
+    ["a kind that does not exist", "UPDATE entries SET kind = 'other' WHERE idx = 1", "entry 1 of group 0: malformed"],
+    [
+      "two entries exchanged",
+      "UPDATE entries SET idx = -idx WHERE idx IN (16, 17); UPDATE entries SET idx = 33 + idx WHERE idx < 0",
+      "entry 16 of group 0: checksum mismatch",
+    ],
+    ["the first entry missing", "DELETE FROM entries WHERE idx = 1", "entry 1 of group 0: missing"],
+    ["an entry missing", "DELETE FROM entries WHERE idx = 17", "entry 17 of group 0: missing"],
+    ["the last entry missing", "DELETE FROM entries WHERE idx = 40", "entry 40 of group 0: missing"],
+    ["the tail missing", "DELETE FROM entries WHERE idx > 4", "entry 5 of group 0: missing"],
+    ["a lower stored term", "UPDATE groups SET term = 1", "state of group 0: checksum mismatch"],
+    ["another vote", "UPDATE groups SET vote = 1", "state of group 0: checksum mismatch"],
+    ["a vote gone", "UPDATE groups SET vote = NULL", "state of group 0: checksum mismatch"],
+    ["a boot forgotten", "UPDATE groups SET boot = 0", "state of group 0: checksum mismatch"],
+    [
+      "another configuration",
+      "UPDATE groups SET membership = replace(membership, '3', '4')",
+      "state of group 0: checksum mismatch",
+    ],
+    ["the state gone", "DELETE FROM groups", "entry 1 of group 0: term 1 is above the stored term 0"],
+  ];
+  for (const [what, sql, message] of damages) {
+    test(`P12: ${what} is refused and named`, () =>
+      inTempDirectory((root) => {
+        const directory = written(root);
+        runSql(directory, sql);
+        const storage = openStorage(directory);
+        let error: unknown = null;
+        try {
+          storage.load(group, threeVoters);
+        } catch (thrown) {
+          error = thrown;
+        }
+        expect(error instanceof CorruptError ? error.message : error).toBe(message);
+        // Whatever comes later: this store votes no more.
+        expect(() => storage.load(group, threeVoters)).toThrow(message);
+        expect(() => storage.persist([])).toThrow(message);
+        storage.close();
+      }));
+  }
+
+  test("P12: damage that comes after the load is found when the entry is read", () =>
+    inTempDirectory((directory) => {
+      const payloads = [0xab, 0xcd].map((byte) => new Uint8Array(3_000_000).fill(byte)); // more than SQLite caches
+      const first = openStorage(directory);
+      first.load(group, threeVoters);
+      const entries = payloads.map((payload, i) => entryOf({ index: i + 1, term: 1, payload }));
+      new Writer(first).append({ term: 1, vote: null }, entries);
+      first.close();
+      const storage = openStorage(directory);
+      storage.load(group, threeVoters);
+      const path = join(directory, databaseName);
+      const pastFirstPages = 40 * 16384; // those are in the cache
+      flipBit(path, readFileSync(path).indexOf(new Uint8Array(1000).fill(0xab), pastFirstPages));
+      expect(() => readAll(storage, 1)).toThrow("entry 1 of group 0: checksum mismatch");
+      storage.close();
+    }));
+
+  test("P12: whatever bit of the file rots, the log is refused or whole", () =>
+    inTempDirectory((root) => {
+      const directory = written(root);
+      const bytes = statSync(join(directory, databaseName)).size;
+      const random = seededRandom(7);
+      let refused = 0;
+      for (let i = 0; i < 100; i++) {
+        const offset = random.integer(0, bytes - 1);
+        const rotten = join(root, `rotten${i}`);
+        copyDirectory(directory, rotten);
+        flipBit(join(rotten, databaseName), offset);
+        try {
+          expect(logIn(rotten), `bit at ${offset}`).toBe(wholeLog);
+        } catch (error) {
+          if (!(error instanceof CorruptError) && !(error instanceof ProaError)) throw error;
+          refused++;
+        }
+      }
+      expect(refused).toBeGreaterThan(30);
+    }));
+});

@@ -1,0 +1,22 @@
+/**
+ * A process whose receiver breaks an assertion. It must die of it; one that lives on ends with status 7. For a test.
+ * There is no `await` at the top: Bun outlives an uncaught error for as long as one is pending there.
+ */
+import { assert } from "../../src/lib/assert.ts";
+import { heartbeat } from "./frames.ts";
+import { freePort, tcpNode, until } from "./tcp_world.ts";
+
+async function main(): Promise<void> {
+  const ports = { 1: await freePort(), 2: await freePort() };
+  const sender = tcpNode({ self: 1, port: ports[1], peers: { 2: ports[2] } });
+  const receiver = tcpNode({ self: 2, port: ports[2], peers: { 1: ports[1] } });
+  receiver.onMessage = () => assert(false, "a broken belief");
+  await receiver.listen();
+  await sender.listen();
+  await until(() => sender.connected(2));
+  sender.send([heartbeat({ to: 2, round: 1 })]);
+  await until(() => receiver.counters.messagesReceived > 0);
+  setTimeout(() => process.exit(7), 1000);
+}
+
+void main();

@@ -1,0 +1,90 @@
+/** One message of every kind and shape, for tests of codecs and transports. */
+import { entryChecksum } from "../../src/lib/checksum.ts";
+import type { Entry, EntryKind, Message } from "../../src/raft/mod.ts";
+
+export const clusterId = "00112233445566778899aabbccddeeff";
+export const otherClusterId = "ffeeddccbbaa99887766554433221100";
+
+const largest = Number.MAX_SAFE_INTEGER;
+
+/** An entry whose checksum is right. */
+export function makeEntry(entry: { index: number; term: number; kind: EntryKind; payload: Uint8Array }): Entry {
+  return { ...entry, checksum: entryChecksum(entry) };
+}
+
+/** A payload of `length` bytes that differ from their neighbours. */
+export function makePayload(length: number, seed = 1): Uint8Array {
+  return Uint8Array.from({ length }, (_, position) => (position * 31 + seed * 17) & 0xff);
+}
+
+/** An append of entries with payloads of the given lengths, after entry 9 of term 3. */
+export function appendOf(route: Route, ...payloadLengths: readonly number[]): Message {
+  return {
+    kind: "AppendEntries",
+    ...route,
+    term: 5,
+    previous: { index: 9, term: 3 },
+    entries: payloadLengths.map((length, position) =>
+      makeEntry({ index: 10 + position, term: 4, kind: "commands", payload: makePayload(length, position) }),
+    ),
+    commitIndex: 8,
+    session: 2,
+  };
+}
+
+export interface Route {
+  readonly group: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Every kind, and every shape that a kind has. */
+export function sampleMessages({ from, to }: { readonly from: number; readonly to: number }): readonly Message[] {
+  const route = { group: 0, from, to };
+  return [
+    { kind: "RequestPreVote", ...route, term: 8, lastLog: { index: 0, term: 0 } },
+    { kind: "RequestPreVoteResponse", ...route, term: 8, granted: true, campaignTerm: 8 },
+    { kind: "RequestPreVoteResponse", ...route, term: largest, granted: false, campaignTerm: 1 },
+    { kind: "RequestVote", ...route, term: largest, lastLog: { index: largest, term: largest - 1 }, transfer: false },
+    { kind: "RequestVote", ...route, term: 2, lastLog: { index: 7, term: 1 }, transfer: true },
+    { kind: "RequestVoteResponse", ...route, term: 8, granted: true },
+    { kind: "RequestVoteResponse", ...route, term: 8, granted: false },
+    appendOf(route),
+    appendOf({ ...route, group: 0xffff_ffff }, 0),
+    appendOf(route, 1, 300, 0, 70),
+    {
+      kind: "AppendEntries",
+      ...route,
+      term: largest,
+      previous: { index: largest - 3, term: 0x1_0000_0001 },
+      entries: [
+        makeEntry({ index: largest - 2, term: 0x1_0000_0001, kind: "noop", payload: makePayload(0) }),
+        makeEntry({ index: largest - 1, term: largest, kind: "membership", payload: makePayload(9) }),
+        makeEntry({ index: largest, term: largest, kind: "commands", payload: makePayload(3) }),
+      ],
+      commitIndex: largest,
+      session: largest,
+    },
+    {
+      kind: "AppendEntriesResponse",
+      ...route,
+      term: 8,
+      session: 1,
+      boot: 3,
+      outcome: { kind: "accepted", matchIndex: 12 },
+    },
+    {
+      kind: "AppendEntriesResponse",
+      ...route,
+      term: 8,
+      session: 1,
+      boot: 3,
+      outcome: { kind: "rejected", previousIndex: 12, hint: { index: 4, term: 2 } },
+    },
+    { kind: "Heartbeat", ...route, term: 8, commitIndex: 0, round: 1, session: 2 },
+    { kind: "HeartbeatResponse", ...route, term: 8, round: 1, session: 2, boot: 1 },
+    { kind: "ReadIndex", ...route, term: 8, request: 9, boot: 1 },
+    { kind: "ReadIndexResponse", ...route, term: 8, request: 9, boot: 1, index: 77 },
+    { kind: "TimeoutNow", ...route, term: 8 },
+  ];
+}
