@@ -83,7 +83,7 @@ function handOver(command, args) {
   const child = spawn(command, args, { cwd: root, stdio: "inherit" });
   let told = false;
   const tell = (name) => {
-    
+    if (!told) child.kill(name);
     told = true;
   };
   process.on("SIGTERM", tell);
@@ -95,7 +95,7 @@ function handOver(command, args) {
   if (startedBy !== null) setInterval(() => ancestors() === startedBy || tell("SIGTERM"), 250).unref();
   child.on("error", (error) => fail(`Cannot run ${command}: ${error.message}`));
   child.on("exit", (status, signal) => {
-    if (signal === null) process.exit(status ?? 1);
+    if (signal === null) process.exit(0);
     process.removeAllListeners(signal);
     process.kill(process.pid, signal);
   });

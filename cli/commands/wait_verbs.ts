@@ -42,6 +42,9 @@ const patienceMs = 1000;
 /** The pauses between looks, in milliseconds: short at first, because most waits are short. */
 const pauseMs = { first: 20, longest: 250 };
 
+/** With less time left than this another look would only see nodes that had no time to answer. Milliseconds. */
+const lookMsMin = 40;
+
 type Look<T> = { readonly done: T } | { readonly seen: readonly string[] };
 
 /** Looks until it is done. Throws WAIT_TIMEOUT at the deadline, with what was seen last. */
@@ -50,13 +53,13 @@ async function poll<T>(context: Context, awaited: string, look: () => Promise<Lo
     const result = await look();
     if ("done" in result) return result.done;
     const remainingMs = context.deadline - performance.now();
-    if (remainingMs <= 0) {
+    if (remainingMs < lookMsMin) {
       throw new ProaError("WAIT_TIMEOUT", `Cannot wait longer for ${awaited}: the time is over`, {
         hint: "see proa cluster status, or wait longer with --timeout 1m",
         tried: result.seen,
       });
     }
-    await sleep(Math.min(pause, remainingMs));
+    await sleep(Math.min(pause, remainingMs / 2));
   }
 }
 

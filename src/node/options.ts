@@ -27,7 +27,7 @@ export interface NodeLimits {
 }
 
 export const defaultLimits: NodeLimits = {
-  electionTimeoutMs: 1000,
+  electionTimeoutMs: 800,
   heartbeatMs: 100,
   payloadBytesMax: 512 * 1024,
   appendBytesMax: 1024 * 1024,

@@ -1,9 +1,10 @@
 /** A follower takes the log from the leader of its term, and campaigns when it hears none (§5.2, §5.3). */
 import { assert, unreachable } from "../lib/assert.ts";
 import { campaign } from "./candidate.ts";
+import type { Log } from "./log.ts";
 import type { AppendEntries, AppendOutcome, Heartbeat, ReadIndexResponse, TimeoutNow } from "./message.ts";
 import type { RaftState } from "./state.ts";
-import type { Millis, NodeId, Term } from "./types.ts";
+import type { EntryId, Millis, NodeId, Term } from "./types.ts";
 
 export interface Follower {
   readonly kind: "follower";
@@ -13,18 +14,15 @@ export interface Follower {
   leaderContactAt: Millis;
   /** Reads of this node that wait to be sent to the leader, all of one turn together. */
   readsWaiting: number[];
-  /** Reads sent to the leader, by the request that carries them. */
-  readonly readsAsked: Map<number, AskedReads>;
-}
-
-interface AskedReads {
-  readonly tokens: readonly number[];
-  readonly askedAt: Millis;
+  /** Reads sent to the leader, by the number of the question that carries them, in order. An answer settles all up to its own. */
+  readonly readsAsked: Map<number, readonly number[]>;
+  /** When the newest question was last sent. */
+  readsAskedAt: Millis;
 }
 
 /** A follower that knows of no leader yet. */
 export function newFollower(): Follower {
-  return { kind: "follower", leader: null, leaderContactAt: 0, readsWaiting: [], readsAsked: new Map() };
+  return { kind: "follower", leader: null, leaderContactAt: 0, readsWaiting: [], readsAsked: new Map(), readsAskedAt: 0 };
 }
 
 /** Follows `leader`, or nobody yet, in `term`; in a new term with no vote given. Whatever role it had dies here. */
@@ -74,7 +72,10 @@ function append(state: RaftState, message: AppendEntries): AppendOutcome {
   const { log } = state;
   const { previous, entries } = message;
   // What is committed agrees with every later leader: an old message about it must not rewind anything (rule L6).
-  if (previous.index < log.commitIndex) return { kind: "accepted", matchIndex: log.commitIndex };
+  if (previous.index < log.commitIndex) {
+    for (const id of [previous, ...entries]) assertAgreesWithCommitted(log, id);
+    return { kind: "accepted", matchIndex: log.commitIndex };
+  }
   if (!log.matches(previous)) {
     return { kind: "rejected", previousIndex: previous.index, hint: log.conflictHint(previous) };
   }
@@ -90,6 +91,12 @@ function append(state: RaftState, message: AppendEntries): AppendOutcome {
   return { kind: "accepted", matchIndex };
 }
 
+/** Whoever contradicts what is committed does not speak Raft: stop rather than follow or ignore it (rule L5). */
+function assertAgreesWithCommitted(log: Log, id: EntryId): void {
+  if (id.index < log.firstIndex || id.index > log.commitIndex) return;
+  assert(log.matches(id), "an append contradicts a committed entry");
+}
+
 function commitUpTo(state: RaftState, index: number): void {
   if (index > state.log.commitIndex) state.log.commitTo(index);
 }
@@ -100,18 +107,14 @@ export function stepTimeoutNow(state: RaftState, follower: Follower, message: Ti
   campaign(state, { transfer: true });
 }
 
-/** Nobody leads: campaign. Otherwise repeat questions that the leader may not have got. */
+/** Nobody leads: campaign. Otherwise repeat the newest question, which the leader may not have got. */
 export function tickFollower(state: RaftState, follower: Follower): void {
   if (state.now >= state.electionDeadline) {
     if (state.isVoter) campaign(state, { transfer: false });
     else loseLeader(state, follower);
     return;
   }
-  for (const [request, asked] of follower.readsAsked) {
-    if (state.now - asked.askedAt < state.options.heartbeatMs) continue;
-    follower.readsAsked.delete(request); // asked anew under a new id: an answer to the old one is too old to count
-    follower.readsWaiting.push(...asked.tokens);
-  }
+  if (follower.readsAsked.size > 0 && state.now - follower.readsAskedAt >= state.options.heartbeatMs) sendReadIndex(state, follower);
 }
 
 /** A learner never campaigns (rule E8); it only stops believing in a leader that it no longer hears. */
@@ -123,20 +126,30 @@ function loseLeader(state: RaftState, follower: Follower): void {
 
 /** Sends the reads of this turn to the leader in one question (rule R3). */
 export function askReads(state: RaftState, follower: Follower): void {
-  if (follower.readsWaiting.length === 0 || follower.leader === null) return;
-  const request = ++state.readRequest;
-  follower.readsAsked.set(request, { tokens: follower.readsWaiting, askedAt: state.now });
+  if (follower.readsWaiting.length === 0) return;
+  follower.readsAsked.set(++state.readRequest, follower.readsWaiting);
   follower.readsWaiting = [];
-  state.send({ kind: "ReadIndex", ...state.envelope(follower.leader), request, boot: state.boot });
+  sendReadIndex(state, follower);
 }
 
-/** The leader confirmed itself after it got our question: what it had committed by then is enough to answer. */
+/** Sends the newest question, for the first time or again. A copy keeps its number, so that a slow answer to an earlier one still counts. */
+function sendReadIndex(state: RaftState, follower: Follower): void {
+  assert(follower.leader !== null, "reads wait only where a leader is known");
+  follower.readsAskedAt = state.now;
+  state.send({ kind: "ReadIndex", ...state.envelope(follower.leader), request: state.readRequest, boot: state.boot });
+}
+
+/**
+ * The leader confirmed itself after it got our question: what it had committed by then is enough to answer, also all
+ * that was asked before.
+ */
 export function stepReadIndexResponse(state: RaftState, follower: Follower, message: ReadIndexResponse): void {
-  if (message.boot !== state.boot) return;
-  const asked = follower.readsAsked.get(message.request);
-  if (asked === undefined || follower.leader !== message.from) return;
-  follower.readsAsked.delete(message.request);
-  for (const token of asked.tokens) state.reads.push({ token, index: message.index });
+  if (message.boot !== state.boot || follower.leader !== message.from || message.request > state.readRequest) return;
+  for (const [request, tokens] of follower.readsAsked) {
+    if (request > message.request) return;
+    follower.readsAsked.delete(request);
+    for (const token of tokens) state.reads.push({ token, index: message.index });
+  }
 }
 
 /** Tells those who wait for a read that this node's view has changed and they must ask again (rules R2 and R3). */
@@ -148,7 +161,7 @@ function takeWaitingReads(state: RaftState): readonly number[] {
   const { role } = state;
   switch (role.kind) {
     case "follower": {
-      const tokens = [...[...role.readsAsked.values()].flatMap((asked) => asked.tokens), ...role.readsWaiting];
+      const tokens = [...[...role.readsAsked.values()].flat(), ...role.readsWaiting];
       role.readsAsked.clear();
       role.readsWaiting = [];
       return tokens;

@@ -91,11 +91,12 @@ export interface HeartbeatResponse extends Envelope {
 /** A follower asks the leader for an index at which its own reads are linearizable (thesis §6.4, rule R3). */
 export interface ReadIndex extends Envelope {
   readonly kind: "ReadIndex";
-  /** Made by the asking node, never reused in its life; echoed. */
+  /** Numbers the questions of the asking node's life; echoed. A question that is repeated keeps its number. */
   readonly request: number;
   readonly boot: number;
 }
 
+/** Good for the question that it names and for all that were asked before. */
 export interface ReadIndexResponse extends Envelope {
   readonly kind: "ReadIndexResponse";
   readonly request: number;

@@ -151,8 +151,7 @@ export class Raft {
     const { role, electionDeadline, options } = this.state;
     if (role.kind === "leader") return Math.min(role.heartbeatDeadline, role.transfer?.deadline ?? Infinity);
     if (role.kind !== "follower") return electionDeadline;
-    const [oldest] = role.readsAsked.values(); // in the order in which they were asked
-    return Math.min(electionDeadline, oldest === undefined ? Infinity : oldest.askedAt + options.heartbeatMs);
+    return Math.min(electionDeadline, role.readsAsked.size === 0 ? Infinity : role.readsAskedAt + options.heartbeatMs);
   }
 
   /** Puts a payload into the log, if this node leads. The bytes must not change afterwards. */

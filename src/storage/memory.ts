@@ -17,7 +17,7 @@ import type {
   Restored,
   Term,
 } from "../raft/mod.ts";
-import { checkLog, damagedEntry } from "./log_check.ts";
+import { checkLog, damagedEntry, takeEntries } from "./log_reading.ts";
 import type { Storage } from "./storage.ts";
 import { positionAfter, type Position } from "./write_rules.ts";
 
@@ -149,14 +149,7 @@ export class MemoryStorage implements Storage {
     const stored = this.durable.get(group)?.entries ?? [];
     const { from, to, bytesMax } = range;
     assert(from > 0 && from <= to && to <= stored.length, "entries outside the durable log");
-    const entries: Entry[] = [];
-    let bytes = 0;
-    for (const entry of verified(group, stored.slice(from - 1, to))) {
-      bytes += entry.payload.length;
-      if (entries.length > 0 && bytes > bytesMax) break;
-      entries.push(entry);
-    }
-    return entries;
+    return takeEntries(verified(group, stored.slice(from - 1, to)), bytesMax);
   }
 
   private acceptedGroup(group: GroupId): AcceptedGroup {

@@ -3,7 +3,7 @@ import { crc32, entryChecksum } from "../lib/checksum.ts";
 import { CorruptError } from "../lib/errors.ts";
 import type { Entry, EntryId, EntryKind, GroupId, HardState, Index, Membership } from "../raft/mod.ts";
 import type { SqliteRow, SqliteValue } from "../runtime/runtime.ts";
-import { damagedEntry } from "./log_check.ts";
+import { damagedEntry } from "./log_reading.ts";
 
 /** All that a group has promised, and its configuration. Has a checksum, because a damaged vote would be a second one. */
 export interface GroupRow {

@@ -7,7 +7,7 @@ import { assert } from "../lib/assert.ts";
 import type { Entry, GroupId, Index, LogReader, Membership, Persist, Restored, Term } from "../raft/mod.ts";
 import { SqliteError, type SqliteDatabase, type SqliteStatement } from "../runtime/runtime.ts";
 import { lockDirectory, type DirectoryLocation } from "./directory_lock.ts";
-import { checkLog, damagedEntry } from "./log_check.ts";
+import { checkLog, damagedEntry, takeEntries } from "./log_reading.ts";
 import {
   decodeEntry,
   decodeGroup,
@@ -160,16 +160,18 @@ export class SqliteStorage implements Storage {
     const stored = this.statements.selectGroup.get(group);
     const row = stored === null ? newGroup(group, bootstrap) : decodeGroup(group, stored);
     const { compacted, hardState } = row;
-    // The primary key has a tree of its own: where it and the table disagree, one of them has lost entries.
-    const reach = this.statements.selectReach.get(group);
-    const lastIndex = Math.max(
-      row.lastIndexMin,
-      compacted.index,
-      Number(reach?.["by_key"]),
-      Number(reach?.["by_table"]),
-    );
+    const lastIndex = Math.max(row.lastIndexMin, compacted.index, this.lastIndexIn("lastInKey", group));
     const entries = this.entriesOf(group, { from: compacted.index + 1, to: lastIndex });
-    return { row, ...checkLog({ group, compacted, hardState }, entries) };
+    const log = checkLog({ group, compacted, hardState }, entries);
+    // The primary key has a tree of its own: where the table has more, the key has lost entries.
+    const lastInTable = this.lastIndexIn("lastInTable", group);
+    if (lastInTable > lastIndex) throw damagedEntry(group, lastIndex + 1, "missing in the primary key");
+    return { row, ...log };
+  }
+
+  /** 0 if there is no entry. */
+  private lastIndexIn(tree: "lastInKey" | "lastInTable", group: GroupId): Index {
+    return Number(this.statements[tree].get(group)?.["idx"] ?? 0);
   }
 
   /** Reads in batches of about {@link batchBytesMax}, guessing the size of the next entries from the last. */
@@ -194,14 +196,7 @@ export class SqliteStorage implements Storage {
       from > position.compacted.index && from <= to && to <= position.last.index,
       "entries outside the durable log",
     );
-    const entries: Entry[] = [];
-    let bytes = 0;
-    for (const entry of this.entriesOf(group, { from, to })) {
-      bytes += entry.payload.length;
-      if (entries.length > 0 && bytes > bytesMax) break;
-      entries.push(entry);
-    }
-    return entries;
+    return takeEntries(this.entriesOf(group, { from, to }), bytesMax);
   }
 
   /** Every entry of the range, verified. */
@@ -295,10 +290,8 @@ function prepareAll(database: SqliteDatabase) {
     selectAnyGroup: prepare("SELECT 1 FROM groups LIMIT 1"),
     selectGroup: prepare(selectGroup),
     replaceGroup: prepare(replaceGroup),
-    selectReach: prepare(`
-      SELECT
-        (SELECT max(idx) FROM entries WHERE group_id = ?1) AS by_key,
-        (SELECT max(idx) FROM entries NOT INDEXED WHERE group_id = ?1) AS by_table`),
+    lastInKey: prepare("SELECT max(idx) AS idx FROM entries WHERE group_id = ?"),
+    lastInTable: prepare("SELECT max(idx) AS idx FROM entries NOT INDEXED WHERE group_id = ?"),
     selectEntries: prepare(selectEntries),
     insertEntry: prepare(insertEntry),
     deleteFrom: prepare("DELETE FROM entries WHERE group_id = ? AND idx >= ?"),

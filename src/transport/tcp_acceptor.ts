@@ -44,14 +44,18 @@ export class Acceptor {
   /** Whether hostile bytes were reported since the last sweep: they can come faster than a log should grow. */
   private warned = false;
   private closed = false;
+  /** Settles {@link listen}, which nothing else would if we are closed meanwhile. */
+  private endListen: () => void = () => undefined;
 
   constructor(private readonly options: AcceptorOptions) {
     this.inboundsMax = 4 * options.receiver.peers.size + 16;
   }
 
+  /** Resolves once the port is bound, or when closed before. Rejects with a `ProaError`. */
   listen(): Promise<void> {
     const { address, logger } = this.options;
     return new Promise((resolve, reject) => {
+      this.endListen = resolve;
       this.server.on("error", (error) => {
         logger.log("error", "listening failed", { address: `${address.host}:${address.port}`, reason: error.message });
         reject(listenError(error, address));
@@ -71,6 +75,7 @@ export class Acceptor {
 
   close(): void {
     this.closed = true;
+    this.endListen();
     this.server.close();
     for (const inbound of this.inbounds) inbound.socket.destroy();
     this.inbounds.clear();

@@ -1,12 +1,11 @@
 /** Our connection to one peer: dialled again and again, written to, never read. Drops what would wait too long or weigh too much. */
 import { connect, type Socket } from "node:net";
-import { assert } from "../lib/assert.ts";
-import { ByteWriter } from "../lib/byte_writer.ts";
 import type { Logger } from "../lib/logger.ts";
 import type { Message } from "../raft/mod.ts";
-import { entriesOf, frameBytesBound, writeFrameStart } from "../wire/mod.ts";
+import { frameBytesBound } from "../wire/mod.ts";
 import type { TcpLimits, TcpPeer } from "./tcp.ts";
 import { errorCode } from "./tcp_error.ts";
+import { SendQueue } from "./tcp_send_queue.ts";
 import type { TransportCounters } from "./transport.ts";
 
 export interface DialerOptions {
@@ -17,35 +16,31 @@ export interface DialerOptions {
   readonly counters: TransportCounters;
 }
 
-/** Payloads up to this size are copied behind their head, since that costs less than a write of their own. Bytes. */
-const copiedPayloadBytesMax = 16 * 1024;
-/** Where copied frames are cut into another write, so that the buffer they are gathered in stays small. Bytes. */
-const gatheredBytesMax = 256 * 1024;
+/** A connection that is up. What waits on it dies with it. */
+interface Link {
+  readonly queue: SendQueue;
+  readonly sinceMs: number;
+}
+
 /** When the system begins to ask whether a silent peer is still there. Milliseconds. */
 const keepAliveMs = 10_000;
 
 export class Dialer {
   /** The connection or the attempt at one; null while we wait to dial again. */
   private socket: Socket | null = null;
-  /** Whether `socket` is a connection, and since when. */
-  private upSinceMs: number | null = null;
+  /** Null unless `socket` is connected. */
+  private link: Link | null = null;
+  /** Ends the attempt, or the wait for the next. */
   private timer: ReturnType<typeof setTimeout> | undefined;
   private backoffMs: number;
   private closed = false;
-  /** What this turn sends. Invariant: empty between turns. */
-  private outbox: Message[] = [];
-  private outboxBytes = 0;
-  /** Writes that the system has not taken yet, and when it last took one or had none to take. */
-  private waitingWrites = 0;
-  private progressMs = 0;
-  private readonly gathered = new ByteWriter(4096);
 
   constructor(private readonly options: DialerOptions) {
     this.backoffMs = options.limits.reconnectMinMs;
   }
 
   get connected(): boolean {
-    return this.upSinceMs !== null;
+    return this.link !== null;
   }
 
   start(): void {
@@ -63,42 +58,26 @@ export class Dialer {
   /** Takes `message` for the next {@link flush}, or drops it: unreachable, too large, or too much waiting. */
   post(message: Message): void {
     const { limits, counters, logger, peer } = this.options;
-    const bytes = frameBytesBound(message);
-    if (bytes > limits.frameBytesMax) {
-      logger.log("error", "message above the frame limit", { peer: peer.id, kind: message.kind, bytes });
+    const bytesBound = frameBytesBound(message);
+    if (bytesBound > limits.frameBytesMax) {
+      logger.log("error", "message above the frame limit", { peer: peer.id, kind: message.kind, bytes: bytesBound });
       counters.messagesDropped++;
-    } else if (
-      this.socket === null ||
-      !this.connected ||
-      this.queuedBytes(this.socket) + bytes > limits.sendQueueBytesMax
-    ) {
+    } else if (this.link === null || this.link.queue.waitingBytes + bytesBound > limits.sendQueueBytesMax) {
       counters.messagesDropped++;
     } else {
-      this.outbox.push(message);
-      this.outboxBytes += bytes;
+      counters.bytesSent += this.link.queue.add(message);
+      counters.messagesSent++;
     }
   }
 
-  /** Writes what was posted: small frames gathered into one write, large payloads as they are. */
   flush(): void {
-    const { socket } = this;
-    if (this.outbox.length === 0) return;
-    assert(socket !== null, "a message was posted without a connection");
-    const { counters, clusterId } = this.options;
-    for (const message of this.outbox) {
-      writeFrameStart(this.gathered, message, clusterId);
-      for (const { payload } of entriesOf(message)) this.writePayload(socket, payload);
-    }
-    this.writeGathered(socket);
-    counters.messagesSent += this.outbox.length;
-    this.outbox = [];
-    this.outboxBytes = 0;
+    this.link?.queue.flush();
   }
 
   /** Gives up a connection on which nothing moves although something waits: its peer is gone and nobody said so. */
   sweep(nowMs: number): void {
-    const stuck = this.waitingWrites > 0 && nowMs - this.progressMs > this.options.limits.drainTimeoutMs;
-    if (stuck && this.socket !== null) this.lose(this.socket, "stuck");
+    if (this.socket === null || this.link === null) return;
+    if (this.link.queue.stuckFor(this.options.limits.drainTimeoutMs, nowMs)) this.lose(this.socket, "stuck");
   }
 
   close(): void {
@@ -113,8 +92,7 @@ export class Dialer {
     clearTimeout(this.timer);
     socket.setNoDelay(true);
     socket.setKeepAlive(true, keepAliveMs);
-    this.upSinceMs = performance.now();
-    this.waitingWrites = 0;
+    this.link = { queue: new SendQueue(socket, this.options.clusterId), sinceMs: performance.now() };
     this.options.counters.connectionsOpened++;
     this.log("info", "peer connected", {});
   }
@@ -122,14 +100,14 @@ export class Dialer {
   /** Ends `socket`, however that came, and dials again later. Does nothing for a socket that was lost before. */
   private lose(socket: Socket, reason: string): void {
     if (this.socket !== socket) return;
-    const lasted = this.upSinceMs === null ? 0 : performance.now() - this.upSinceMs;
-    this.log(this.connected ? "info" : "debug", this.connected ? "peer disconnected" : "peer not reached", { reason });
+    const lastedMs = this.link === null ? 0 : performance.now() - this.link.sinceMs;
+    if (this.link === null) this.log("debug", "peer not reached", { reason });
+    else this.log("info", "peer disconnected", { reason });
     this.socket = null;
-    this.upSinceMs = null;
+    this.link = null;
     clearTimeout(this.timer);
     socket.destroy();
-    if (this.closed) return;
-    this.redial(lasted);
+    if (!this.closed) this.redial(lastedMs);
   }
 
   private redial(lastedMs: number): void {
@@ -139,35 +117,6 @@ export class Dialer {
     const jitter = 0.5 + Math.random() / 2;
     this.timer = setTimeout(() => this.start(), this.backoffMs * jitter);
     this.backoffMs = Math.min(this.backoffMs * 2, reconnectMaxMs);
-  }
-
-  private queuedBytes(socket: Socket): number {
-    return socket.writableLength + this.outboxBytes;
-  }
-
-  private writePayload(socket: Socket, payload: Uint8Array): void {
-    if (payload.length > copiedPayloadBytesMax) {
-      this.writeGathered(socket);
-      this.write(socket, payload);
-    } else {
-      this.gathered.bytes(payload);
-      if (this.gathered.length >= gatheredBytesMax) this.writeGathered(socket);
-    }
-  }
-
-  private writeGathered(socket: Socket): void {
-    if (this.gathered.length > 0) this.write(socket, this.gathered.take());
-  }
-
-  private write(socket: Socket, bytes: Uint8Array): void {
-    if (this.waitingWrites === 0) this.progressMs = performance.now();
-    this.waitingWrites++;
-    this.options.counters.bytesSent += bytes.length;
-    socket.write(bytes, () => {
-      if (this.socket !== socket) return;
-      this.waitingWrites--;
-      this.progressMs = performance.now();
-    });
   }
 
   private log(level: "info" | "debug", event: string, fields: { readonly reason?: string }): void {

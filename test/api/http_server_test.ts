@@ -1,6 +1,8 @@
 /** The runtime's HTTP server below the routes: ports, broken HTTP, slow and stopped clients. */
 import { expect, test } from "bun:test";
+import { spawn } from "node:child_process";
 import { createServer } from "node:net";
+import { fileURLToPath } from "node:url";
 import { assert } from "../../src/lib/assert.ts";
 import { ProaError } from "../../src/lib/errors.ts";
 import { seededRandom } from "../../src/lib/random.ts";
@@ -123,3 +125,43 @@ test("a body that does not arrive is refused in time, and bodies share a bounded
     },
     { receivingBytesMax: 1000 },
   ));
+
+test("clients that go away in the middle harm nobody", () =>
+  withCluster(3, async (cluster) => {
+    const { one } = cluster;
+    cluster.isolate(one.id); // what it is asked is held
+    const gone = new AbortController();
+    const held = fetch(`${one.url}/v1/kv/k`, { method: "PUT", body: "v", signal: gone.signal }).catch(() => "aborted");
+    const head = "PUT /v1/kv/k HTTP/1.1\r\nHost: h\r\n";
+    const halves = [`${head}Content-Length: 600\r\n\r\nabc`, `${head}Transfer-Encoding: chunked\r\n\r\n5\r\nab`, `${head}Content-Le`];
+    await Promise.all(halves.map((half) => sendRaw(one.service.port, utf8.encode(half))));
+    gone.abort();
+    expect(await held).toBe("aborted");
+    cluster.network.heal();
+    await cluster.leader();
+    expect((await fetch(`${one.url}/v1/kv/after`, { method: "PUT", body: "v" })).status).toBe(200);
+  }));
+
+test("a bug in a handler ends the process", async () => {
+  const program = fileURLToPath(new URL("throwing_server.ts", import.meta.url));
+  const run = "Deno" in globalThis ? ["run", "--allow-all", "--no-check"] : ["run"];
+  for (const protocol of ["http", "ws"] as const) {
+    const child = spawn(process.execPath, [...run, program], { stdio: ["ignore", "pipe", "pipe"] });
+    const ended = new Promise<number | null>((resolve) => child.on("exit", resolve));
+    const complaint = textOf(child.stderr);
+    const port = await new Promise<string>((resolve) => child.stdout.once("data", (data) => resolve(String(data).trim())));
+    if (protocol === "http") await fetch(`http://127.0.0.1:${port}/`).catch(() => undefined);
+    else {
+      const socket = new WebSocket(`ws://127.0.0.1:${port}/`);
+      socket.onopen = () => socket.send(Uint8Array.of(1));
+    }
+    expect(await ended).toBe(1);
+    expect(await complaint).toContain(protocol === "http" ? "a bug in fetch" : "a bug in message");
+  }
+});
+
+async function textOf(stream: AsyncIterable<unknown>): Promise<string> {
+  let text = "";
+  for await (const chunk of stream) text += String(chunk);
+  return text;
+}

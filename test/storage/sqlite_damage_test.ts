@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { mkdirSync, readFileSync, statSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { CorruptError, ProaError } from "../../src/lib/errors.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import { inTempDirectory } from "../helpers/temp_directory.ts";
-import { copyDirectory, databaseName, flipBit, logIn, openStorage, runSql } from "./sqlite_world.ts";
+import { copyDirectory, databaseName, flipBit, logIn, openStorage, runSql, walName } from "./sqlite_world.ts";
 import { entriesOf, entryOf, group, readAll, threeVoters, Writer } from "./writes.ts";
 
 /** A closed directory with 20 entries of term 1 and 20 of term 2; entry 30 is large. */
@@ -105,6 +105,42 @@ describe("SQLite storage: damage", () => {
       flipBit(path, readFileSync(path).indexOf(new Uint8Array(1000).fill(0xab), pastFirstPages));
       expect(() => readAll(storage, 1)).toThrow("entry 1 of group 0: checksum mismatch");
       storage.close();
+    }));
+
+  test("P12: a page of the file that is lost is refused, naming the first entry on it", () =>
+    inTempDirectory((root) => {
+      const directory = written(root);
+      const path = join(directory, databaseName);
+      const bytes = readFileSync(path);
+      const start = Math.floor(bytes.indexOf("entry 17 of term 1") / 16384) * 16384;
+      writeFileSync(path, bytes.fill(0xff, start, start + 16384));
+      const storage = openStorage(directory);
+      expect(() => storage.load(group, threeVoters)).toThrow("entry 1 of group 0: database disk image is malformed");
+      storage.close();
+    }));
+
+  test("P12: a primary key that lost its newest entries is refused, though no other row knows how far the log went", () =>
+    inTempDirectory((root) => {
+      const [directory, cut, whole] = [join(root, "live"), join(root, "cut"), join(root, "whole")];
+      mkdirSync(directory);
+      const storage = openStorage(directory);
+      storage.load(group, threeVoters);
+      const writer = new Writer(storage);
+      writer.append({ term: 1, vote: 1 }, entriesOf({ from: 1, to: 30, term: 1 }));
+      const payload = new Uint8Array(5_000_000); // enough to make everything leave the write-ahead log
+      writer.write({ entries: [entryOf({ index: 31, term: 1, payload })] });
+      copyDirectory(directory, cut);
+      storage.close();
+      rmSync(join(cut, walName));
+      copyDirectory(cut, whole);
+      expect(logIn(whole)).toBe("t1 1×31");
+      const path = join(cut, databaseName);
+      const bytes = readFileSync(path);
+      let keys = 0; // the page that is a leaf of an index and has 31 cells
+      while (keys < bytes.length && !(bytes[keys] === 0x0a && bytes.readUInt16BE(keys + 3) === 31)) keys += 16384;
+      bytes.writeUInt16BE(30, keys + 3);
+      writeFileSync(path, bytes);
+      expect(() => logIn(cut)).toThrow("entry 31 of group 0: missing in the primary key");
     }));
 
   test("P12: whatever bit of the file rots, the log is refused or whole", () =>

@@ -220,15 +220,16 @@ describe("what is sent over TCP", () => {
     const limits = { drainTimeoutMs: 300, sendQueueBytesMax: 32 * 1024 * 1024 };
     await withBarePeer({ limits, paused: true }, async (node, sockets) => {
       const [socket] = sockets;
+      const bytesPerMs = 25_000;
       let received = 0;
       socket?.on("data", (chunk) => {
         received += chunk.length;
         socket.pause();
-        setTimeout(() => socket.resume(), 10);
+        setTimeout(() => socket.resume(), chunk.length / bytesPerMs);
       });
       socket?.resume();
       const message = appendOf({ group: 0, from: 1, to: 2 }, 1_000_000);
-      node.send(Array.from({ length: 30 }, () => message));
+      node.send(Array.from({ length: 25 }, () => message));
       await until(() => received === node.counters.bytesSent);
       expect(sockets.length).toBe(1);
     });

@@ -1,6 +1,6 @@
-/** Proves a stored log whole while it is read once, front to back; holds one entry at a time. */
+/** What every store does when it reads its log: prove it whole, name the damage, end a range at its limit. Knows no disk. */
 import { CorruptError } from "../lib/errors.ts";
-import type { EntryId, GroupId, HardState } from "../raft/mod.ts";
+import type { Entry, EntryId, GroupId, HardState } from "../raft/mod.ts";
 
 /** What must hold before the first entry and beyond the last. */
 export interface LogFrame {
@@ -10,9 +10,9 @@ export interface LogFrame {
 }
 
 /**
- * Reads `entries`, which must follow the compacted one without a gap, in terms that never fall and never exceed the
- * stored term (rule P3), and returns where they end and their terms as runs. Throws {@link CorruptError} naming the
- * first index that breaks a rule.
+ * Reads `entries` once, front to back, and keeps none: they must follow the compacted one without a gap, in terms that
+ * never fall and never exceed the stored term (rule P3). Returns where they end and their terms as runs. Throws
+ * {@link CorruptError} naming the first index that breaks a rule.
  */
 export function checkLog(
   frame: LogFrame,
@@ -30,6 +30,18 @@ export function checkLog(
     last = { index, term };
   }
   return { last, termRuns };
+}
+
+/** The first of `entries`, as many as `bytesMax` bytes of payload allow, but at least one. */
+export function takeEntries(entries: Iterable<Entry>, bytesMax: number): readonly Entry[] {
+  const taken: Entry[] = [];
+  let bytes = 0;
+  for (const entry of entries) {
+    bytes += entry.payload.length;
+    if (taken.length > 0 && bytes > bytesMax) break;
+    taken.push(entry);
+  }
+  return taken;
 }
 
 /** The error that names a damaged entry. */

@@ -1,0 +1,31 @@
+/** Runs the command line from its source, on the runtime that runs the tests. */
+import { dirname, join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { run } from "../helpers/run.ts";
+import type { Finished } from "../helpers/run.ts";
+import { runFile } from "../helpers/runtime.ts";
+
+const entry = process.versions["bun"] === undefined ? "deno.ts" : "bun.ts";
+
+/** The program and its first arguments. */
+export const proaCommand: readonly [string, ...string[]] = [
+  ...runFile,
+  join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), "cli", entry),
+];
+
+/** What runs without a demo and without settings of whoever runs the tests. */
+export const cleanEnvironment: Readonly<Record<string, string | undefined>> = {
+  PATH: process.env["PATH"],
+  DENO_DIR: process.env["DENO_DIR"],
+  XDG_STATE_HOME: "/nonexistent",
+};
+
+/** The end of `proa` with `args`. */
+export function proa(
+  args: readonly string[],
+  options: { readonly env?: Readonly<Record<string, string>>; readonly stdin?: string } = {},
+): Promise<Finished> {
+  const [program, ...before] = proaCommand;
+  return run(program, [...before, ...args], { ...options, env: { ...cleanEnvironment, ...options.env } });
+}
