@@ -68,7 +68,14 @@ export function clusterView({ reports, silent }: Survey): ClusterView {
     quorum,
     voters: voterIds.length,
     voters_active: active.length,
-    health: healthOf({ conflicts, leader, active: active.length, quorum, missing: missing.length, answered: reports.length }),
+    health: healthOf({
+      conflicts,
+      leader,
+      active: active.length,
+      quorum,
+      missing: missing.length,
+      answered: reports.length,
+    }),
     problems: [...conflicts, ...missing.map((node) => problemOf(node, silent))],
     nodes,
   };

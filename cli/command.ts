@@ -68,7 +68,9 @@ export interface OptionSpec<T> {
 }
 
 /** Keeps the types of a command's specs, so that `run` is typed by them. */
-export function command<const A extends ArgumentSpecs, const O extends OptionSpecs>(spec: Command<A, O>): Command<A, O> {
+export function command<const A extends ArgumentSpecs, const O extends OptionSpecs>(
+  spec: Command<A, O>,
+): Command<A, O> {
   return spec;
 }
 

@@ -39,7 +39,10 @@ export const globalOptions = {
     short: "e",
     defaultText: "a running demo, else 127.0.0.1:5001,:5002,:5003",
   }),
-  output: option("format", choice("table", "json", "jsonl"), "table, json or jsonl", { short: "o", defaultText: "table" }),
+  output: option("format", choice("table", "json", "jsonl"), "table, json or jsonl", {
+    short: "o",
+    defaultText: "table",
+  }),
   json: flag("the same as --output json"),
   timeout: option("duration", duration, "how long the whole command may take, such as 150ms, 2s, 5m", {
     defaultText: "5s",

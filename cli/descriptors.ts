@@ -3,7 +3,7 @@ import { readSync, writeSync } from "node:fs";
 
 /** Writes all of `bytes`. False when nobody reads them any more. */
 export function writeFully(descriptor: number, bytes: Uint8Array): boolean {
-  for (let offset = 0; offset < bytes.length; ) {
+  for (let offset = 0; offset < bytes.length;) {
     try {
       offset += writeSync(descriptor, bytes, offset);
     } catch (error) {
@@ -17,7 +17,7 @@ export function writeFully(descriptor: number, bytes: Uint8Array): boolean {
 /** Reads until the end. Null when there are more than `bytesMax` bytes. */
 export function readFully(descriptor: number, bytesMax: number): Uint8Array<ArrayBuffer> | null {
   let buffer = new Uint8Array(Math.min(bytesMax + 1, 64 * 1024));
-  for (let length = 0; ; ) {
+  for (let length = 0; ;) {
     if (length === buffer.length) {
       if (length > bytesMax) return null;
       const grown = new Uint8Array(Math.min(bytesMax + 1, 2 * length));

@@ -8,14 +8,16 @@ export interface ErrorReport {
   readonly exit: number;
 }
 
-/** The report of anything that was thrown. What is not a `ProaError` is a bug: it is told with its stack. */
+/**
+ * The report of anything that was thrown. For people an error and a hint: which endpoints were tried is in the JSON, and
+ * `--verbose` tells it as it happens. What is not a `ProaError` is a bug: it is told with its stack.
+ */
 export function errorReport(thrown: unknown, json: boolean): ErrorReport {
   const error = thrown instanceof ProaError ? thrown : bugReport(thrown);
   if (json) return { text: jsonLine(error.toJSON()), exit: error.exit };
-  const tried = error.tried.length === 0 ? "" : `tried: ${error.tried.map(oneLine).join(", ")}\n`;
   const hint = error.hint === undefined ? "" : `hint: ${oneLine(error.hint)}\n`;
   const stack = thrown === error ? "" : stackOf(thrown);
-  return { text: `proa: error: ${oneLine(error.message)}\n${tried}${hint}${stack}`, exit: error.exit };
+  return { text: `proa: error: ${oneLine(error.message)}\n${hint}${stack}`, exit: error.exit };
 }
 
 function bugReport(thrown: unknown): ProaError {

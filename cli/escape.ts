@@ -4,7 +4,8 @@ import { utf8Text } from "../src/client/key_text.ts";
 /** A line that shows `bytes` and can be turned back into them (`printf '%b'` does). */
 export function escapeBytes(bytes: Uint8Array): string {
   const text = utf8Text(bytes);
-  if (text === null) return [...bytes].map((byte) => (byte < 0x80 ? escapeText(String.fromCharCode(byte)) : hex(byte))).join("");
+  if (text === null)
+    return [...bytes].map((byte) => (byte < 0x80 ? escapeText(String.fromCharCode(byte)) : hex(byte))).join("");
   return escapeText(text);
 }
 

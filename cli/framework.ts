@@ -2,8 +2,8 @@
  * Reads a command line with commander, by the table of commands. The only file that knows commander: it takes options
  * and arguments apart as texts; what they mean, and every word that a user reads, comes from the table and from help.ts.
  */
-import { Argument, Command as Parser, CommanderError, Option } from "@commander-js/extra-typings";
-import type { CommandUnknownOpts } from "@commander-js/extra-typings";
+import { Argument, Command as Parser, Option } from "@commander-js/extra-typings";
+import type { CommanderError, CommandUnknownOpts } from "@commander-js/extra-typings";
 import { InvalidValueError, kebabCase } from "./command.ts";
 import type { ArgumentSpecs, Command, Input, OptionSpec, OptionSpecs } from "./command.ts";
 import { globalOptions } from "./context.ts";
@@ -134,14 +134,19 @@ function takeOver(group: CommandUnknownOpts, verb: CommandUnknownOpts, path: rea
 function addArguments(parser: CommandUnknownOpts, specs: ArgumentSpecs): void {
   for (const [name, { arity }] of Object.entries(specs)) {
     const title = kebabCase(name);
-    parser.addArgument(new Argument(arity === "required" ? `<${title}>` : arity === "optional" ? `[${title}]` : `[${title}...]`));
+    parser.addArgument(
+      new Argument(arity === "required" ? `<${title}>` : arity === "optional" ? `[${title}]` : `[${title}...]`),
+    );
   }
 }
 
 /** Every option collects the texts it was given, in order; a flag collects an empty text each time. */
 function addOptions(parser: CommandUnknownOpts, specs: OptionSpecs): void {
   for (const [name, spec] of Object.entries(specs)) {
-    const collect = (text: string, before: readonly string[] | undefined): readonly string[] => [...(before ?? []), text];
+    const collect = (text: string, before: readonly string[] | undefined): readonly string[] => [
+      ...(before ?? []),
+      text,
+    ];
     parser.addOption(new Option(optionFlags(name, spec)).preset("").argParser(collect));
   }
 }
@@ -149,7 +154,8 @@ function addOptions(parser: CommandUnknownOpts, specs: OptionSpecs): void {
 /** `-q, --quiet` or `--if-rev <revision>`: how an option is written, for commander and in help. */
 export function optionFlags(name: string, spec: OptionSpec<unknown>): string {
   const short = spec.short === null ? "" : `-${spec.short}, `;
-  const value = spec.placeholder === null ? "" : spec.valueOptional ? ` [${spec.placeholder}]` : ` <${spec.placeholder}>`;
+  const value =
+    spec.placeholder === null ? "" : spec.valueOptional ? ` [${spec.placeholder}]` : ` <${spec.placeholder}>`;
   return `${short}--${kebabCase(name)}${value}`;
 }
 
@@ -210,8 +216,12 @@ function readValue<T>(
     return read(source.typed);
   } catch (error) {
     if (!(error instanceof InvalidValueError)) throw error;
-    throw new ProaError("USAGE", `Cannot use ${source.label} ${JSON.stringify(source.typed.at(-1))}: ${error.message}`, {
-      hint: `see ${helpCommand(source.path)}`,
-    });
+    throw new ProaError(
+      "USAGE",
+      `Cannot use ${source.label} ${JSON.stringify(source.typed.at(-1))}: ${error.message}`,
+      {
+        hint: `see ${helpCommand(source.path)}`,
+      },
+    );
   }
 }

@@ -63,7 +63,10 @@ function verbPage(command: Command, below: readonly Command[]): string {
     section("Arguments", argumentRows(command)),
     section("Options", optionRows(command.options)),
     section("Verbs", verbRows(below)),
-    section("Examples", command.examples.map((example) => [example.command, example.does])),
+    section(
+      "Examples",
+      command.examples.map((example) => [example.command, example.does]),
+    ),
     "Global options: proa help",
   );
 }
@@ -114,7 +117,8 @@ function wrap(text: string, indent: number): string {
   const lines: string[] = [];
   for (const word of text.split(" ")) {
     const line = lines.at(-1);
-    if (line !== undefined && indent + line.length + 1 + word.length <= columnsMax) lines[lines.length - 1] = `${line} ${word}`;
+    if (line !== undefined && indent + line.length + 1 + word.length <= columnsMax)
+      lines[lines.length - 1] = `${line} ${word}`;
     else lines.push(word);
   }
   return lines.join(`\n${" ".repeat(indent)}`);

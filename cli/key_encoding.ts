@@ -16,14 +16,22 @@ export const keyEncoding = optionOr(
 );
 
 /** The key that was typed. Throws USAGE, and INVALID_REQUEST or TOO_LARGE for a key that no node would take. */
-export function typedKey(typed: { readonly text: string; readonly encoding: KeyEncoding; readonly verb: string }): Uint8Array {
+export function typedKey(typed: {
+  readonly text: string;
+  readonly encoding: KeyEncoding;
+  readonly verb: string;
+}): Uint8Array {
   const key = decode(typed);
   refuse(keyProblem(typed.verb, key.length));
   return key;
 }
 
 /** A prefix, or an end of a range, that was typed; it may be empty. */
-export function typedBound(typed: { readonly text: string; readonly encoding: KeyEncoding; readonly verb: string }): Uint8Array {
+export function typedBound(typed: {
+  readonly text: string;
+  readonly encoding: KeyEncoding;
+  readonly verb: string;
+}): Uint8Array {
   const bound = decode(typed);
   refuse(boundProblem(typed.verb, "start", bound.length));
   return bound;
@@ -38,7 +46,15 @@ const decoders: Readonly<Record<KeyEncoding, (text: string) => Uint8Array | null
   base64: base64Decode,
 };
 
-function decode({ text, encoding, verb }: { readonly text: string; readonly encoding: KeyEncoding; readonly verb: string }): Uint8Array {
+function decode({
+  text,
+  encoding,
+  verb,
+}: {
+  readonly text: string;
+  readonly encoding: KeyEncoding;
+  readonly verb: string;
+}): Uint8Array {
   const bytes = decoders[encoding](text);
   if (bytes !== null) return bytes;
   throw new ProaError("USAGE", `Cannot ${verb}: ${JSON.stringify(text)} is not in the key encoding ${encoding}`, {

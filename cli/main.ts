@@ -14,7 +14,7 @@ import type { Runtime } from "../src/runtime/runtime.ts";
 
 /** Runs the command line of this process and ends it; never returns. */
 export async function main(runtime: Runtime): Promise<never> {
-  for (const name of proxyVariables) delete process.env[name];
+  for (const name of proxyVariables) Reflect.deleteProperty(process.env, name);
   const argv = process.argv.slice(2);
   const env = process.env;
   const json = wantsJson(argv, env);
@@ -62,7 +62,9 @@ function knownPage(path: readonly string[]): string {
   const page = helpPage(path, commands);
   if (page !== null) return page;
   parseCommandLine(path, commands); // says which word is unknown, and what is like it
-  throw new ProaError("USAGE", `Cannot explain proa ${path.join(" ")}: there is no such command`, { hint: "see proa help" });
+  throw new ProaError("USAGE", `Cannot explain proa ${path.join(" ")}: there is no such command`, {
+    hint: "see proa help",
+  });
 }
 
 function missingVerb(path: readonly string[]): ProaError {

@@ -24,7 +24,8 @@ export function integer(min: number, max = Number.MAX_SAFE_INTEGER): Parse<numbe
   return (value) => {
     const number = Number(value);
     if (/^\d{1,16}$/.test(value) && number >= min && number <= max) return number;
-    const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${String(min)}` : `from ${String(min)} to ${String(max)}`;
+    const range =
+      max === Number.MAX_SAFE_INTEGER ? `of at least ${String(min)}` : `from ${String(min)} to ${String(max)}`;
     throw new InvalidValueError(`expected an integer ${range}`);
   };
 }
@@ -43,7 +44,8 @@ export function list<T>(separator: string, parse: Parse<T>): Parse<readonly T[]>
   return (value) =>
     value.split(separator).map((element) => {
       const trimmed = element.trim();
-      if (trimmed === "") throw new InvalidValueError(`expected a list separated by "${separator}", without empty elements`);
+      if (trimmed === "")
+        throw new InvalidValueError(`expected a list separated by "${separator}", without empty elements`);
       return parse(trimmed);
     });
 }

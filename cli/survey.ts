@@ -13,7 +13,9 @@ export async function survey(client: HttpClient, endpoints: readonly string[]): 
   const answers = await askAll(client, endpoints);
   const known = answers.flatMap(({ report }) => report ?? []);
   const others = known.flatMap(({ servers, node_id }) => {
-    const unknown = servers.filter(({ id, service }) => id !== node_id && !known.some((report) => report.node_id === id) && !asked.has(service));
+    const unknown = servers.filter(
+      ({ id, service }) => id !== node_id && !known.some((report) => report.node_id === id) && !asked.has(service),
+    );
     return unknown.map(({ service }) => service);
   });
   const all = [...answers, ...(await askAll(client, [...new Set(others)]))];

@@ -9,7 +9,8 @@ const { valueBytesMax } = defaultCommandLimits;
 
 /** The bytes of `text`. Throws TOO_LARGE beyond what nodes accept, without reading further, and USAGE for an unreadable file. */
 export function typedValue(text: string): Uint8Array<ArrayBuffer> {
-  const value = text === "-" ? readFully(stdin, valueBytesMax) : text.startsWith("@") ? readFile(text.slice(1)) : encode(text);
+  const value =
+    text === "-" ? readFully(stdin, valueBytesMax) : text.startsWith("@") ? readFile(text.slice(1)) : encode(text);
   if (value !== null && value.length <= valueBytesMax) return value;
   throw new ProaError("TOO_LARGE", `Cannot put: the value has more than ${valueBytesMax} bytes`, {
     hint: "split it over several keys",

@@ -6,7 +6,7 @@ import { Database } from "bun:sqlite";
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -31,6 +31,7 @@ export function buildBinary(): string {
     rmSync(stampFile, { force: true });
     compile({ target: null, outfile });
     writeFileSync(stampFile, wanted);
+    console.error(`built ${relative(root, outfile)}`);
   });
   return outfile;
 }
@@ -63,6 +64,7 @@ function compilerArguments(target: string | null, outfile: string): string[] {
     "--minify",
     "--bytecode",
     "--format=esm", // bytecode with a top-level await needs it
+    "--splitting", // else every command loads, at its start, the built-in modules of all the others
     "--sourcemap=linked",
     "--no-compile-autoload-dotenv", // else the executable obeys files that lie where it is started
     "--no-compile-autoload-bunfig",

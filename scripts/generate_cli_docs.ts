@@ -99,7 +99,10 @@ function verbSection(command: Command, heading: string): string {
 }
 
 function optionTable(rows: readonly Row[]): string {
-  return table("option", rows.map(([term, meaning]): Row => [term.trim(), meaning]));
+  return table(
+    "option",
+    rows.map(([term, meaning]): Row => [term.trim(), meaning]),
+  );
 }
 
 function table(title: string, rows: readonly Row[]): string {

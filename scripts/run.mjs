@@ -80,22 +80,24 @@ function run(command, args, options = {}) {
  * (by a supervisor, a script) it is passed on, once.
  */
 function handOver(command, args) {
-  const child = spawn(command, args, { cwd: root, stdio: "inherit" });
+  let child = null;
   let told = false;
   const tell = (name) => {
     if (!told) child.kill(name);
     told = true;
   };
+  // Before there is a child: a signal that arrives while it starts is for it, too.
   process.on("SIGTERM", tell);
   for (const name of ["SIGINT", "SIGHUP"]) {
     process.on(name, () => {
       if (!process.stdin.isTTY && !process.stdout.isTTY) tell(name);
     });
   }
+  child = spawn(command, args, { cwd: root, stdio: "inherit" });
   if (startedBy !== null) setInterval(() => ancestors() === startedBy || tell("SIGTERM"), 250).unref();
   child.on("error", (error) => fail(`Cannot run ${command}: ${error.message}`));
   child.on("exit", (status, signal) => {
-    if (signal === null) process.exit(0);
+    if (signal === null) process.exit(status ?? 1);
     process.removeAllListeners(signal);
     process.kill(process.pid, signal);
   });

@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const hasNode = spawnSync("node", ["--version"]).status === 0;
 
-/** Says what it hears, and ends by itself only after the second line that the test expects. */
+/** Runs until it is told to end, and says by what. */
 const demo = `#!/bin/sh
 trap 'echo heard SIGINT; exit 130' INT
 trap 'echo heard SIGTERM; exit 143' TERM
@@ -24,12 +24,14 @@ type Started = ChildProcessByStdio<null, Readable, Readable>;
 interface Scene {
   readonly home: string;
   /** Starts run.mjs in a session of its own, as npm does: through a shell when `through` says so. */
-  start(args: readonly string[], through?: "shell"): Started;
+  readonly start: (args: readonly string[], through?: "shell") => Started;
 }
 
 async function inScene(body: (scene: Scene) => Promise<void>): Promise<void> {
   const home = fs.mkdtempSync(join(tmpdir(), "proa run "));
   const started: Started[] = [];
+  // A process that does not end would keep its pipe, and the test, open for ever.
+  const watchdog = setTimeout(() => started.forEach(killGroup), 10_000);
   try {
     const write = (path: string, text: string): void => {
       fs.mkdirSync(dirname(join(home, path)), { recursive: true });
@@ -37,7 +39,11 @@ async function inScene(body: (scene: Scene) => Promise<void>): Promise<void> {
     };
     fs.mkdirSync(join(home, "scripts"));
     fs.copyFileSync(join(root, "scripts", "run.mjs"), join(home, "scripts", "run.mjs"));
-    const packages = { "": {}, "node_modules/bun": { version: "1.0.0" }, "node_modules/other": { optional: true } };
+    const packages = {
+      "": {},
+      "node_modules/bun": { version: "1.0.0" },
+      "node_modules/other": { version: "1.0.0", optional: true },
+    };
     write("package-lock.json", JSON.stringify({ packages }));
     write("node_modules/bun/package.json", '{ "version": "1.0.0" }');
     write("node_modules/bun/bin/bun.exe", '#!/bin/sh\n[ "$1" = --version ] || echo "bun $*"\n');
@@ -54,15 +60,17 @@ async function inScene(body: (scene: Scene) => Promise<void>): Promise<void> {
     };
     await body({ home, start });
   } finally {
-    for (const child of started) killGroup(child);
+    clearTimeout(watchdog);
+    started.forEach(killGroup);
     fs.rmSync(home, { recursive: true });
   }
 }
 
 /** Whatever a failed test left running. */
 function killGroup(child: Started): void {
+  if (child.pid === undefined) return;
   try {
-    process.kill(-(child.pid ?? 0), "SIGKILL");
+    process.kill(-child.pid, "SIGKILL");
   } catch {
     // All of them have ended, which is what the test wants.
   }

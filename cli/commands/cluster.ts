@@ -11,7 +11,12 @@ const status = command({
   args: {},
   options: {
     check: flag("exit with 7 unless the cluster is healthy"),
-    watch: optionWithBare("interval", duration, "1s", "show it again and again, every second or as given, until Ctrl-C"),
+    watch: optionWithBare(
+      "interval",
+      duration,
+      "1s",
+      "show it again and again, every second or as given, until Ctrl-C",
+    ),
   },
   examples: [
     { command: "proa cluster status", does: "once" },

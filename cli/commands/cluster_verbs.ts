@@ -18,7 +18,10 @@ export interface StatusRequest {
 
 export async function status(request: StatusRequest, context: Context): Promise<void> {
   if (request.watch !== undefined) {
-    if (request.check) throw new ProaError("USAGE", "Cannot run proa cluster status: --check and --watch exclude each other", { hint: "see proa help cluster status" });
+    if (request.check)
+      throw new ProaError("USAGE", "Cannot run proa cluster status: --check and --watch exclude each other", {
+        hint: "see proa help cluster status",
+      });
     return watch(request.watch, context);
   }
   const found = await look(context);
@@ -52,7 +55,10 @@ export function statusText(view: ClusterView, output: Pick<Output, "paint">): st
     { title: "STATE" },
   ] as const;
   const problems = view.problems.map((problem) => `${output.paint("red", "!")} ${problem}\n`).join("");
-  return `${head}\n${table(columns, view.nodes.map((node) => cells(node, output)))}${problems}`;
+  return `${head}\n${table(
+    columns,
+    view.nodes.map((node) => cells(node, output)),
+  )}${problems}`;
 }
 
 /** Looks until the process is interrupted. */

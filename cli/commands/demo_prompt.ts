@@ -19,6 +19,8 @@ export interface PromptOptions {
 /** How the user left: `end` for `quit` and Ctrl-D, `interrupt` for Ctrl-C. */
 export type Farewell = "end" | "interrupt";
 
+type TypedLine = { readonly kind: "typed"; readonly text: string } | { readonly kind: Farewell };
+
 const promptText = "proa> ";
 
 /** The verbs of `proa demo` that may be typed without that word. */
@@ -36,6 +38,10 @@ export class Prompt {
   /** What reads the line that is being typed; null while a command has the terminal. */
   private lines: Interface | null = null;
   private history: string[] = [];
+  /** Lines that were typed and not obeyed yet. */
+  private readonly typed: TypedLine[] = [];
+  /** What was typed of the next line. */
+  private begun = "";
 
   constructor(options: PromptOptions) {
     this.options = options;
@@ -65,38 +71,43 @@ export class Prompt {
     this.lines?.prompt(true);
   }
 
-  private readLine(): Promise<{ readonly kind: "typed"; readonly text: string } | { readonly kind: Farewell }> {
-    const lines = createInterface({
-      input: process.stdin,
-      output: process.stdout,
-      prompt: promptText,
-      history: this.history,
-    });
-    this.lines = lines;
-    return new Promise((resolve) => {
-      lines.on("history", (history: string[]) => {
-        this.history = [...history];
-      });
-      lines.once("line", (text: string) => {
-        resolve({ kind: "typed", text });
-        this.leave();
-      });
-      lines.once("SIGINT", () => {
-        resolve({ kind: "interrupt" });
-        this.leave();
-      });
-      lines.once("close", () => {
-        resolve({ kind: "end" }); // Ctrl-D; after the others it comes too late to matter
-      });
-      lines.prompt();
-    });
+  private async readLine(): Promise<TypedLine> {
+    while (this.typed.length === 0) this.typed.push(...(await this.readLines()));
+    return this.typed.shift() ?? { kind: "end" };
   }
 
-  /** Gives the terminal back. */
-  private leave(): void {
-    const { lines } = this;
-    this.lines = null;
-    lines?.close();
+  /** What is typed, until a line is complete; several when they were pasted. */
+  private readLines(): Promise<readonly TypedLine[]> {
+    const { history } = this;
+    const lines = createInterface({ input: process.stdin, output: process.stdout, prompt: promptText, history });
+    this.lines = lines;
+    const typed: TypedLine[] = [];
+    return new Promise((resolve) => {
+      const finish = (): void => {
+        this.begun = lines.line;
+        this.lines = null;
+        lines.removeAllListeners("close").close(); // gives the terminal back
+        resolve(typed);
+      };
+      const take = (line: TypedLine): void => {
+        typed.push(line);
+        if (typed.length === 1) setImmediate(finish); // after the other lines of what was pasted
+      };
+      lines.on("line", (text) => {
+        take({ kind: "typed", text });
+      });
+      lines.on("SIGINT", () => {
+        take({ kind: "interrupt" });
+      });
+      lines.on("close", () => {
+        take({ kind: "end" }); // Ctrl-D, or the end of the terminal
+      });
+      lines.on("history", (lines: string[]) => {
+        this.history = [...lines];
+      });
+      lines.prompt();
+      lines.write(this.begun);
+    });
   }
 
   private wordsOf(line: string): readonly string[] {

@@ -41,14 +41,18 @@ const put = command({
 const get = command({
   path: ["kv", "get"],
   summary: "Print a value",
-  description: "Prints exactly the bytes, and a newline behind them only on a terminal. Exits with 5 when the key does not exist.",
+  description:
+    "Prints exactly the bytes, and a newline behind them only on a terminal. Exits with 5 when the key does not exist.",
   args: { key: required(text, "the key") },
   options: { consistency, keyEncoding },
   examples: [
     { command: "proa kv get greeting", does: "the value" },
     { command: "proa kv get greeting --json", does: "with its revisions" },
     { command: "proa kv get image > image.png", does: "any bytes" },
-    { command: "proa kv get greeting --consistency stale -e 127.0.0.1:5002", does: "what one node has applied, without asking others" },
+    {
+      command: "proa kv get greeting --consistency stale -e 127.0.0.1:5002",
+      does: "what one node has applied, without asking others",
+    },
   ],
   run: async ({ args, options }, context) => {
     const { get } = await import("./kv_verbs.ts");
@@ -102,7 +106,7 @@ const ls = command({
     { command: "proa kv ls", does: "every key" },
     { command: "proa kv ls session/ --values", does: "keys below session/, with their values" },
     { command: "proa kv ls --limit 100 --json", does: "the first hundred; next is the start of the rest" },
-    { command: "proa kv ls --start \"$next\" --key-encoding percent", does: "goes on where next says" },
+    { command: 'proa kv ls --start "$next" --key-encoding percent', does: "goes on where next says" },
     { command: "proa kv ls --output jsonl | jq -r .key", does: "one JSON object a line" },
   ],
   run: async ({ args, options }, context) => {

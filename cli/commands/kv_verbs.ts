@@ -20,7 +20,8 @@ export interface PutRequest {
 }
 
 export async function put(request: PutRequest, context: Context): Promise<void> {
-  if (request.ifAbsent && request.ifRev !== undefined) throw usage("put", "--if-absent and --if-rev exclude each other");
+  if (request.ifAbsent && request.ifRev !== undefined)
+    throw usage("put", "--if-absent and --if-rev exclude each other");
   const key = typedKey({ text: request.key, encoding: request.keyEncoding, verb: "put" });
   const condition: Condition = request.ifAbsent ? { kind: "absent" } : revisionCondition(request.ifRev);
   const written = await putKey(clientOf(context), { key, value: typedValue(request.value), condition });
@@ -92,7 +93,8 @@ export async function ls(request: LsRequest, context: Context): Promise<void> {
     if (mode === "json") collected.push(...page.kvs);
     else out(page.kvs.map((kv) => (mode === "jsonl" ? jsonLine(kv) : listLine(kv, request.values))).join(""));
   }
-  if (mode === "json") out(jsonLine({ revision: first?.revision, kvs: collected, more: next !== null, next: next ?? undefined }));
+  if (mode === "json")
+    out(jsonLine({ revision: first?.revision, kvs: collected, more: next !== null, next: next ?? undefined }));
   else if (next !== null) context.output.note(`more keys follow: go on with --start '${next}' --key-encoding percent`);
 }
 

@@ -21,7 +21,8 @@ const show = command({
 const transfer = command({
   path: ["leader", "transfer"],
   summary: "Hand leadership over",
-  description: "Returns when the new leader is known. Writes are refused or wait for the few milliseconds in between; none is lost.",
+  description:
+    "Returns when the new leader is known. Writes are refused or wait for the few milliseconds in between; none is lost.",
   args: {},
   options: {
     to: option("id", integer(1), "the node that is to lead", { defaultText: "the most caught-up one" }),

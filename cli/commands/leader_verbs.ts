@@ -18,7 +18,10 @@ export async function show(context: Context): Promise<void> {
     reports.length === 0 ? "UNREACHABLE" : "NO_LEADER",
     `Cannot show the leader: ${reports.length === 0 ? "no endpoint answers" : "no node knows one"}`,
     {
-      hint: reports.length === 0 ? "start a cluster with proa demo, or name its service ports with --endpoints" : "wait for it: proa wait leader",
+      hint:
+        reports.length === 0
+          ? "start a cluster with proa demo, or name its service ports with --endpoints"
+          : "wait for it: proa wait leader",
       tried: [
         ...silent.map(({ endpoint, reason }) => `${endpoint}: ${reason}`),
         ...reports.map(({ node_id, role, term }) => `node ${node_id}: ${role} in term ${term}`),
@@ -36,7 +39,8 @@ export async function transfer(request: { readonly to: number | undefined }, con
     doing: request.to === undefined ? "transfer leadership" : `transfer leadership to node ${request.to}`,
   });
   const done = parseJson(answer.body);
-  if (!isRecord(done)) throw new ProaError("INTERNAL", `Cannot read the answer of ${answer.endpoint}`, { applied: "yes" });
+  if (!isRecord(done))
+    throw new ProaError("INTERNAL", `Cannot read the answer of ${answer.endpoint}`, { applied: "yes" });
   const { from, to, term_before: before, term, elapsed_ms: elapsed } = done;
   context.output.confirmation(
     done,

@@ -18,6 +18,9 @@ export const version = command({
       runtime_version: runtime.version,
       platform: `${process.platform}-${process.arch}`,
     };
-    output.result(facts, () => `proa ${facts.version} (${facts.runtime} ${facts.runtime_version}, ${facts.platform})\n`);
+    output.result(
+      facts,
+      () => `proa ${facts.version} (${facts.runtime} ${facts.runtime_version}, ${facts.platform})\n`,
+    );
   },
 });

@@ -32,7 +32,10 @@ export class BodyReceiver {
     if (this.reservedBytes + bytes > this.limits.receivingBytesMax) throw overloaded(wanted);
     this.reservedBytes += bytes;
     try {
-      return await this.beforeDeadline(declared === null ? readStream(request.body, wanted) : readDeclared(request), wanted);
+      return await this.beforeDeadline(
+        declared === null ? readStream(request.body, wanted) : readDeclared(request),
+        wanted,
+      );
     } finally {
       this.reservedBytes -= bytes;
     }
@@ -67,7 +70,10 @@ async function readStream(stream: ReadableStream<Uint8Array>, wanted: BodyReques
 }
 
 function tooLarge(wanted: BodyRequest, size: string): ProaError {
-  return new ProaError("TOO_LARGE", `Cannot ${wanted.action}: ${wanted.what} has ${size}, the limit is ${wanted.bytesMax}`);
+  return new ProaError(
+    "TOO_LARGE",
+    `Cannot ${wanted.action}: ${wanted.what} has ${size}, the limit is ${wanted.bytesMax}`,
+  );
 }
 
 function overloaded(wanted: BodyRequest): ProaError {

@@ -32,7 +32,11 @@ function unreadyReasons({ node, gateway }: Exchange["context"]): string[] {
   const { ready, leader } = node.view(groupZero);
   if (gateway.isStopping) return ["this node is stopping"];
   if (ready) return [];
-  return [leader === null ? "no leader is known" : `nothing of the term of the leader, node ${leader}, is known to be committed yet`];
+  return [
+    leader === null
+      ? "no leader is known"
+      : `nothing of the term of the leader, node ${leader}, is known to be committed yet`,
+  ];
 }
 
 const showLeader = "proa leader show";
@@ -44,7 +48,12 @@ export const postTransfer: Handler = async (exchange) => {
   const { context, request, target, deadline } = exchange;
   parseQuery(target.query, []);
   const action = "transfer leadership";
-  const bytes = await context.bodies.receive(request, { action, what: "the body", bytesMax: context.limits.jsonBytesMax, deadline });
+  const bytes = await context.bodies.receive(request, {
+    action,
+    what: "the body",
+    bytesMax: context.limits.jsonBytesMax,
+    deadline,
+  });
   const to = parseTransfer(bytes).to ?? null;
   const termBefore = context.node.view(groupZero).term;
   const startedAt = context.clock.now();
@@ -54,13 +63,17 @@ export const postTransfer: Handler = async (exchange) => {
     if (forwarded !== null) return forwarded;
   }
   if (outcome.kind !== "transferred") throw transferError(outcome, context.node.id, to);
-  return jsonResponse(context.node, { status: 200 }, {
-    from: context.node.id,
-    to: outcome.leader,
-    term_before: termBefore,
-    term: outcome.term,
-    elapsed_ms: Math.round(context.clock.now() - startedAt),
-  });
+  return jsonResponse(
+    context.node,
+    { status: 200 },
+    {
+      from: context.node.id,
+      to: outcome.leader,
+      term_before: termBefore,
+      term: outcome.term,
+      elapsed_ms: Math.round(context.clock.now() - startedAt),
+    },
+  );
 };
 
 function parseTransfer(bytes: Uint8Array): z.infer<typeof transferBody> {
@@ -68,7 +81,9 @@ function parseTransfer(bytes: Uint8Array): z.infer<typeof transferBody> {
   if (value === undefined) throw badBody("it is not JSON");
   const parsed = transferBody.safeParse(value);
   if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map(({ path, message }) => (path.length === 0 ? message : `${path.join(".")}: ${message}`));
+  const problems = parsed.error.issues.map(({ path, message }) =>
+    path.length === 0 ? message : `${path.join(".")}: ${message}`,
+  );
   throw badBody(problems.join("; "));
 }
 
@@ -83,7 +98,11 @@ function transfer(exchange: Exchange, to: NodeId | null): Promise<TransferOutcom
   const timeoutMs = remainingMs(exchange);
   return new Promise((resolve, reject) => {
     const cancel = clock.at(clock.now() + patienceMs(timeoutMs), () => {
-      reject(new ProaError("OUTCOME_UNKNOWN", `Cannot confirm the transfer: it was not done within ${timeoutMs} ms`, { hint: showLeader }));
+      reject(
+        new ProaError("OUTCOME_UNKNOWN", `Cannot confirm the transfer: it was not done within ${timeoutMs} ms`, {
+          hint: showLeader,
+        }),
+      );
     });
     node.transferLeader(groupZero, to, (outcome) => {
       cancel();
@@ -105,7 +124,10 @@ async function forwardTransfer(exchange: Exchange, leader: NodeId | null, body: 
       body: new Uint8Array(body),
       signal: AbortSignal.timeout(timeoutMs),
     });
-    const headers = { ...viewHeaders(context.node), "content-type": response.headers.get("content-type") ?? "application/json" };
+    const headers = {
+      ...viewHeaders(context.node),
+      "content-type": response.headers.get("content-type") ?? "application/json",
+    };
     return new Response(await response.arrayBuffer(), { status: response.status, headers });
   } catch (error) {
     throw leaderUnreachable(server.id, error);

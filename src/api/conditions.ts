@@ -2,7 +2,10 @@
 import { ProaError } from "../lib/errors.ts";
 
 /** The mod revision that `If-Match` or `If-None-Match` demands; 0: the key must not exist; null: neither is there. */
-export function revisionCondition(headers: Headers, options: { readonly action: string; readonly mayBeAbsent: boolean }): number | null {
+export function revisionCondition(
+  headers: Headers,
+  options: { readonly action: string; readonly mayBeAbsent: boolean },
+): number | null {
   const { action, mayBeAbsent } = options;
   const ifMatch = headers.get("if-match");
   const ifNoneMatch = headers.get("if-none-match");
@@ -23,7 +26,11 @@ export function tagOfRevision(revision: number): string {
 function revisionOfTag(tag: string, action: string): number {
   const revision = Number(/^"(\d{1,16})"$/.exec(tag)?.[1] ?? NaN);
   if (Number.isSafeInteger(revision)) return revision;
-  throw invalid(action, `If-Match is ${JSON.stringify(tag)}, not a mod revision in double quotes`, 'for example If-Match: "42"');
+  throw invalid(
+    action,
+    `If-Match is ${JSON.stringify(tag)}, not a mod revision in double quotes`,
+    'for example If-Match: "42"',
+  );
 }
 
 function invalid(action: string, reason: string, hint?: string): ProaError {

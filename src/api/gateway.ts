@@ -88,7 +88,8 @@ export class Gateway {
     this.cancelRetryTimer?.();
     this.connections.close();
     for (const pending of this.deadlines.clear()) {
-      if (pending.phase === "asked" && pending.request.kind === "write") this.fail(pending, unknownError({ kind: "stopping" }));
+      const mayBeProposed = pending.phase === "asked" && pending.request.kind === "write";
+      if (mayBeProposed) this.fail(pending, unknownError({ kind: "stopping" }));
       else this.refuse(pending, "stopping", null);
     }
   }
@@ -134,7 +135,12 @@ export class Gateway {
   /** It has not happened, so it may be handed on, held, or given back. */
   private onRefused(pending: Pending, { reason, leader }: Refusal): void {
     if (reason === "overloaded" || reason === "stopping") this.refuse(pending, reason, leader);
-    else if (reason === "notLeader" && pending.request.kind === "write" && leader !== null && leader !== this.options.node.id) {
+    else if (
+      reason === "notLeader" &&
+      pending.request.kind === "write" &&
+      leader !== null &&
+      leader !== this.options.node.id
+    ) {
       this.forward(pending, leader);
     } else this.hold(pending, { kind: "refused", reason });
   }
@@ -144,7 +150,7 @@ export class Gateway {
     const { request } = pending;
     const remainingMs = Math.floor(pending.deadline - clock.now());
     if (request.hops >= limits.hopsMax) return this.fail(pending, tooManyHops(request.hops));
-    if (remainingMs < 1 || !this.count(pending)) return this.hold(pending, { kind: "refused", reason: "notLeader" });
+    if (remainingMs < 1 || !this.count(pending)) return this.hold(pending, pending.heldReason);
     pending.phase = "forwarded";
     this.deadlines.delete(pending); // the connection keeps the time from here on: it knows whether the request has left
     this.connections.forward(leader, { ...request, hops: request.hops + 1, timeoutMs: remainingMs }, (outcome) => {

@@ -1,7 +1,7 @@
 /** Every way in which the node's outcomes become errors for users, and errors become HTTP statuses. Made here and nowhere else. */
 import { ProaError } from "../lib/errors.ts";
 import type { ErrorCode } from "../lib/errors.ts";
-import type { RefusalReason, TransferOutcome } from "../node/outcomes.ts";
+import type { RefusalReason, TransferOutcome } from "../node/mod.ts";
 import type { NodeId } from "../raft/mod.ts";
 
 const statusOfCode: Partial<Record<ErrorCode, number>> = {
@@ -101,17 +101,26 @@ function unknownText(reason: UnknownReason): string {
 }
 
 /** The error for a read that no leader confirmed in time. */
-export function readTimeoutError(leader: { readonly id: NodeId | null; readonly isSelf: boolean }, timeoutMs: number): ProaError {
+export function readTimeoutError(
+  leader: { readonly id: NodeId | null; readonly isSelf: boolean },
+  timeoutMs: number,
+): ProaError {
   const hint = "proa cluster status; or read with consistency=stale";
   if (leader.id === null) {
     return new ProaError("NO_LEADER", `Cannot read: no leader was found within ${timeoutMs} ms`, { hint });
   }
-  const [code, who] = leader.isSelf ? (["NO_QUORUM", "a majority"] as const) : (["READ_TIMEOUT", `the leader, node ${leader.id},`] as const);
+  const [code, who] = leader.isSelf
+    ? (["NO_QUORUM", "a majority"] as const)
+    : (["READ_TIMEOUT", `the leader, node ${leader.id},`] as const);
   return new ProaError(code, `Cannot read: ${who} did not confirm the read within ${timeoutMs} ms`, { hint });
 }
 
 /** The error for a leader transfer that did not end well. */
-export function transferError(outcome: Exclude<TransferOutcome, { kind: "transferred" }>, self: NodeId, to: NodeId | null): ProaError {
+export function transferError(
+  outcome: Exclude<TransferOutcome, { kind: "transferred" }>,
+  self: NodeId,
+  to: NodeId | null,
+): ProaError {
   const target = to === null ? "the most caught-up node" : `node ${to}`;
   switch (outcome.kind) {
     case "notApplied":

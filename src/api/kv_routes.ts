@@ -1,7 +1,17 @@
 /** The routes under /v1/kv: one key, or a range of keys, as HTTP has it (docs/http.md). */
 import { ByteWriter } from "../lib/byte_writer.ts";
 import { ProaError } from "../lib/errors.ts";
-import { prefixEnd, readGetAnswer, readRangeAnswer, readResult, writeDelete, writeDeleteRange, writeGet, writePut, writeRange } from "../wire/mod.ts";
+import {
+  prefixEnd,
+  readGetAnswer,
+  readRangeAnswer,
+  readResult,
+  writeDelete,
+  writeDeleteRange,
+  writeGet,
+  writePut,
+  writeRange,
+} from "../wire/mod.ts";
 import type { CommandResult, KeyRange } from "../wire/mod.ts";
 import { revisionCondition, tagOfRevision } from "./conditions.ts";
 import { submit } from "./exchange.ts";
@@ -20,7 +30,8 @@ const rangeParameters = ["prefix", "start", "end"];
 const limitMax = 0xffff_ffff;
 
 /** `GET|PUT|DELETE /v1/kv/{key}`: the key is in the path. */
-export const getKeyInPath: Handler = (exchange) => getKey(exchange, keyInPath(exchange), parseQuery(exchange.target.query, ["consistency"]));
+export const getKeyInPath: Handler = (exchange) =>
+  getKey(exchange, keyInPath(exchange), parseQuery(exchange.target.query, ["consistency"]));
 export const putKeyInPath: Handler = (exchange) => putKey(exchange, keyInPath(exchange, []));
 export const deleteKeyInPath: Handler = (exchange) => deleteKey(exchange, keyInPath(exchange, []));
 
@@ -96,7 +107,8 @@ async function listRange(exchange: Exchange, query: Query): Promise<Response> {
 
 async function deleteRange(exchange: Exchange, query: Query): Promise<Response> {
   const range = rangeOf(query, "delete");
-  if (range === null) throw invalid("Cannot delete: neither a key nor a range is given", "?key=K, ?prefix=P, or ?start=A&end=B");
+  if (range === null)
+    throw invalid("Cannot delete: neither a key nor a range is given", "?key=K, ?prefix=P, or ?start=A&end=B");
   if (query.get("prefix") === "") throw invalid("Cannot delete: the prefix is empty", "to delete every key: ?start=");
   if (exchange.request.headers.has("if-match") || exchange.request.headers.has("if-none-match")) {
     throw invalid("Cannot delete: a range has no revision to match", "leave out If-Match and If-None-Match");
@@ -126,7 +138,8 @@ function keyInPath({ target }: Exchange, known?: readonly string[]): Uint8Array 
   const text = target.path.slice(keyPathPrefix.length);
   const inQuery = "the segments . and .. do not survive in a path: use /v1/kv?key=";
   if (text === "") throw invalid("Cannot read the request: the path names no key", inQuery);
-  if (isFoldable(text)) throw invalid("Cannot read the request: the path has a segment . or .., or a backslash", inQuery);
+  if (isFoldable(text))
+    throw invalid("Cannot read the request: the path has a segment . or .., or a backslash", inQuery);
   return decodedBytes(text, "the key");
 }
 
@@ -147,7 +160,8 @@ function rangeOf(query: Query, action: string): KeyRange | null {
     if (start !== null || end !== null) throw invalid(`Cannot ${action}: prefix excludes start and end`);
     return { start: prefix, end: prefixEnd(prefix) };
   }
-  if (end?.length === 0) throw invalid(`Cannot ${action}: the end is empty`, "leave it out for a range without an upper end");
+  if (end?.length === 0)
+    throw invalid(`Cannot ${action}: the end is empty`, "leave it out for a range without an upper end");
   return start === null && end === null ? null : { start: start ?? new Uint8Array(0), end };
 }
 

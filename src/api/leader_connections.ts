@@ -11,7 +11,8 @@ const connectTimeoutMs = 1000;
 export class LeaderConnections {
   private readonly node: NodeService;
   private readonly clock: Clock;
-  private readonly connections = new Map<NodeId, RpcConnection>();
+  /** By endpoint, so that a node which moved is reached where it is now. */
+  private readonly connections = new Map<string, RpcConnection>();
 
   constructor(node: NodeService, clock: Clock) {
     this.node = node;
@@ -20,20 +21,20 @@ export class LeaderConnections {
 
   /** Sends `request` to `leader`. `done` is called exactly once, within the time that the request names. */
   forward(leader: NodeId, request: Omit<RpcRequest, "requestId">, done: (outcome: RpcOutcome) => void): void {
-    const connection = this.connections.get(leader) ?? this.open(leader);
-    if (connection === null) done({ kind: "notSent", reason: "its address is not known" });
-    else connection.request(request, done);
+    const server = this.node.servers.find(({ id }) => id === leader);
+    if (server === undefined) done({ kind: "notSent", reason: "its address is not known" });
+    else this.connection(server.service).request(request, done);
   }
 
   close(): void {
     for (const connection of this.connections.values()) connection.close();
   }
 
-  private open(leader: NodeId): RpcConnection | null {
-    const server = this.node.servers.find(({ id }) => id === leader);
-    if (server === undefined) return null;
-    const connection = new RpcConnection({ endpoint: server.service, timers: this.clock, connectTimeoutMs });
-    this.connections.set(leader, connection);
+  private connection(endpoint: string): RpcConnection {
+    const open = this.connections.get(endpoint);
+    if (open !== undefined) return open;
+    const connection = new RpcConnection({ endpoint, timers: this.clock, connectTimeoutMs });
+    this.connections.set(endpoint, connection);
     return connection;
   }
 }

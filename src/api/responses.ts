@@ -39,7 +39,11 @@ export function bytesResponse(node: NodeService, answer: Answer, value: Uint8Arr
 }
 
 /** `status` where the code alone does not say it. */
-export function errorResponse(node: NodeService, error: ProaError, { status = statusOf(error), headers = {} }: Partial<Answer> = {}): Response {
+export function errorResponse(
+  node: NodeService,
+  error: ProaError,
+  { status = statusOf(error), headers = {} }: Partial<Answer> = {},
+): Response {
   const retry: ResponseHeaders = status === 503 ? { "retry-after": "1" } : {};
   return jsonResponse(node, { status, headers: { ...retry, ...headers } }, error);
 }

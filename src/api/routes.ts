@@ -2,7 +2,15 @@
 import { ProaError } from "../lib/errors.ts";
 import { getLive, getReady, getStatus, postTransfer } from "./cluster_routes.ts";
 import type { Exchange, Handler } from "./exchange.ts";
-import { deleteInQuery, deleteKeyInPath, getInQuery, getKeyInPath, keyPathPrefix, putInQuery, putKeyInPath } from "./kv_routes.ts";
+import {
+  deleteInQuery,
+  deleteKeyInPath,
+  getInQuery,
+  getKeyInPath,
+  keyPathPrefix,
+  putInQuery,
+  putKeyInPath,
+} from "./kv_routes.ts";
 import { errorResponse, viewHeaders } from "./responses.ts";
 
 interface Route {
@@ -58,5 +66,7 @@ function unknownRoute(path: string): ProaError {
 }
 
 function wrongMethod(route: Route, method: string, allow: string): ProaError {
-  return new ProaError("INVALID_REQUEST", `Cannot ${method} ${route.path}: the method is not allowed`, { hint: `use ${allow}` });
+  return new ProaError("INVALID_REQUEST", `Cannot ${method} ${route.path}: the method is not allowed`, {
+    hint: `use ${allow}`,
+  });
 }

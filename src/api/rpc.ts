@@ -5,7 +5,14 @@ import { CorruptError, ProaError } from "../lib/errors.ts";
 import type { Logger } from "../lib/logger.ts";
 import type { NodeService } from "../node/mod.ts";
 import type { ServerWebSocket, WebSocketHandler, WebSocketReceiver } from "../runtime/runtime.ts";
-import { decodeRequest, requestIdOf, validateCommands, validateQueries, writeError, writeResponseHeader } from "../wire/mod.ts";
+import {
+  decodeRequest,
+  requestIdOf,
+  validateCommands,
+  validateQueries,
+  writeError,
+  writeResponseHeader,
+} from "../wire/mod.ts";
 import type { RpcRequest, RpcStatus } from "../wire/mod.ts";
 import { groupZero } from "./exchange.ts";
 import type { Gateway, ServiceOutcome } from "./gateway.ts";
@@ -136,7 +143,10 @@ function requestProblem(request: RpcRequest, limits: ServiceLimits): ProaError |
   if (!check.ok) return new ProaError(check.code, check.message);
   if (check.count !== count) return invalid(`Cannot ${kind}: the request announces ${count} and holds ${check.count}`);
   if (kind === "read" && count > limits.queriesMax) {
-    return new ProaError("TOO_LARGE", `Cannot read: the request holds ${count} queries, the limit is ${limits.queriesMax}`);
+    return new ProaError(
+      "TOO_LARGE",
+      `Cannot read: the request holds ${count} queries, the limit is ${limits.queriesMax}`,
+    );
   }
   return null;
 }

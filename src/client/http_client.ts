@@ -67,7 +67,10 @@ export class HttpClient {
   async ask(endpoint: string, request: HttpRequest, beginWithinMs: number): Promise<Exchange> {
     const startedAt = performance.now();
     const endWithinMs = this.remainingMs();
-    const result = await exchange(endpoint, request, { beginWithinMs: Math.min(beginWithinMs, endWithinMs), endWithinMs });
+    const result = await exchange(endpoint, request, {
+      beginWithinMs: Math.min(beginWithinMs, endWithinMs),
+      endWithinMs,
+    });
     const said = result.kind === "answered" ? String(result.answer.status) : result.reason;
     const elapsedMs = (performance.now() - startedAt).toFixed(1);
     this.options.trace(`${endpoint} ${request.method} ${request.path}: ${said}, ${elapsedMs} ms`);
@@ -90,7 +93,10 @@ export class HttpClient {
         const remainingMs = this.remainingMs();
         if (remainingMs === 0) throw giveUp(request, setbacks);
         const fairMs = remainingMs / (endpoints.length - at);
-        const result = await attempt(endpoint, endpoints.length === 1 ? remainingMs : Math.min(fairMs, shareMs * 2 ** round));
+        const result = await attempt(
+          endpoint,
+          endpoints.length === 1 ? remainingMs : Math.min(fairMs, shareMs * 2 ** round),
+        );
         if (result.kind === "answered") return result.answer;
         const isCutShort = fairMs < shareMs && result.refusal === null && !result.nobody;
         if (!isCutShort || !setbacks.has(endpoint)) setbacks.set(endpoint, result); // haste hides no reason
@@ -115,7 +121,8 @@ export class HttpClient {
     if (probe.kind === "failed") return setbackOf(probe);
     if (probe.answer.status !== 200) return refusedBy(notReady(request, probe.answer));
     const remainingMs = this.remainingMs();
-    if (remainingMs < sendMsMin) return { kind: "setback", reason: "ready, but too late", nobody: false, refusal: null };
+    if (remainingMs < sendMsMin)
+      return { kind: "setback", reason: "ready, but too late", nobody: false, refusal: null };
     const result = await this.ask(endpoint, withTimeout(request, remainingMs), remainingMs);
     if (result.kind === "failed") {
       if (result.sent === "no") return setbackOf(result);
@@ -139,10 +146,14 @@ function errorOf(answer: HttpAnswer): ProaError | null {
   if (answer.status >= 200 && answer.status < 300) return null;
   const error = parseServerError(answer.body, answer.status);
   if (error !== null) return error;
-  return new ProaError("INTERNAL", `Cannot read the answer of ${answer.endpoint}: HTTP ${answer.status} without an error`, {
-    hint: "compare proa version with the version that proa cluster status --json shows",
-    applied: "unknown",
-  });
+  return new ProaError(
+    "INTERNAL",
+    `Cannot read the answer of ${answer.endpoint}: HTTP ${answer.status} without an error`,
+    {
+      hint: "compare proa version with the version that proa cluster status --json shows",
+      applied: "unknown",
+    },
+  );
 }
 
 function setbackOf(failure: { readonly sent: "no" | "maybe"; readonly reason: string }): Attempt {

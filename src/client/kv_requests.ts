@@ -51,7 +51,11 @@ export async function getKey(
 /** Writes one key. Throws PRECONDITION_FAILED, OUTCOME_UNKNOWN. */
 export async function putKey(
   client: HttpClient,
-  { key, value, condition }: { readonly key: Uint8Array; readonly value: Uint8Array<ArrayBuffer>; readonly condition: Condition },
+  {
+    key,
+    value,
+    condition,
+  }: { readonly key: Uint8Array; readonly value: Uint8Array<ArrayBuffer>; readonly condition: Condition },
 ): Promise<{ readonly revision: number; readonly mod_revision: number }> {
   const answer = await client.write({
     method: "PUT",
@@ -80,7 +84,11 @@ export function deleteKey(
 
 /** Deletes a range in one revision. Throws OUTCOME_UNKNOWN. */
 export function deleteRange(client: HttpClient, range: KeyRange): Promise<Deletion> {
-  return requestDeletion(client, { method: "DELETE", path: `/v1/kv?${rangeQuery(range)}`, doing: "delete a range of keys" });
+  return requestDeletion(client, {
+    method: "DELETE",
+    path: `/v1/kv?${rangeQuery(range)}`,
+    doing: "delete a range of keys",
+  });
 }
 
 export interface ListPage {

@@ -44,7 +44,10 @@ function isNodeReport(value: unknown): value is NodeReport {
     isRecord(members) &&
     isListOf(members["voters"], isNumber) &&
     isListOf(members["learners"], isNumber) &&
-    isListOf(servers, (server) => isRecord(server) && isNumber(server["id"]) && typeof server["service"] === "string") &&
+    isListOf(
+      servers,
+      (server) => isRecord(server) && isNumber(server["id"]) && typeof server["service"] === "string",
+    ) &&
     isListOf(peers, isPeerReport)
   );
 }

@@ -72,7 +72,13 @@ export class RpcConnection {
       return;
     }
     const startedAt = this.options.timers.now();
-    const call: Call = { requestId: this.newRequestId(), deadline: startedAt + request.timeoutMs, done, unsent: null, startedAt };
+    const call: Call = {
+      requestId: this.newRequestId(),
+      deadline: startedAt + request.timeoutMs,
+      done,
+      unsent: null,
+      startedAt,
+    };
     const { socket } = this;
     this.writer.reset();
     writeRequestHeader(this.writer, { ...request, requestId: call.requestId });
@@ -173,7 +179,9 @@ function decode(data: unknown): Extract<RpcOutcome, { response: RpcResponse }> |
   if (!(data instanceof ArrayBuffer)) return "the node sent text instead of bytes";
   try {
     const response = decodeResponse(new Uint8Array(data));
-    return response.status === "ok" ? { kind: "done", response } : { kind: "refused", response, error: decodeError(response.body) };
+    return response.status === "ok"
+      ? { kind: "done", response }
+      : { kind: "refused", response, error: decodeError(response.body) };
   } catch (error) {
     if (!(error instanceof CorruptError)) throw error;
     return `the node sent ${error.message}`;

@@ -103,6 +103,8 @@ export class Group {
     for (let rest = request.queries; rest.length > 0; ) {
       const query = firstQuery(rest);
       machine.read(query, answers);
+      // A few small queries can ask for gigabytes.
+      if (answers.length > this.limits.answerBytesMax) return request.done(this.refuse("overloaded"));
       rest = rest.subarray(query.length);
     }
     request.done({ kind: "answered", answers: answers.peek(), appliedIndex: machine.appliedIndex });

@@ -22,6 +22,8 @@ export interface NodeLimits {
   readonly queuedBytesMax: number;
   /** Reads that wait for their index; beyond it they are refused as overloaded. */
   readonly waitingReadsMax: number;
+  /** The answers to one read request, which may hold many queries: at least one page of a range. Beyond it the request is refused. Bytes. */
+  readonly answerBytesMax: number;
   /** The most committed payload applied in one turn, so that a long backlog does not silence the heartbeats. Bytes. */
   readonly applyBytesMax: number;
 }
@@ -37,6 +39,7 @@ export const defaultLimits: NodeLimits = {
   tailBytesMax: 32 * 1024 * 1024,
   queuedBytesMax: 64 * 1024 * 1024,
   waitingReadsMax: 100_000,
+  answerBytesMax: 64 * 1024 * 1024,
   applyBytesMax: 8 * 1024 * 1024,
 };
 

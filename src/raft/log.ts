@@ -164,10 +164,11 @@ export class Log {
     this.trimTail();
   }
 
-  /** Entries of the log from memory, or from disk where they are older: both ends included, at least one, about `bytesMax` of payload. */
+  /** Entries of the log from memory, or from disk where they are older: both ends included, at least one, about `bytesMax` of payload and some thousands at most. */
   entries(range: { readonly from: Index; readonly to: Index; readonly bytesMax: number }): readonly Entry[] {
-    const { from, to, bytesMax } = range;
-    assert(from >= this.firstIndex && from <= to && to <= this.lastIndex, "entries outside the log");
+    const { from, bytesMax } = range;
+    assert(from >= this.firstIndex && from <= range.to && range.to <= this.lastIndex, "entries outside the log");
+    const to = Math.min(range.to, from + entriesAtOnceMax - 1);
     if (from < this.tailStart) return this.reader.entries({ from, to: Math.min(to, this.tailStart - 1), bytesMax });
     const entries: Entry[] = [];
     let bytes = 0;
@@ -197,6 +198,9 @@ export class Log {
     this.tailStart += count;
   }
 }
+
+/** Entries weigh more than their payload: this keeps thousands of empty ones from adding up to a message that no frame can carry (rule L13). */
+const entriesAtOnceMax = 8192;
 
 /** Small entries cost memory beyond their payload: this bounds their number in the tail. */
 const tailEntriesMax = 65_536;

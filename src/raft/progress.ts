@@ -28,8 +28,10 @@ export class Progress {
   ackedRound = 0;
   /** Milliseconds between a heartbeat and its answer; null before the first. */
   rttMs: number | null = null;
-  /** `matchIndex` at the last heartbeat answer: a window that did not move between two of them is taken for lost. */
-  private matchIndexAtHeartbeat: Index = -1;
+  /** When an answer to a heartbeat was last taken for a sign about appends. */
+  private lookedAt: Millis;
+  /** `matchIndex` at that time: a window that did not move until the next is taken for lost. */
+  private matchIndexSeen: Index = -1;
 
   constructor(options: {
     readonly nextIndex: Index;
@@ -41,6 +43,7 @@ export class Progress {
     this.nextIndex = options.nextIndex;
     this.session = options.session;
     this.contactAt = options.now;
+    this.lookedAt = options.now;
     this.inflights = new Inflights(options.inflightMessagesMax, options.inflightBytesMax);
   }
 
@@ -87,12 +90,15 @@ export class Progress {
 
   /**
    * A heartbeat was answered, so the way is open: a lost probe may be repeated. Returns whether the window of
-   * `replicate` has not moved since the last one, which means that it may be lost as a whole.
+   * `replicate` has not moved since the last look, which means that it may be lost as a whole. Looks at most twice in
+   * `heartbeatMs`: reads make for many more rounds, and what is merely on its way must not be sent with each of them.
    */
-  onHeartbeatAnswered(): boolean {
+  onHeartbeatAnswered({ now, heartbeatMs }: { readonly now: Millis; readonly heartbeatMs: Millis }): boolean {
+    if (now - this.lookedAt < heartbeatMs / 2) return false;
+    this.lookedAt = now;
     this.probeSent = false;
-    const stuck = this.inflights.length > 0 && this.matchIndexAtHeartbeat === this.matchIndex;
-    this.matchIndexAtHeartbeat = this.matchIndex;
+    const stuck = this.inflights.length > 0 && this.matchIndexSeen === this.matchIndex;
+    this.matchIndexSeen = this.matchIndex;
     return stuck;
   }
 

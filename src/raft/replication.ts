@@ -116,7 +116,7 @@ function onHeartbeatAnswered(
   if (message.round > leader.round) return; // nobody can have answered what was not asked
   if (message.round === leader.round) progress.rttMs = state.now - leader.roundStartedAt;
   if (message.round > progress.ackedRound) progress.ackedRound = message.round;
-  const windowLost = progress.onHeartbeatAnswered();
+  const windowLost = progress.onHeartbeatAnswered({ now: state.now, heartbeatMs: state.options.heartbeatMs });
   if (windowLost) nudge(state, { to: message.from, progress });
   confirmReads(state, leader);
 }

@@ -58,15 +58,18 @@ interface Open {
 function listen(options: ServeOptions, { signal, sockets, answering }: Open): DenoServer {
   const { hostname, port } = options;
   try {
-    return Deno.serve({ hostname, port, signal, onListen: () => undefined, onError: stopTheProcess }, async (request) => {
-      const answer = options.fetch(request, (headers) => upgrade(request, headers, options.webSocket, sockets));
-      answering.add(answer);
-      try {
-        return await answer;
-      } finally {
-        answering.delete(answer);
-      }
-    });
+    return Deno.serve(
+      { hostname, port, signal, onListen: () => undefined, onError: stopTheProcess },
+      async (request) => {
+        const answer = options.fetch(request, (headers) => upgrade(request, headers, options.webSocket, sockets));
+        answering.add(answer);
+        try {
+          return await answer;
+        } finally {
+          answering.delete(answer);
+        }
+      },
+    );
   } catch (error) {
     throw portError(error, options);
   }

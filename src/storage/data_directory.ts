@@ -48,12 +48,17 @@ function inspect(directory: string, expected: Identity): Identity | null {
   if (found !== null) {
     refuseForeign(directory, found, expected);
     if (!hasStore) throw withoutStore(directory);
-  } else if (!hasStore && namesIn(directory).some((name) => name !== lockFile)) {
+  } else if (!hasStore && !namesIn(directory).every(isOurs)) {
     throw new ProaError("DATA_FOREIGN", `Cannot open ${directory}: it is not empty, and no data of proa is in it`, {
       hint: "choose an empty directory, or one that does not exist",
     });
   }
   return found;
+}
+
+/** What another process that is just creating the directory may put into it. */
+function isOurs(name: string): boolean {
+  return name === lockFile || name.startsWith(databaseFile) || name.startsWith(identityFile);
 }
 
 /** Decides, under the lock, whose directory this is. */

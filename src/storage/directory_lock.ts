@@ -16,11 +16,15 @@ export interface DirectoryLocation {
 
 export const lockFile = "lock";
 
-/**
- * Takes the lock; closing the returned database releases it, and so does losing the last reference to it. Throws
- * DATA_LOCKED while another process, or this one, holds it.
- */
-export function lockDirectory(location: DirectoryLocation): SqliteDatabase {
+export interface DirectoryLock {
+  release(): void;
+}
+
+/** Every lock that is held. Runtimes close databases that nobody refers to, and a lock must not end by such an accident. */
+const held = new Set<SqliteDatabase>();
+
+/** Takes the lock, until it is released or the process ends. Throws DATA_LOCKED while somebody holds it, be it this process. */
+export function lockDirectory(location: DirectoryLocation): DirectoryLock {
   const lock = tryLock(location);
   if (lock !== null) return lock;
   throw new ProaError("DATA_LOCKED", `Cannot open ${location.directory}: another process holds it`, {
@@ -32,21 +36,27 @@ export function lockDirectory(location: DirectoryLocation): SqliteDatabase {
 export function directoryInUse(location: DirectoryLocation): boolean {
   if (!existsSync(join(location.directory, lockFile))) return false;
   const lock = tryLock(location);
-  lock?.close();
+  lock?.release();
   return lock === null;
 }
 
-function tryLock({ runtime, directory }: DirectoryLocation): SqliteDatabase | null {
-  const lock = openLockFile({ runtime, directory });
+function tryLock({ runtime, directory }: DirectoryLocation): DirectoryLock | null {
+  const database = openLockFile({ runtime, directory });
   try {
-    lock.exec("PRAGMA journal_mode = MEMORY"); // or a journal file would lie beside the lock
-    lock.exec("BEGIN EXCLUSIVE");
+    database.exec("PRAGMA journal_mode = MEMORY"); // or a journal file would lie beside the lock
+    database.exec("BEGIN EXCLUSIVE");
   } catch (error) {
-    lock.close();
+    database.close();
     if (error instanceof SqliteError && error.code === "SQLITE_BUSY") return null;
     throw error;
   }
-  return lock;
+  held.add(database);
+  return {
+    release: () => {
+      held.delete(database);
+      database.close();
+    },
+  };
 }
 
 function openLockFile({ runtime, directory }: DirectoryLocation): SqliteDatabase {

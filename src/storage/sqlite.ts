@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { assert } from "../lib/assert.ts";
 import type { Entry, GroupId, Index, LogReader, Membership, Persist, Restored, Term } from "../raft/mod.ts";
 import { SqliteError, type SqliteDatabase, type SqliteStatement } from "../runtime/runtime.ts";
-import { lockDirectory, type DirectoryLocation } from "./directory_lock.ts";
+import { lockDirectory, type DirectoryLocation, type DirectoryLock } from "./directory_lock.ts";
 import { checkLog, damagedEntry, takeEntries } from "./log_reading.ts";
 import {
   decodeEntry,
@@ -54,14 +54,14 @@ export function openSqliteStorage(location: DirectoryLocation): SqliteStorage {
   try {
     return new SqliteStorage({ lock, database: openDatabase(location), path: join(location.directory, databaseFile) });
   } catch (error) {
-    lock.close();
+    lock.release();
     throw error;
   }
 }
 
 export class SqliteStorage implements Storage {
   onPersisted: (group: GroupId, seq: number) => void = () => undefined;
-  private readonly lock: SqliteDatabase;
+  private readonly lock: DirectoryLock;
   private readonly database: SqliteDatabase;
   private readonly path: string;
   private readonly statements: Statements;
@@ -71,8 +71,8 @@ export class SqliteStorage implements Storage {
   /** The first error. It is thrown again at every later use. */
   private failure: { readonly error: unknown } | null = null;
 
-  /** Owns both connections. */
-  constructor(opened: { readonly lock: SqliteDatabase; readonly database: SqliteDatabase; readonly path: string }) {
+  /** Owns the lock and the connection. */
+  constructor(opened: { readonly lock: DirectoryLock; readonly database: SqliteDatabase; readonly path: string }) {
     this.lock = opened.lock;
     this.database = opened.database;
     this.path = opened.path;
@@ -139,7 +139,7 @@ export class SqliteStorage implements Storage {
     }
     this.closed = true;
     this.database.close();
-    this.lock.close();
+    this.lock.release();
   }
 
   /** Runs what touches the disk; its first failure ends the store. */

@@ -37,7 +37,7 @@ export class MemoryNetwork {
   faults: NetworkFaults = { drop: 0, duplicate: 0, reorder: 0 };
   private readonly transports = new Map<NodeId, MemoryTransport>();
   private readonly blocked = new Set<string>();
-  private packets: Packet[] = [];
+  private readonly packets: Packet[] = [];
 
   constructor(private readonly options: MemoryNetworkOptions) {}
 

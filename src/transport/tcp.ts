@@ -90,13 +90,12 @@ export class TcpTransport implements Transport {
   }
 
   /**
-   * Binds the port, then dials the peers. Rejects with a `ProaError`: PORT_BUSY when somebody listens there already,
+   * Binds the port, then dials the peers. Resolves also when closed meanwhile. Rejects with a `ProaError`: PORT_BUSY when somebody listens there already,
    * LOCAL_RESOURCE when the address cannot be bound for another reason.
    */
   async listen(): Promise<void> {
     assert(!this.closed && this.sweeper === null, "a transport listens once");
-    await this.acceptor.listen();
-    if (this.closed) return;
+    if ((await this.acceptor.listen()) === "closed") return;
     const { drainTimeoutMs, silenceTimeoutMs } = this.options.limits;
     this.sweeper = setInterval(() => this.sweep(), Math.min(drainTimeoutMs, silenceTimeoutMs) / 4);
     for (const dialer of this.dialers.values()) dialer.start();

@@ -51,16 +51,16 @@ export class Acceptor {
     this.inboundsMax = 4 * options.receiver.peers.size + 16;
   }
 
-  /** Resolves once the port is bound, or when closed before. Rejects with a `ProaError`. */
-  listen(): Promise<void> {
+  /** Resolves once the port is bound, or when closed before that. Rejects with a `ProaError`. */
+  listen(): Promise<"bound" | "closed"> {
     const { address, logger } = this.options;
     return new Promise((resolve, reject) => {
-      this.endListen = resolve;
+      this.endListen = () => resolve("closed");
       this.server.on("error", (error) => {
         logger.log("error", "listening failed", { address: `${address.host}:${address.port}`, reason: error.message });
         reject(listenError(error, address));
       });
-      this.server.listen({ host: address.host, port: address.port, exclusive: true }, resolve);
+      this.server.listen({ host: address.host, port: address.port, exclusive: true }, () => resolve("bound"));
     });
   }
 

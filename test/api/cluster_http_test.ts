@@ -5,7 +5,11 @@ import { errorOf, until, withCluster } from "./service_cluster.ts";
 import type { ClusterNode } from "./service_cluster.ts";
 
 function put({ url }: ClusterNode, key: string, value: string, timeoutMs = 5000): Promise<Response> {
-  return fetch(`${url}/v1/kv/${key}`, { method: "PUT", body: value, headers: { "X-Proa-Timeout-Ms": String(timeoutMs) } });
+  return fetch(`${url}/v1/kv/${key}`, {
+    method: "PUT",
+    body: value,
+    headers: { "X-Proa-Timeout-Ms": String(timeoutMs) },
+  });
 }
 
 function get({ url }: ClusterNode, key: string, query = "", timeoutMs = 5000): Promise<Response> {
@@ -27,7 +31,12 @@ test("status, livez and readyz answer without waiting", () =>
     const ready = await fetch(`${cluster.one.url}/readyz`);
     expect(ready.status).toBe(200);
     expect(await ready.json()).toEqual({ ok: true });
-    expectFields(await (await fetch(`${cluster.one.url}/api/status`)).json(), { node_id: 1, cluster: "test", revision: 1, key_count: 0 });
+    expectFields(await (await fetch(`${cluster.one.url}/api/status`)).json(), {
+      node_id: 1,
+      cluster: "test",
+      revision: 1,
+      key_count: 0,
+    });
   }));
 
 test("unknown routes and methods say what there is", () =>
@@ -79,15 +88,26 @@ test("any node takes a write and a linearizable read", () =>
       expectFields(await written.json(), { revision: node.id + 1 });
       for (const reader of cluster.nodes) expect(await (await get(reader, `from-${node.id}`)).text()).toBe("v");
     }
-    expectFields(await errorOf(await fetch(`${(await cluster.follower()).url}/v1/kv/from-1`, { method: "PUT", body: "v", headers: { "If-Match": '"9"' } })), {
-      code: "PRECONDITION_FAILED",
-      revision: 2,
-    });
+    expectFields(
+      await errorOf(
+        await fetch(`${(await cluster.follower()).url}/v1/kv/from-1`, {
+          method: "PUT",
+          body: "v",
+          headers: { "If-Match": '"9"' },
+        }),
+      ),
+      {
+        code: "PRECONDITION_FAILED",
+        revision: 2,
+      },
+    );
   }));
 
 test("a request that comes before the first election waits for it", () =>
   withCluster(3, async (cluster) => {
-    const answers = await Promise.all(cluster.nodes.flatMap((node) => [put(node, `early-${node.id}`, "v"), get(node, "nothing")]));
+    const answers = await Promise.all(
+      cluster.nodes.flatMap((node) => [put(node, `early-${node.id}`, "v"), get(node, "nothing")]),
+    );
     expect(answers.map(({ status }) => status)).toEqual([200, 404, 200, 404, 200, 404]);
     await until(() => cluster.nodes.every(({ node }) => node.view(0).revision === 4));
   }));
@@ -103,7 +123,12 @@ test("without a leader nothing is applied, and the answer comes before the time 
     expect(performance.now() - startedAt).toBeLessThan(500);
     expect(write.status).toBe(503);
     expect(write.headers.get("retry-after")).toBe("1");
-    expectFields(await errorOf(write), { code: "NO_LEADER", exit: 3, applied: "no", message: "Cannot write: no leader was found within 500 ms" });
+    expectFields(await errorOf(write), {
+      code: "NO_LEADER",
+      exit: 3,
+      applied: "no",
+      message: "Cannot write: no leader was found within 500 ms",
+    });
     expectFields(await errorOf(await get(lone, "k", "", 200)), { code: "NO_LEADER", applied: "no" });
     expect((await get(lone, "k", "?consistency=stale", 200)).status).toBe(404);
     cluster.network.heal();
@@ -133,7 +158,11 @@ test("a write that was proposed and lost its leader is unknown, and runs at most
     cluster.isolate(leader.id);
     const write = put(leader, "k", "v", 10_000);
     const others = cluster.nodes.map(({ id }) => id).filter((id) => id !== leader.id);
-    await until(() => others.every((id) => cluster.at(id).node.view(0).term > leader.node.view(0).term && cluster.at(id).node.view(0).ready));
+    await until(() =>
+      others.every(
+        (id) => cluster.at(id).node.view(0).term > leader.node.view(0).term && cluster.at(id).node.view(0).ready,
+      ),
+    );
     cluster.network.heal();
     // Another entry took its place, which is definite, so it may be tried again; or the wait was given up before that was known.
     const answer = await write;
@@ -161,7 +190,10 @@ test("leadership is handed over, by the leader or through any other node", () =>
     expect(now.id === target.id).toBe(false);
     const self = await transfer(now, JSON.stringify({ to: now.id }));
     expect(self.status).toBe(409);
-    expectFields(await errorOf(self), { code: "TRANSFER_REFUSED", message: `Cannot transfer leadership: node ${now.id} already leads` });
+    expectFields(await errorOf(self), {
+      code: "TRANSFER_REFUSED",
+      message: `Cannot transfer leadership: node ${now.id} already leads`,
+    });
     const stranger = await transfer(await cluster.follower(), '{"to":9}');
     expect(stranger.status).toBe(409);
     expectFields(await errorOf(stranger), { message: "Cannot transfer leadership: there is no node 9" });

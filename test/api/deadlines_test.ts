@@ -18,7 +18,8 @@ test("each waiter expires at its deadline, unless it was removed", () => {
   const deadlines = new Deadlines<Named>(clock, ({ name }) => expired.push(`${name}@${clock.now()}`));
   const late = { name: "late", deadline: 300 };
   const removed = { name: "removed", deadline: 200 };
-  for (const waiter of [late, removed, { name: "early", deadline: 100 }, { name: "early too", deadline: 100 }]) deadlines.add(waiter);
+  for (const waiter of [late, removed, { name: "early", deadline: 100 }, { name: "early too", deadline: 100 }])
+    deadlines.add(waiter);
   expect(deadlines.delete(removed)).toBe(true);
   expect(deadlines.delete(removed)).toBe(false);
   clock.advance(99, nothing);

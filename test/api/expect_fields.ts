@@ -2,6 +2,6 @@
 import { expect } from "bun:test";
 
 export function expectFields(actual: unknown, expected: Readonly<Record<string, unknown>>): void {
-  const found = new Map(Object.entries(Object(actual)));
+  const found = new Map<string, unknown>(typeof actual === "object" && actual !== null ? Object.entries(actual) : []);
   expect(Object.fromEntries(Object.keys(expected).map((name) => [name, found.get(name)]))).toEqual(expected);
 }

@@ -10,8 +10,8 @@ import type { Behaviour } from "./stub_server.ts";
 interface Scene {
   readonly stub: StubServer;
   /** Undoes the redirection: from the next connection on the leader is reached. */
-  restore(): void;
-  put(timeoutMs: number): Promise<Response>;
+  readonly restore: () => void;
+  readonly put: (timeoutMs: number) => Promise<Response>;
 }
 
 /** A cluster whose followers reach `behaviour` where they expect the leader. */
@@ -32,7 +32,9 @@ function withStub(behaviour: Behaviour, use: (scene: Scene) => Promise<void>): P
   });
 }
 
-function error(code: "NOT_LEADER" | "TRANSFERRING" | "TOO_MANY_HOPS" | "STOPPING" | "OVERLOADED" | "OUTCOME_UNKNOWN"): ProaError {
+function error(
+  code: "NOT_LEADER" | "TRANSFERRING" | "TOO_MANY_HOPS" | "STOPPING" | "OVERLOADED" | "OUTCOME_UNKNOWN",
+): ProaError {
   return new ProaError(code, `Cannot write: ${code}`);
 }
 
@@ -45,7 +47,9 @@ test("a connection that breaks after the write was sent leaves it unknown, and i
       const answer = await put(5000);
       expect(answer.status).toBe(504);
       const { message } = await errorOf(answer);
-      expect(message).toMatch(/^Cannot confirm the write: the leader, node \d, was asked and did not answer \(the connection was closed: broken\)$/);
+      expect(message).toMatch(
+        /^Cannot confirm the write: the leader, node \d, was asked and did not answer \(the connection was closed: broken\)$/,
+      );
       expect(stub.requests.length).toBe(1);
     },
   ));
@@ -141,3 +145,24 @@ test("a write that is always refused ends as not applied", () =>
       expectFields(await errorOf(answer), { code: "TRANSFERRING", applied: "no" });
     },
   ));
+
+test("a write that is handed round in a circle goes on when the circle is broken, and runs once", () =>
+  withCluster(3, async (cluster) => {
+    const leader = await cluster.leader();
+    const follower = await cluster.follower();
+    const restore = cluster.redirect(leader.id, `127.0.0.1:${follower.service.port}`); // it takes itself for the leader's address
+    const put = (timeoutMs: number): Promise<Response> =>
+      fetch(`${follower.url}/v1/kv/k`, {
+        method: "PUT",
+        body: "v",
+        headers: { "X-Proa-Timeout-Ms": String(timeoutMs) },
+      });
+    const refused = await put(300);
+    expect(refused.status).toBe(503);
+    expectFields(await errorOf(refused), { code: "NO_LEADER", applied: "no" });
+    const waiting = put(5000);
+    restore();
+    expect((await waiting).status).toBe(200);
+    const read = await fetch(`${leader.url}/v1/kv/k`);
+    expect(read.headers.get("x-proa-version")).toBe("1");
+  }));

@@ -28,11 +28,17 @@ class Ends {
   readonly list: string[] = [];
 
   write = (outcome: ServiceOutcome): void => {
-    this.list.push(outcome.kind === "done" ? `revision ${readResult(new ByteReader(outcome.body)).revision}` : outcome.error.code);
+    this.list.push(
+      outcome.kind === "done" ? `revision ${readResult(new ByteReader(outcome.body)).revision}` : outcome.error.code,
+    );
   };
 
   read = (outcome: ServiceOutcome): void => {
-    this.list.push(outcome.kind === "done" ? `version ${readGetAnswer(new ByteReader(outcome.body)).state?.version ?? 0}` : outcome.error.code);
+    this.list.push(
+      outcome.kind === "done"
+        ? `version ${readGetAnswer(new ByteReader(outcome.body)).state?.version ?? 0}`
+        : outcome.error.code,
+    );
   };
 }
 
@@ -63,6 +69,16 @@ test("what comes before the first election is held and then runs once, in order"
   expect(ends.list).toEqual(["revision 2", "revision 3", "revision 4"]);
   cluster.advance(10_000);
   expect(cluster.node(1).view(0).revision).toBe(4);
+});
+
+test("a change of leader is enough for another try", () => {
+  const cluster = new TestCluster({ nodes: 1 });
+  const gateway = gatewayOf(cluster, 1, { retryMs: 1_000_000 });
+  const ends = new Ends();
+  gateway.submit(put(50_000), ends.write);
+  cluster.leader();
+  cluster.settle();
+  expect(ends.list).toEqual(["revision 2"]);
 });
 
 test("a held write ends at its deadline as not applied, and never runs later", () => {

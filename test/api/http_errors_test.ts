@@ -1,15 +1,23 @@
 /** Errors for users: every code has its documented status, and says truthfully whether anything was applied. */
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { heldError, readTimeoutError, refusalError, statusOf, transferError, unknownError } from "../../src/api/http_errors.ts";
+import {
+  heldError,
+  readTimeoutError,
+  refusalError,
+  statusOf,
+  transferError,
+  unknownError,
+} from "../../src/api/http_errors.ts";
 import { exitOfCode, ProaError } from "../../src/lib/errors.ts";
 import type { ErrorCode } from "../../src/lib/errors.ts";
 import type { RefusalReason } from "../../src/node/mod.ts";
 
 test("the statuses are those of the documentation", () => {
   const text = readFileSync(new URL("../../docs/http.md", import.meta.url), "utf8");
-  const documented = [...text.slice(text.indexOf("## Errors")).matchAll(/^\| (\d{3}) \| (.*) \|$/gm)].flatMap(([, status, codes]) =>
-    [...(codes ?? "").matchAll(/`([A-Z_]+)`/g)].map(([, code]) => [code, Number(status)] as const),
+  const documented = [...text.slice(text.indexOf("## Errors")).matchAll(/^\| (\d{3}) \| (.*) \|$/gm)].flatMap(
+    ([, status, codes]) =>
+      [...(codes ?? "").matchAll(/`([A-Z_]+)`/g)].map(([, code]) => [code, Number(status)] as const),
   );
   const isCode = (code: string | undefined): code is ErrorCode => code !== undefined && Object.hasOwn(exitOfCode, code);
   let checked = 0;
@@ -37,7 +45,9 @@ test("only what was proposed is unknown", () => {
   for (const kind of ["leadershipLost", "stopping"] as const) expect(unknownError({ kind }).applied).toBe("unknown");
   expect(unknownError({ kind: "timeout", timeoutMs: 7 }).exit).toBe(4);
   expect(heldError("write", { kind: "refused", reason: "notLeader" }, 7).applied).toBe("no");
-  expect(heldError("write", { kind: "unreachable", leader: 2, why: "refused" }, 7).message).toContain("node 2, could not be reached within 7 ms (refused)");
+  expect(heldError("write", { kind: "unreachable", leader: 2, why: "refused" }, 7).message).toContain(
+    "node 2, could not be reached within 7 ms (refused)",
+  );
 });
 
 test("a read that was not confirmed names who should have", () => {

@@ -13,8 +13,17 @@ import { errorOf, serve, until, withCluster } from "./service_cluster.ts";
 
 const utf8 = new TextEncoder();
 
-function listen(port: number, hostname = "127.0.0.1", fetch: ServeOptions["fetch"] = () => Promise.resolve(new Response("ok"))): ReturnType<typeof serve> {
-  return serve({ hostname, port, fetch, webSocket: { messageBytesMax: 1, open: () => ({ message: () => undefined, close: () => undefined }) } });
+function listen(
+  port: number,
+  hostname = "127.0.0.1",
+  fetch: ServeOptions["fetch"] = () => Promise.resolve(new Response("ok")),
+): ReturnType<typeof serve> {
+  return serve({
+    hostname,
+    port,
+    fetch,
+    webSocket: { messageBytesMax: 1, open: () => ({ message: () => undefined, close: () => undefined }) },
+  });
 }
 
 function failure(act: () => unknown): ProaError {
@@ -68,7 +77,12 @@ test("stopping lets an answer under way leave, and takes nothing in", async () =
   release();
   expect(await waiting).toBe("late");
   await stopped;
-  expect(await fetch(url).then(() => "open", () => "closed")).toBe("closed");
+  expect(
+    await fetch(url).then(
+      () => "open",
+      () => "closed",
+    ),
+  ).toBe("closed");
 });
 
 test("broken HTTP and random bytes never harm the node", () =>
@@ -88,7 +102,9 @@ test("broken HTTP and random bytes never harm the node", () =>
       "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     ];
     const random = seededRandom(7);
-    const noise = Array.from({ length: 20 }, () => Uint8Array.from({ length: random.integer(1, 400) }, () => random.integer(0, 255)));
+    const noise = Array.from({ length: 20 }, () =>
+      Uint8Array.from({ length: random.integer(1, 400) }, () => random.integer(0, 255)),
+    );
     await Promise.all([...requests.map((text) => utf8.encode(text)), ...noise].map((bytes) => sendRaw(port, bytes)));
     expect((await fetch(`${cluster.one.url}/livez`)).status).toBe(200);
     expect(cluster.one.node.view(0).revision).toBe(1);
@@ -99,7 +115,10 @@ test("a path that was sent unfolded is refused or means what it folds to, and ne
     await cluster.leader();
     const { port } = cluster.one.service;
     for (const path of ["/v1/kv/..", "/v1/kv/.", "/v1/kv/%2e%2E", "/v1/kv/a/%2e%2e"]) {
-      const answer = await sendRaw(port, utf8.encode(`DELETE ${path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n`));
+      const answer = await sendRaw(
+        port,
+        utf8.encode(`DELETE ${path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n`),
+      );
       expect(answer).toMatch(/^HTTP\/1\.1 40[045]/);
       expect(answer).toContain('"applied":"no"');
     }
@@ -111,8 +130,12 @@ test("a body that does not arrive is refused in time, and bodies share a bounded
     async (cluster) => {
       await cluster.leader();
       const { port } = cluster.one.service;
-      const slow = sendRaw(port, utf8.encode("PUT /v1/kv/k HTTP/1.1\r\nHost: h\r\nX-Proa-Timeout-Ms: 150\r\nContent-Length: 600\r\n\r\nabc"));
-      const put = (): Promise<Response> => fetch(`${cluster.one.url}/v1/kv/other`, { method: "PUT", body: new Uint8Array(600) });
+      const slow = sendRaw(
+        port,
+        utf8.encode("PUT /v1/kv/k HTTP/1.1\r\nHost: h\r\nX-Proa-Timeout-Ms: 150\r\nContent-Length: 600\r\n\r\nabc"),
+      );
+      const put = (): Promise<Response> =>
+        fetch(`${cluster.one.url}/v1/kv/other`, { method: "PUT", body: new Uint8Array(600) });
       let refused: Response | null = null;
       for (let i = 0; i < 200 && refused === null; i++) {
         const response = await put(); // until the slow one has come
@@ -133,7 +156,11 @@ test("clients that go away in the middle harm nobody", () =>
     const gone = new AbortController();
     const held = fetch(`${one.url}/v1/kv/k`, { method: "PUT", body: "v", signal: gone.signal }).catch(() => "aborted");
     const head = "PUT /v1/kv/k HTTP/1.1\r\nHost: h\r\n";
-    const halves = [`${head}Content-Length: 600\r\n\r\nabc`, `${head}Transfer-Encoding: chunked\r\n\r\n5\r\nab`, `${head}Content-Le`];
+    const halves = [
+      `${head}Content-Length: 600\r\n\r\nabc`,
+      `${head}Transfer-Encoding: chunked\r\n\r\n5\r\nab`,
+      `${head}Content-Le`,
+    ];
     await Promise.all(halves.map((half) => sendRaw(one.service.port, utf8.encode(half))));
     gone.abort();
     expect(await held).toBe("aborted");
@@ -149,7 +176,9 @@ test("a bug in a handler ends the process", async () => {
     const child = spawn(process.execPath, [...run, program], { stdio: ["ignore", "pipe", "pipe"] });
     const ended = new Promise<number | null>((resolve) => child.on("exit", resolve));
     const complaint = textOf(child.stderr);
-    const port = await new Promise<string>((resolve) => child.stdout.once("data", (data) => resolve(String(data).trim())));
+    const port = await new Promise<string>((resolve) =>
+      child.stdout.once("data", (data) => resolve(String(data).trim())),
+    );
     if (protocol === "http") await fetch(`http://127.0.0.1:${port}/`).catch(() => undefined);
     else {
       const socket = new WebSocket(`ws://127.0.0.1:${port}/`);
@@ -165,3 +194,19 @@ async function textOf(stream: AsyncIterable<unknown>): Promise<string> {
   for await (const chunk of stream) text += String(chunk);
   return text;
 }
+
+test("a handshake is answered with the view of the node", () =>
+  withCluster(1, async (cluster) => {
+    await cluster.leader();
+    const answer = await sendRaw(
+      cluster.one.service.port,
+      utf8.encode(
+        "GET /rpc HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+          "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n" +
+          "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n",
+      ),
+    );
+    expect(answer).toMatch(/^HTTP\/1\.1 101 /);
+    expect(answer).toMatch(/x-proa-leader: 1\r\n/i);
+    expect(answer.toLowerCase().includes("permessage-deflate")).toBe(false); // batches gain nothing by compression
+  }));

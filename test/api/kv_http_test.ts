@@ -32,7 +32,13 @@ test("a key is written, read, overwritten and deleted", () =>
     expect(await json(again)).toEqual({ revision: 4, deleted: 0 });
     const missing = await fetch(`${url}/v1/kv/greeting`);
     expect(missing.status).toBe(404);
-    expect(await errorOf(missing)).toEqual({ code: "NOT_FOUND", exit: 5, message: "Cannot get: there is no such key", applied: "no", tried: [] });
+    expect(await errorOf(missing)).toEqual({
+      code: "NOT_FOUND",
+      exit: 5,
+      message: "Cannot get: there is no such key",
+      applied: "no",
+      tried: [],
+    });
   }));
 
 test("every answer carries the view of the node", () =>
@@ -53,8 +59,31 @@ test("keys are any bytes, in the path or in the query", () =>
   withCluster(1, async (cluster) => {
     const { url } = cluster.one;
     await cluster.leader();
-    const keys = ["a//b", "/", "a/", " ", "+", "a+b", "%", "%2F", "?", "#", "é", "🛶", "\0", "a\\b", "key=1&key=2", ".a", "...", "\ufeffbom"].map((text) => utf8.encode(text));
-    keys.push(Uint8Array.of(0xff), Uint8Array.of(0xc3, 0x28), Uint8Array.from({ length: 256 }, (_, byte) => byte));
+    const keys = [
+      "a//b",
+      "/",
+      "a/",
+      " ",
+      "+",
+      "a+b",
+      "%",
+      "%2F",
+      "?",
+      "#",
+      "é",
+      "🛶",
+      "\0",
+      "a\\b",
+      "key=1&key=2",
+      ".a",
+      "...",
+      "\ufeffbom",
+    ].map((text) => utf8.encode(text));
+    keys.push(
+      Uint8Array.of(0xff),
+      Uint8Array.of(0xc3, 0x28),
+      Uint8Array.from({ length: 256 }, (_, byte) => byte),
+    );
     const onlyInQuery = [".", "..", "a/../b", "./", "../.."].map((text) => utf8.encode(text));
     for (const key of [...keys, ...onlyInQuery]) {
       const put = await fetch(`${url}/v1/kv?key=${percentEncode(key)}`, { method: "PUT", body: new Uint8Array(key) });
@@ -82,7 +111,10 @@ test("a literal slash belongs to the key, and a folded path never becomes a rang
     expect(await (await fetch(`${url}/v1/kv?key=a%2F%2Fb`)).text()).toBe("1");
     const empty = await fetch(`${url}/v1/kv/x/..`, { method: "DELETE" }); // clients fold it to /v1/kv/
     expect(empty.status).toBe(400);
-    expectFields(await errorOf(empty), { code: "INVALID_REQUEST", hint: "the segments . and .. do not survive in a path: use /v1/kv?key=" });
+    expectFields(await errorOf(empty), {
+      code: "INVALID_REQUEST",
+      hint: "the segments . and .. do not survive in a path: use /v1/kv?key=",
+    });
   }));
 
 test("an empty value is a value", () =>
@@ -99,7 +131,8 @@ test("If-None-Match and If-Match are compare-and-set", () =>
   withCluster(1, async (cluster) => {
     const { url } = cluster.one;
     await cluster.leader();
-    const put = (headers: Record<string, string>): Promise<Response> => fetch(`${url}/v1/kv/k`, { method: "PUT", body: "v", headers });
+    const put = (headers: Record<string, string>): Promise<Response> =>
+      fetch(`${url}/v1/kv/k`, { method: "PUT", body: "v", headers });
     expect((await put({ "If-Match": '"7"' })).status).toBe(412);
     expect(await json(await put({ "If-None-Match": "*" }))).toEqual({ revision: 2, mod_revision: 2 });
     const taken = await put({ "If-None-Match": "*" });
@@ -119,9 +152,15 @@ test("ranges are listed in the order of bytes, in pages", () =>
   withCluster(1, async (cluster) => {
     const { url } = cluster.one;
     await cluster.leader();
-    for (const key of ["b/1", "a/2", "a/1", "a/%FF"]) await fetch(`${url}/v1/kv/${key}`, { method: "PUT", body: `value of ${key}` });
+    for (const key of ["b/1", "a/2", "a/1", "a/%FF"])
+      await fetch(`${url}/v1/kv/${key}`, { method: "PUT", body: `value of ${key}` });
     await fetch(`${url}/v1/kv/c`, { method: "PUT", body: Uint8Array.of(0xfe) });
-    const item = (revision: number): Record<string, number> => ({ create_revision: revision, mod_revision: revision, version: 1, lease: 0 });
+    const item = (revision: number): Record<string, number> => ({
+      create_revision: revision,
+      mod_revision: revision,
+      version: 1,
+      lease: 0,
+    });
     expect(await json(await fetch(`${url}/v1/kv?prefix=a/`))).toEqual({
       revision: 6,
       applied: 6,
@@ -139,7 +178,10 @@ test("ranges are listed in the order of bytes, in pages", () =>
       more: true,
       next: "b%2F1%00",
     });
-    expectFields(await json(await fetch(`${url}/v1/kv?start=b%2F1%00&consistency=stale`)), { kvs: [{ key: "c", value_b64: "/g==", ...item(6) }], more: false });
+    expectFields(await json(await fetch(`${url}/v1/kv?start=b%2F1%00&consistency=stale`)), {
+      kvs: [{ key: "c", value_b64: "/g==", ...item(6) }],
+      more: false,
+    });
     expectFields(await json(await fetch(`${url}/v1/kv?end=a/2&keys_only=true`)), { kvs: [{ key: "a/1", ...item(4) }] });
     expectFields(await json(await fetch(`${url}/v1/kv`)), { more: false, revision: 6 });
   }));
@@ -149,12 +191,15 @@ test("a range is deleted in one revision", () =>
     const { url } = cluster.one;
     await cluster.leader();
     for (const key of ["a1", "a2", "b1", "c1"]) await fetch(`${url}/v1/kv/${key}`, { method: "PUT", body: "v" });
-    const remove = async (query: string): Promise<unknown> => json(await fetch(`${url}/v1/kv${query}`, { method: "DELETE" }));
+    const remove = async (query: string): Promise<unknown> =>
+      json(await fetch(`${url}/v1/kv${query}`, { method: "DELETE" }));
     expect(await remove("?prefix=a")).toEqual({ revision: 6, deleted: 2 });
     expect(await remove("?prefix=a")).toEqual({ revision: 6, deleted: 0 });
     expect(await remove("?start=b&end=c")).toEqual({ revision: 7, deleted: 1 });
     expectFields(await errorOf(await fetch(`${url}/v1/kv`, { method: "DELETE" })), { code: "INVALID_REQUEST" });
-    expectFields(await errorOf(await fetch(`${url}/v1/kv?prefix=`, { method: "DELETE" })), { message: "Cannot delete: the prefix is empty" });
+    expectFields(await errorOf(await fetch(`${url}/v1/kv?prefix=`, { method: "DELETE" })), {
+      message: "Cannot delete: the prefix is empty",
+    });
     expect(await remove("?start=")).toEqual({ revision: 8, deleted: 1 });
   }));
 
@@ -164,8 +209,8 @@ test("wrong requests are refused by name", () =>
     await cluster.leader();
     const cases: readonly (readonly [string, string, RequestInit?])[] = [
       ["/v1/kv?prefx=a", 'unknown query parameter "prefx"'],
-      ["/v1/kv/k?consistency=weak", "the query parameter consistency is \"weak\", not linearizable or stale"],
-      ["/v1/kv?limit=0", "the query parameter limit is \"0\", not an integer from 1 to 4294967295"],
+      ["/v1/kv/k?consistency=weak", 'the query parameter consistency is "weak", not linearizable or stale'],
+      ["/v1/kv?limit=0", 'the query parameter limit is "0", not an integer from 1 to 4294967295'],
       ["/v1/kv?limit=1&limit=2", "the query parameter limit is given twice"],
       ["/v1/kv?keys_only", 'the query parameter keys_only is "", not true or false'],
       ["/v1/kv?prefix=a&end=b", "prefix excludes start and end"],
@@ -177,14 +222,22 @@ test("wrong requests are refused by name", () =>
       ["/v1/kv", "no key is given", { method: "PUT", body: "v" }],
       ["/v1/kv/k?consistency=stale", "unknown query parameter", { method: "PUT", body: "v" }],
       ["/v1/kv/k", "not a mod revision in double quotes", { method: "PUT", body: "v", headers: { "If-Match": "5" } }],
-      ["/v1/kv/k", "not a mod revision in double quotes", { method: "PUT", body: "v", headers: { "If-Match": 'W/"5"' } }],
+      [
+        "/v1/kv/k",
+        "not a mod revision in double quotes",
+        { method: "PUT", body: "v", headers: { "If-Match": 'W/"5"' } },
+      ],
       ["/v1/kv/k", "not a mod revision in double quotes", { method: "DELETE", headers: { "If-Match": "*" } }],
       ["/v1/kv/k", "and must be *", { method: "PUT", body: "v", headers: { "If-None-Match": '"5"' } }],
-      ["/v1/kv/k", "exclude each other", { method: "PUT", body: "v", headers: { "If-None-Match": "*", "If-Match": '"1"' } }],
+      [
+        "/v1/kv/k",
+        "exclude each other",
+        { method: "PUT", body: "v", headers: { "If-None-Match": "*", "If-Match": '"1"' } },
+      ],
       ["/v1/kv/k", "If-None-Match is only for PUT", { method: "DELETE", headers: { "If-None-Match": "*" } }],
       ["/v1/kv?prefix=a", "a range has no revision to match", { method: "DELETE", headers: { "If-Match": '"1"' } }],
-      ["/v1/kv/k", "X-Proa-Timeout-Ms is \"60001\"", { headers: { "X-Proa-Timeout-Ms": "60001" } }],
-      ["/v1/kv/k", "X-Proa-Timeout-Ms is \"soon\"", { headers: { "X-Proa-Timeout-Ms": "soon" } }],
+      ["/v1/kv/k", 'X-Proa-Timeout-Ms is "60001"', { headers: { "X-Proa-Timeout-Ms": "60001" } }],
+      ["/v1/kv/k", 'X-Proa-Timeout-Ms is "soon"', { headers: { "X-Proa-Timeout-Ms": "soon" } }],
     ];
     for (const [path, message, init] of cases) {
       const response = await fetch(`${url}${path}`, init);
@@ -203,11 +256,16 @@ test("keys and values over the limit are TOO_LARGE, and nothing is written", () 
   withCluster(1, async (cluster) => {
     const { url } = cluster.one;
     await cluster.leader();
-    const put = (key: string, body: BodyInit): Promise<Response> => fetch(`${url}/v1/kv/${key}`, { method: "PUT", body });
+    const put = (key: string, body: BodyInit): Promise<Response> =>
+      fetch(`${url}/v1/kv/${key}`, { method: "PUT", body });
     expect((await put("fits", new Uint8Array(1024 * 1024))).status).toBe(200);
     const large = await put("k", new Uint8Array(1024 * 1024 + 1));
     expect(large.status).toBe(413);
-    expectFields(await errorOf(large), { code: "TOO_LARGE", applied: "no", message: "Cannot put: the value has 1048577 bytes, the limit is 1048576" });
+    expectFields(await errorOf(large), {
+      code: "TOO_LARGE",
+      applied: "no",
+      message: "Cannot put: the value has 1048577 bytes, the limit is 1048576",
+    });
     const chunks = new ReadableStream<Uint8Array>({
       pull(controller) {
         controller.enqueue(new Uint8Array(256 * 1024));
@@ -215,7 +273,9 @@ test("keys and values over the limit are TOO_LARGE, and nothing is written", () 
     });
     const endless = await put("k", chunks);
     expect(endless.status).toBe(413);
-    expect((await errorOf(endless))["message"]).toBe("Cannot put: the value has more than 1048576 bytes, the limit is 1048576");
+    expect((await errorOf(endless))["message"]).toBe(
+      "Cannot put: the value has more than 1048576 bytes, the limit is 1048576",
+    );
     const key = await put("k".repeat(8193), "v");
     expect(key.status).toBe(413);
     expect((await errorOf(key))["message"]).toBe("Cannot put: the key has 8193 bytes, the limit is 8192");

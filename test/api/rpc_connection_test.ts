@@ -15,7 +15,11 @@ function request(timeoutMs = 5000, body = Uint8Array.of(1, 2, 3)): Omit<RpcReque
   return { kind: "write", consistency: "linearizable", hops: 0, group: 0, timeoutMs, count: 1, body };
 }
 
-async function withConnection(endpoint: string, use: (connection: RpcConnection) => Promise<void>, connectTimeoutMs = 5000): Promise<void> {
+async function withConnection(
+  endpoint: string,
+  use: (connection: RpcConnection) => Promise<void>,
+  connectTimeoutMs = 5000,
+): Promise<void> {
   const connection = new RpcConnection({ endpoint, timers: systemClock, connectTimeoutMs });
   try {
     await use(connection);
@@ -24,7 +28,10 @@ async function withConnection(endpoint: string, use: (connection: RpcConnection)
   }
 }
 
-async function withServer(behaviour: Behaviour, use: (server: StubServer, connection: RpcConnection) => Promise<void>): Promise<void> {
+async function withServer(
+  behaviour: Behaviour,
+  use: (server: StubServer, connection: RpcConnection) => Promise<void>,
+): Promise<void> {
   const server = new StubServer(behaviour);
   try {
     await withConnection(server.endpoint, (connection) => use(server, connection));
@@ -54,9 +61,15 @@ test("requests share a connection and are answered in any order", () => {
   };
   return withServer(backwards, async (server, connection) => {
     const outcomes = await Promise.all([1, 2, 3].map((byte) => ask(connection, request(5000, Uint8Array.of(byte)))));
-    expect(outcomes.map((outcome) => (outcome.kind === "done" ? [...outcome.response.body] : outcome.kind))).toEqual([[1], [2], [3]]);
+    expect(outcomes.map((outcome) => (outcome.kind === "done" ? [...outcome.response.body] : outcome.kind))).toEqual([
+      [1],
+      [2],
+      [3],
+    ]);
     expect(server.opened).toBe(1);
-    expect(server.requests.map(({ kind, count, timeoutMs }) => [kind, count, timeoutMs])).toEqual([1, 2, 3].map(() => ["write", 1, 5000]));
+    expect(server.requests.map(({ kind, count, timeoutMs }) => [kind, count, timeoutMs])).toEqual(
+      [1, 2, 3].map(() => ["write", 1, 5000]),
+    );
   });
 });
 
@@ -68,7 +81,11 @@ test("a refusal carries the error of the node", () =>
     async (_server, connection) => {
       const outcome = await ask(connection);
       assert(outcome.kind === "refused", "expected a refusal");
-      expect([outcome.response.status, outcome.error.code, outcome.error.applied]).toEqual(["notApplied", "OVERLOADED", "no"]);
+      expect([outcome.response.status, outcome.error.code, outcome.error.applied]).toEqual([
+        "notApplied",
+        "OVERLOADED",
+        "no",
+      ]);
     },
   ));
 
@@ -125,7 +142,10 @@ test("a node that stays silent past the time it was given is left", () =>
     },
     async (server, connection) => {
       const other = ask(connection, request(60_000, Uint8Array.of(1)));
-      expect(await ask(connection, request(50, Uint8Array.of(1)))).toEqual({ kind: "lost", reason: "no answer in time" });
+      expect(await ask(connection, request(50, Uint8Array.of(1)))).toEqual({
+        kind: "lost",
+        reason: "no answer in time",
+      });
       expect(await other).toEqual({ kind: "lost", reason: "no answer in time" });
       expect((await ask(connection, request(5000, Uint8Array.of(2)))).kind).toBe("done");
       expect(server.opened).toBe(2);

@@ -7,7 +7,15 @@ import { ByteReader } from "../../src/lib/byte_reader.ts";
 import { ByteWriter } from "../../src/lib/byte_writer.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import { systemClock } from "../../src/runtime/system_clock.ts";
-import { decodeResponse, readGetAnswer, readResult, writeGet, writePut, writeRange, writeRequestHeader } from "../../src/wire/mod.ts";
+import {
+  decodeResponse,
+  readGetAnswer,
+  readResult,
+  writeGet,
+  writePut,
+  writeRange,
+  writeRequestHeader,
+} from "../../src/wire/mod.ts";
 import type { RpcRequest, RpcRequestHeader } from "../../src/wire/mod.ts";
 import { deafSocket } from "./raw_client.ts";
 import { until, withCluster } from "./service_cluster.ts";
@@ -20,7 +28,15 @@ type Request = Omit<RpcRequest, "requestId">;
 function puts(keys: readonly string[], value = "v"): Request {
   const writer = new ByteWriter();
   for (const key of keys) writePut(writer, { key: utf8.encode(key), value: utf8.encode(value), ifRevision: null });
-  return { kind: "write", consistency: "linearizable", hops: 0, group: 0, timeoutMs: 5000, count: keys.length, body: writer.take() };
+  return {
+    kind: "write",
+    consistency: "linearizable",
+    hops: 0,
+    group: 0,
+    timeoutMs: 5000,
+    count: keys.length,
+    body: writer.take(),
+  };
 }
 
 function gets(keys: readonly string[], consistency: "linearizable" | "stale" = "linearizable"): Request {
@@ -55,7 +71,9 @@ async function withConnection(node: ClusterNode, use: (connection: RpcConnection
 }
 
 /** A WebSocket without a client library: what it received, and how it was closed. */
-async function rawSocket({ service }: ClusterNode): Promise<{ socket: WebSocket; received: Uint8Array[]; closed: Promise<number> }> {
+async function rawSocket({
+  service,
+}: ClusterNode): Promise<{ socket: WebSocket; received: Uint8Array[]; closed: Promise<number> }> {
   const socket = new WebSocket(`ws://127.0.0.1:${service.port}/rpc`);
   socket.binaryType = "arraybuffer";
   const received: Uint8Array[] = [];
@@ -88,7 +106,9 @@ test("batches are written and read on any node, with one result for each command
         const written = await ask(connection, puts(["a", "b", "c"]));
         assert(written.kind === "done", "the write was not done");
         const results = new ByteReader(written.response.body);
-        const revisions = [readResult(results), readResult(results), readResult(results)].map(({ revision }) => revision);
+        const revisions = [readResult(results), readResult(results), readResult(results)].map(
+          ({ revision }) => revision,
+        );
         expect(results.remaining).toBe(0);
         expect(revisions).toEqual([3 * node.id - 1, 3 * node.id, 3 * node.id + 1]);
         const read = await ask(connection, gets(["b", "missing"]));
@@ -125,16 +145,30 @@ test("a request that breaks a rule is invalid, and the connection goes on", () =
     await cluster.leader();
     await withConnection(cluster.one, async (connection) => {
       const bad = async (request: Request): Promise<readonly unknown[]> => refusal(await ask(connection, request));
-      expect(await bad({ ...puts(["k"]), group: 3 })).toEqual(["invalid", "INVALID_REQUEST", "no", "Cannot write: there is no group 3"]);
+      expect(await bad({ ...puts(["k"]), group: 3 })).toEqual([
+        "invalid",
+        "INVALID_REQUEST",
+        "no",
+        "Cannot write: there is no group 3",
+      ]);
       expect(await bad({ ...puts(["k"]), timeoutMs: 60_001 })).toEqual([
         "invalid",
         "INVALID_REQUEST",
         "no",
         "Cannot write: the timeout is 60001 ms, not from 1 to 60000",
       ]);
-      expect(await bad({ ...gets(["k"]), count: 2 })).toEqual(["invalid", "INVALID_REQUEST", "no", "Cannot read: the request announces 2 and holds 1"]);
-      expect((await bad({ ...gets(["k"]), body: new Uint8Array(0) }))[3]).toBe("Cannot read: the request holds no query");
-      expect((await bad({ ...puts(["k"]), body: Uint8Array.of(9, 0, 0, 0, 0, 0) }))[3]).toBe("Cannot read command 1 of the request: kind 9, which is not known");
+      expect(await bad({ ...gets(["k"]), count: 2 })).toEqual([
+        "invalid",
+        "INVALID_REQUEST",
+        "no",
+        "Cannot read: the request announces 2 and holds 1",
+      ]);
+      expect((await bad({ ...gets(["k"]), body: new Uint8Array(0) }))[3]).toBe(
+        "Cannot read: the request holds no query",
+      );
+      expect((await bad({ ...puts(["k"]), body: Uint8Array.of(9, 0, 0, 0, 0, 0) }))[3]).toBe(
+        "Cannot read command 1 of the request: kind 9, which is not known",
+      );
       expect((await bad(puts(["k"], "v".repeat(1024 * 1024 + 1)))).slice(0, 3)).toEqual(["invalid", "TOO_LARGE", "no"]);
       const many = gets(Array.from({ length: 1025 }, () => "k"));
       expect((await bad(many))[3]).toBe("Cannot read: the request holds 1025 queries, the limit is 1024");
@@ -148,13 +182,32 @@ test("a request that was handed on too often is not handed on again", () =>
     const follower = await cluster.follower();
     await withConnection(follower, async (connection) => {
       expect((await ask(connection, { ...puts(["k"]), hops: 1 })).kind).toBe("done");
-      expect(refusal(await ask(connection, { ...puts(["k"]), hops: 2 })).slice(0, 3)).toEqual(["notApplied", "TOO_MANY_HOPS", "no"]);
+      expect(refusal(await ask(connection, { ...puts(["k"]), hops: 2 })).slice(0, 3)).toEqual([
+        "notApplied",
+        "TOO_MANY_HOPS",
+        "no",
+      ]);
       cluster.isolate(follower.id);
       await until(() => follower.node.view(0).leader === null);
       const startedAt = performance.now();
       // Only the node that was asked first waits for a leader.
-      expect(refusal(await ask(connection, { ...puts(["k"]), hops: 1 })).slice(0, 3)).toEqual(["notApplied", "NO_LEADER", "no"]);
+      expect(refusal(await ask(connection, { ...puts(["k"]), hops: 1 })).slice(0, 3)).toEqual([
+        "notApplied",
+        "NO_LEADER",
+        "no",
+      ]);
       expect(performance.now() - startedAt).toBeLessThan(2000);
+    });
+  }));
+
+test("a write whose fate is open is unknown", () =>
+  withCluster(3, async (cluster) => {
+    const leader = await cluster.leader();
+    cluster.isolate(leader.id);
+    await withConnection(leader, async (connection) => {
+      const outcome = await ask(connection, { ...puts(["k"]), timeoutMs: 500 });
+      // The node answers before the connection gives up, so this is what the node says.
+      expect(refusal(outcome).slice(0, 3)).toEqual(["unknown", "OUTCOME_UNKNOWN", "unknown"]);
     });
   }));
 
@@ -232,7 +285,8 @@ test("frames that are damaged anywhere never harm the node", () =>
       const { socket } = await rawSocket(cluster.one);
       for (let i = 0; i < 50 && socket.readyState === WebSocket.OPEN; i++) {
         const damaged = (good[i % 2] ?? new Uint8Array(0)).slice(0, random.integer(0, 60));
-        for (let flips = random.integer(0, 3); flips > 0 && damaged.length > 0; flips--) damaged[random.integer(0, damaged.length - 1)] = random.integer(0, 255);
+        for (let flips = random.integer(0, 3); flips > 0 && damaged.length > 0; flips--)
+          damaged[random.integer(0, damaged.length - 1)] = random.integer(0, 255);
         socket.send(damaged);
       }
       socket.close();

@@ -50,13 +50,23 @@ export function answerOk(socket: ServerWebSocket, asked: RpcRequest): void {
   });
 }
 
-export function answerWith(socket: ServerWebSocket, asked: RpcRequest, status: Exclude<RpcStatus, "ok">, error: ProaError): void {
+export function answerWith(
+  socket: ServerWebSocket,
+  asked: RpcRequest,
+  status: Exclude<RpcStatus, "ok">,
+  error: ProaError,
+): void {
   answer(socket, asked, status, (writer) => {
     writeError(writer, error);
   });
 }
 
-function answer(socket: ServerWebSocket, { requestId }: RpcRequest, status: RpcStatus, writeBody: (writer: ByteWriter) => void): void {
+function answer(
+  socket: ServerWebSocket,
+  { requestId }: RpcRequest,
+  status: RpcStatus,
+  writeBody: (writer: ByteWriter) => void,
+): void {
   const writer = new ByteWriter();
   writeResponseHeader(writer, { status, requestId, leader: 1, term: 1, revision: 1, appliedIndex: 1 });
   writeBody(writer);

@@ -1,9 +1,19 @@
 /** Request targets: paths and queries as they came, and every way in which a query can be wrong. */
 import { expect, test } from "bun:test";
-import { bytesParameter, choiceParameter, integerParameter, isFoldable, parseQuery, parseTarget } from "../../src/api/target.ts";
+import {
+  bytesParameter,
+  choiceParameter,
+  integerParameter,
+  isFoldable,
+  parseQuery,
+  parseTarget,
+} from "../../src/api/target.ts";
 
 test("a target is taken from the URL as it stands", () => {
-  expect(parseTarget("http://h:1/v1/kv/a//b/../c%2F?x=1?&y=/")).toEqual({ path: "/v1/kv/a//b/../c%2F", query: "x=1?&y=/" });
+  expect(parseTarget("http://h:1/v1/kv/a//b/../c%2F?x=1?&y=/")).toEqual({
+    path: "/v1/kv/a//b/../c%2F",
+    query: "x=1?&y=/",
+  });
   expect(parseTarget("http://[::1]:5001/")).toEqual({ path: "/", query: "" });
   expect(parseTarget("http://h")).toEqual({ path: "/", query: "" });
   expect(() => parseTarget("http://h/v1/kv/a#b")).toThrow("Cannot read the request target: it has a #");
@@ -48,6 +58,7 @@ test("parameters are bytes, choices and integers", () => {
 });
 
 test("paths that URL libraries fold are recognised", () => {
-  for (const path of [".", "..", "a/../b", "a/.", "%2e", "a/%2E./b", "%2e%2E", "a\\b"]) expect(isFoldable(path)).toBe(true);
+  for (const path of [".", "..", "a/../b", "a/.", "%2e", "a/%2E./b", "%2e%2E", "a\\b"])
+    expect(isFoldable(path)).toBe(true);
   for (const path of ["", "a", "...", ".a", "a.", "a//b", "a%2F..%2Fb", "%2F"]) expect(isFoldable(path)).toBe(false);
 });

@@ -7,11 +7,15 @@ import type { NodeReport } from "../../src/client/node_status.ts";
 import { peer, report } from "./reports.ts";
 
 const plain = { paint: (_style: string, text: string): string => text };
-const follower = (id: number, more: Partial<NodeReport> = {}): NodeReport => report({ id, role: "follower", term: 8, leader: 3 }, more);
+const follower = (id: number, more: Partial<NodeReport> = {}): NodeReport =>
+  report({ id, role: "follower", term: 8, leader: 3 }, more);
 const leader = (more: Partial<NodeReport> = {}): NodeReport =>
   report({ id: 3, role: "leader", term: 8, leader: 3 }, { peers: [peer(1), peer(2)], ...more });
 
-function view(reports: readonly NodeReport[], silent: readonly { endpoint: string; reason: string }[] = []): ClusterView {
+function view(
+  reports: readonly NodeReport[],
+  silent: readonly { endpoint: string; reason: string }[] = [],
+): ClusterView {
   return clusterView({ reports, silent });
 }
 
@@ -21,7 +25,11 @@ function row(picture: ClusterView, id: number): NodeRow | undefined {
 
 test("a healthy cluster looks as the manual says", () => {
   const behind = peer(2, { match: 990, lag: 52, rtt_ms: 0.42 });
-  const picture = view([follower(1), follower(2, { applied_index: 990 }), leader({ peers: [peer(1, { rtt_ms: 0.3 }), behind] })]);
+  const picture = view([
+    follower(1),
+    follower(2, { applied_index: 990 }),
+    leader({ peers: [peer(1, { rtt_ms: 0.3 }), behind] }),
+  ]);
   expect(statusText(picture, plain)).toBe(
     [
       "CLUSTER demo   term 8   leader 3   quorum 2/3   healthy",
@@ -58,7 +66,10 @@ test("a missing node makes it degraded, and is named", () => {
 });
 
 test("a node that the leader does not hear is cut off, whatever it thinks", () => {
-  const alone = report({ id: 1, role: "leader", term: 7, leader: 1 }, { peers: [peer(2, { active: false }), peer(3, { active: false })] });
+  const alone = report(
+    { id: 1, role: "leader", term: 7, leader: 1 },
+    { peers: [peer(2, { active: false }), peer(3, { active: false })] },
+  );
   const picture = view([alone, follower(2), leader({ peers: [peer(1, { active: false }), peer(2)] })]);
   expect([picture.leader, picture.term, picture.health]).toEqual([3, 8, "degraded"]);
   expect([row(picture, 1)?.role, row(picture, 1)?.state]).toEqual(["leader", "cut_off"]);
@@ -66,8 +77,13 @@ test("a node that the leader does not hear is cut off, whatever it thinks", () =
 });
 
 test("few lacking entries are on their way, many and probing are not", () => {
-  const state = (more: Parameters<typeof peer>[1]): string | undefined => row(view([follower(1), follower(2), leader({ peers: [peer(1), peer(2, more)] })]), 2)?.state;
-  expect([state({ lag: 10 }), state({ lag: 11 }), state({ state: "probe" })]).toEqual(["ok", "catching_up", "catching_up"]);
+  const state = (more: Parameters<typeof peer>[1]): string | undefined =>
+    row(view([follower(1), follower(2), leader({ peers: [peer(1), peer(2, more)] })]), 2)?.state;
+  expect([state({ lag: 10 }), state({ lag: 11 }), state({ state: "probe" })]).toEqual([
+    "ok",
+    "catching_up",
+    "catching_up",
+  ]);
 });
 
 describe("without a leader", () => {

@@ -16,7 +16,14 @@ const noFlags: GlobalInput = {
   version: false,
 };
 
-const defaults: Globals = { endpoints: null, output: "table", timeoutMs: null, quiet: false, verbose: false, color: "auto" };
+const defaults: Globals = {
+  endpoints: null,
+  output: "table",
+  timeoutMs: null,
+  quiet: false,
+  verbose: false,
+  color: "auto",
+};
 
 const environment = {
   PROA_ENDPOINTS: "a:1,b:2",
@@ -45,7 +52,14 @@ test("the environment holds where no flag is given", () => {
 });
 
 test("a flag wins over the environment", () => {
-  const flags: GlobalInput = { ...noFlags, endpoints: ["c:3"], output: "table", timeout: 7, quiet: true, color: "always" };
+  const flags: GlobalInput = {
+    ...noFlags,
+    endpoints: ["c:3"],
+    output: "table",
+    timeout: 7,
+    quiet: true,
+    color: "always",
+  };
   expect(resolveGlobals(flags, { ...environment, PROA_QUIET: "0", PROA_VERBOSE: "0" })).toEqual({
     endpoints: ["c:3"],
     output: "table",
@@ -78,6 +92,9 @@ test("colours are for terminals, unless somebody says otherwise", () => {
   const [yes, no] = [() => true, () => false];
   expect([wantsColor("auto", {}, yes), wantsColor("auto", {}, no)]).toEqual([true, false]);
   expect([wantsColor("always", { NO_COLOR: "1" }, no), wantsColor("never", {}, yes)]).toEqual([true, false]);
-  expect([wantsColor("auto", { NO_COLOR: "1" }, yes), wantsColor("auto", { TERM: "dumb" }, yes)]).toEqual([false, false]);
+  expect([wantsColor("auto", { NO_COLOR: "1" }, yes), wantsColor("auto", { TERM: "dumb" }, yes)]).toEqual([
+    false,
+    false,
+  ]);
   expect(wantsColor("auto", { NO_COLOR: "" }, yes)).toBe(true);
 });

@@ -92,13 +92,25 @@ describe("a command line", () => {
       ["box", "put", "--level", "3", "--", "-k", "--force"],
       ["box", "--quiet", "put", "--", "-k", "--force"],
     ]) {
-      expect(meaning(...argv)).toEqual({ path: "box put", args: { key: "-k", value: "--force", more: [] }, options: defaults });
+      expect(meaning(...argv)).toEqual({
+        path: "box put",
+        args: { key: "-k", value: "--force", more: [] },
+        options: defaults,
+      });
     }
   });
 
   test("may have negative numbers and a lone dash as values", () => {
-    expect(meaning("box", "put", "k", "-5")).toEqual({ path: "box put", args: { key: "k", value: "-5", more: [] }, options: defaults });
-    expect(meaning("box", "put", "k", "-")).toEqual({ path: "box put", args: { key: "k", value: "-", more: [] }, options: defaults });
+    expect(meaning("box", "put", "k", "-5")).toEqual({
+      path: "box put",
+      args: { key: "k", value: "-5", more: [] },
+      options: defaults,
+    });
+    expect(meaning("box", "put", "k", "-")).toEqual({
+      path: "box put",
+      args: { key: "k", value: "-", more: [] },
+      options: defaults,
+    });
   });
 
   test("has its global flags before, between or behind its words", () => {

@@ -26,7 +26,8 @@ describe("a duration", () => {
 test("an integer has a range", () => {
   const parse = integer(1, 9);
   expect([parse("1"), parse("9"), parse("07")]).toEqual([1, 9, 7]);
-  for (const typed of ["0", "10", "-1", "1.0", "1e0", "", "x", " 1"]) expect(() => parse(typed)).toThrow("expected an integer from 1 to 9");
+  for (const typed of ["0", "10", "-1", "1.0", "1e0", "", "x", " 1"])
+    expect(() => parse(typed)).toThrow("expected an integer from 1 to 9");
   expect(() => integer(1)("0")).toThrow("expected an integer of at least 1");
   expect(() => integer(1)("99999999999999999")).toThrow("expected an integer of at least 1");
   expect(() => integer(1)("9007199254740993")).toThrow("expected an integer of at least 1");
@@ -44,13 +45,35 @@ test("a list has no empty elements", () => {
 });
 
 test("a switch in the environment is on or off", () => {
-  expect(["1", "true", "YES", "0", "false", "no", ""].map(switchText)).toEqual([true, true, true, false, false, false, false]);
+  expect(["1", "true", "YES", "0", "false", "no", ""].map(switchText)).toEqual([
+    true,
+    true,
+    true,
+    false,
+    false,
+    false,
+    false,
+  ]);
   expect(() => switchText("on")).toThrow("expected 1 or 0");
 });
 
 test("an endpoint is a host and a port", () => {
-  for (const typed of ["127.0.0.1:5001", "localhost:1", "node-1.example_net:65535", "[::1]:5001"]) expect(endpoint(typed)).toBe(typed);
-  for (const typed of ["", "5001", ":5001", "host", "host:", "host:0", "host:65536", "::1:5001", "http://host:5001", "host:5001/x", "a b:1", "u@host:1"]) {
+  for (const typed of ["127.0.0.1:5001", "localhost:1", "node-1.example_net:65535", "[::1]:5001"])
+    expect(endpoint(typed)).toBe(typed);
+  for (const typed of [
+    "",
+    "5001",
+    ":5001",
+    "host",
+    "host:",
+    "host:0",
+    "host:65536",
+    "::1:5001",
+    "http://host:5001",
+    "host:5001/x",
+    "a b:1",
+    "u@host:1",
+  ]) {
     expect(() => endpoint(typed)).toThrow("expected host:port");
   }
 });

@@ -4,9 +4,10 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { run } from "../helpers/run.ts";
 import type { Finished } from "../helpers/run.ts";
+import { isRecord } from "../../src/client/json.ts";
 import { runFile } from "../helpers/runtime.ts";
 
-const entry = process.versions["bun"] === undefined ? "deno.ts" : "bun.ts";
+const entry = "bun" in process.versions ? "bun.ts" : "deno.ts";
 
 /** The program and its first arguments. */
 export const proaCommand: readonly [string, ...string[]] = [
@@ -28,4 +29,18 @@ export function proa(
 ): Promise<Finished> {
   const [program, ...before] = proaCommand;
   return run(program, [...before, ...args], { ...options, env: { ...cleanEnvironment, ...options.env } });
+}
+
+/** The object that `text` is in JSON. */
+export function jsonObject(text: string): Readonly<Record<string, unknown>> {
+  const value: unknown = JSON.parse(text);
+  if (isRecord(value)) return value;
+  throw new Error(`not an object: ${text}`);
+}
+
+/** The error that `stderr` holds, with `--json`. */
+export function jsonError(stderr: string): Readonly<Record<string, unknown>> {
+  const { error } = jsonObject(stderr);
+  if (isRecord(error)) return error;
+  throw new Error(`not an error: ${stderr}`);
 }

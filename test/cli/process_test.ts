@@ -1,13 +1,21 @@
 /** The command line as a process: exit statuses, what goes to which stream, and every byte of it. */
-import { spawn } from "node:child_process";
 import { describe, expect, test } from "bun:test";
-import { desertedEndpoint, foreignNode, nodeHeaders, ok, readyNode, refusal, withServers } from "../client/foreign_server.ts";
-import type { Reaction, Received } from "../client/foreign_server.ts";
-import { inTempDirectory } from "../helpers/temp_directory.ts";
-import { cleanEnvironment, proa, proaCommand } from "./proa.ts";
-import { peer, report, servers } from "./reports.ts";
+import { spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import {
+  desertedEndpoint,
+  foreignNode,
+  nodeHeaders,
+  ok,
+  readyNode,
+  refusal,
+  withServers,
+} from "../client/foreign_server.ts";
+import type { Reaction, Received } from "../client/foreign_server.ts";
+import { inTempDirectory } from "../helpers/temp_directory.ts";
+import { cleanEnvironment, jsonError, jsonObject, proa, proaCommand } from "./proa.ts";
+import { peer, report, servers } from "./reports.ts";
 
 const keyHeaders = {
   "X-Proa-Create-Revision": "2",
@@ -27,7 +35,7 @@ describe("usage", () => {
     expect(help.stdout).toContain("proa kv put <key> <value>");
     const version = await proa(["-V"]);
     expect(version.stdout).toMatch(/^proa \d+\.\d+\.\d+\S* \((bun|deno) \d/);
-    const json = JSON.parse((await proa(["version", "--json"])).stdout);
+    const json = jsonObject((await proa(["version", "--json"])).stdout);
     expect(Object.keys(json)).toEqual(["version", "runtime", "runtime_version", "platform"]);
   });
 
@@ -41,13 +49,19 @@ describe("usage", () => {
   test("a mistake is one line and a hint, or one object", async () => {
     const { status, stdout, stderr } = await proa(["kv", "gte", "a"]);
     expect([status, stdout]).toEqual([2, ""]);
-    expect(stderr).toBe("proa: error: Cannot read the command line: unknown command 'gte'\nhint: did you mean get? See proa help kv\n");
-    for (const args of [["kv", "gte", "--json"], ["kv", "-ojson"], ["-o", "jsonl", "kv", "gte"]]) {
-      const { error } = JSON.parse((await proa(args)).stderr);
-      expect([error.code, error.exit]).toEqual(["USAGE", 2]);
+    expect(stderr).toBe(
+      "proa: error: Cannot read the command line: unknown command 'gte'\nhint: did you mean get? See proa help kv\n",
+    );
+    for (const args of [
+      ["kv", "gte", "--json"],
+      ["kv", "-ojson"],
+      ["-o", "jsonl", "kv", "gte"],
+    ]) {
+      const error = jsonError((await proa(args)).stderr);
+      expect([error["code"], error["exit"]]).toEqual(["USAGE", 2]);
     }
     const fromEnvironment = await proa(["kv"], { env: { PROA_OUTPUT: "json" } });
-    expect(JSON.parse(fromEnvironment.stderr).error.exit).toBe(2);
+    expect(jsonError(fromEnvironment.stderr)["exit"]).toBe(2);
   });
 
   test("contradictions are refused before anything is asked", async () => {
@@ -81,7 +95,10 @@ describe("kv", () => {
   test("get ends with 0 when the reader goes away", async () => {
     await withServers([foreignNode(() => found("x".repeat(1024 * 1024)))], async ({ endpoint }) => {
       const [program, ...before] = proaCommand;
-      const child = spawn(program, [...before, "kv", "get", "a", "-e", endpoint], { env: cleanEnvironment, stdio: ["ignore", "pipe", "inherit"] });
+      const child = spawn(program, [...before, "kv", "get", "a", "-e", endpoint], {
+        env: cleanEnvironment,
+        stdio: ["ignore", "pipe", "inherit"],
+      });
       child.stdout.once("data", () => child.stdout.destroy());
       const status = await new Promise((resolve) => child.on("close", resolve));
       expect(status).toBe(0);
@@ -91,7 +108,9 @@ describe("kv", () => {
   test("get tells the revisions in JSON", async () => {
     await withServers([foreignNode(() => found(Uint8Array.of(0xff)))], async ({ endpoint }) => {
       const { stdout } = await proa(["--json", "kv", "get", "a", "-e", endpoint]);
-      expect(stdout).toBe('{"key":"a","value_b64":"/w==","create_revision":2,"mod_revision":3,"version":4,"lease":0,"revision":42}\n');
+      expect(stdout).toBe(
+        '{"key":"a","value_b64":"/w==","create_revision":2,"mod_revision":3,"version":4,"lease":0,"revision":42}\n',
+      );
     });
   });
 
@@ -127,25 +146,35 @@ describe("kv", () => {
 
   test("put refuses a value over the limit without sending it", async () => {
     await withServers([readyNode(() => ok({}))], async ({ endpoint, requests }) => {
-      const { status, stderr } = await proa(["kv", "put", "a", "-", "-e", endpoint], { stdin: "x".repeat(1024 * 1024 + 1) });
-      expect([status, stderr.split("\n")[0]]).toEqual([3, "proa: error: Cannot put: the value has more than 1048576 bytes"]);
+      const { status, stderr } = await proa(["kv", "put", "a", "-", "-e", endpoint], {
+        stdin: "x".repeat(1024 * 1024 + 1),
+      });
+      expect([status, stderr.split("\n")[0]]).toEqual([
+        3,
+        "proa: error: Cannot put: the value has more than 1048576 bytes",
+      ]);
       expect(requests).toEqual([]);
     });
   });
 
   test("put whose precondition fails ends with 6 and the revision", async () => {
-    const failed = refusal(412, { code: "PRECONDITION_FAILED", exit: 6, message: "Cannot put: it exists", revision: 7 });
+    const failed = refusal(412, {
+      code: "PRECONDITION_FAILED",
+      exit: 6,
+      message: "Cannot put: it exists",
+      revision: 7,
+    });
     await withServers([readyNode(() => failed)], async ({ endpoint }) => {
       const { status, stderr } = await proa(["kv", "put", "a", "b", "--if-absent", "--json", "-e", endpoint]);
-      expect([status, JSON.parse(stderr).error.revision]).toEqual([6, 7]);
+      expect([status, jsonError(stderr)["revision"]]).toEqual([6, 7]);
     });
   });
 
   test("put whose answer is lost ends with 4", async () => {
     await withServers([readyNode(() => "cut")], async ({ endpoint, requests }) => {
       const { status, stdout, stderr } = await proa(["kv", "put", "a", "b", "--json", "-e", endpoint]);
-      const { error } = JSON.parse(stderr);
-      expect([status, stdout, error.code, error.applied]).toEqual([4, "", "OUTCOME_UNKNOWN", "unknown"]);
+      const error = jsonError(stderr);
+      expect([status, stdout, error["code"], error["applied"]]).toEqual([4, "", "OUTCOME_UNKNOWN", "unknown"]);
       expect(requests).toEqual(["GET /readyz", "PUT /v1/kv?key=a"]);
     });
   });
@@ -162,13 +191,24 @@ describe("kv", () => {
     await withServers([readyNode(() => ok({ revision: 9, deleted: 1 }))], async ({ endpoint, requests }) => {
       expect((await proa(["kv", "del", "a", "-e", endpoint])).stdout).toBe("ok rev=9\n");
       expect((await proa(["kv", "del", "--prefix", "a", "-e", endpoint])).stdout).toBe("ok rev=9 deleted=1\n");
-      expect(requests.filter((request) => request.startsWith("DELETE"))).toEqual(["DELETE /v1/kv?key=a", "DELETE /v1/kv?start=a&end=b"]);
+      expect(requests.filter((request) => request.startsWith("DELETE"))).toEqual([
+        "DELETE /v1/kv?key=a",
+        "DELETE /v1/kv?start=a&end=b",
+      ]);
     });
   });
 
   describe("ls", () => {
     const pages: Readonly<Record<string, unknown>> = {
-      "": { revision: 5, kvs: [{ key: "a", value: "1\n" }, { key_b64: "/w==", value: "2" }], more: true, next: "%FF%00" },
+      "": {
+        revision: 5,
+        kvs: [
+          { key: "a", value: "1\n" },
+          { key_b64: "/w==", value: "2" },
+        ],
+        more: true,
+        next: "%FF%00",
+      },
       "%FF%00": { revision: 6, kvs: [{ key: "b", value_b64: "/w==" }], more: false },
     };
     const lister = ({ path }: Received): Reaction => ok(pages[/start=([^&]*)/.exec(path)?.[1] ?? "?"]);
@@ -187,9 +227,13 @@ describe("kv", () => {
     test("prints values, JSON and JSON lines", async () => {
       await withServers([foreignNode(lister)], async ({ endpoint }) => {
         expect((await proa(["kv", "ls", "--values", "-e", endpoint])).stdout).toBe("a\t1\\x0a\n\\xff\t2\nb\t\\xff\n");
-        expect(JSON.parse((await proa(["kv", "ls", "--json", "-e", endpoint])).stdout)).toEqual({
+        expect(jsonObject((await proa(["kv", "ls", "--json", "-e", endpoint])).stdout)).toEqual({
           revision: 5,
-          kvs: [{ key: "a", value: "1\n" }, { key_b64: "/w==", value: "2" }, { key: "b", value_b64: "/w==" }],
+          kvs: [
+            { key: "a", value: "1\n" },
+            { key_b64: "/w==", value: "2" },
+            { key: "b", value_b64: "/w==" },
+          ],
           more: false,
         });
         expect((await proa(["kv", "ls", "-o", "jsonl", "-e", endpoint])).stdout).toBe(
@@ -203,11 +247,20 @@ describe("kv", () => {
         const { status, stdout, stderr } = await proa(["kv", "ls", "--limit", "2", "-e", endpoint]);
         expect([status, stdout]).toEqual([0, "a\n\\xff\n"]);
         expect(stderr).toBe("more keys follow: go on with --start '%FF%00' --key-encoding percent\n");
-        const { stdout: rest } = await proa(["kv", "ls", "--start", "%FF%00", "--key-encoding", "percent", "-e", endpoint]);
+        const { stdout: rest } = await proa([
+          "kv",
+          "ls",
+          "--start",
+          "%FF%00",
+          "--key-encoding",
+          "percent",
+          "-e",
+          endpoint,
+        ]);
         expect(rest).toBe("b\n");
         expect(requests[0]).toBe("GET /v1/kv?start=&consistency=linearizable&limit=2&keys_only=true");
-        const json = JSON.parse((await proa(["kv", "ls", "--limit", "2", "--json", "-e", endpoint])).stdout);
-        expect([json.more, json.next]).toEqual([true, "%FF%00"]);
+        const json = jsonObject((await proa(["kv", "ls", "--limit", "2", "--json", "-e", endpoint])).stdout);
+        expect([json["more"], json["next"]]).toEqual([true, "%FF%00"]);
       });
     });
   });
@@ -240,7 +293,9 @@ describe("endpoints", () => {
       const env = { HTTP_PROXY: proxy, http_proxy: proxy, ALL_PROXY: proxy, all_proxy: proxy };
       const { status, stdout, stderr } = await proa(["kv", "get", "a", "-v", "-e", endpoint], { env });
       expect([status, stdout]).toEqual([0, "v"]);
-      expect(stderr).toMatch(/^proa: 127\.0\.0\.1:\d+ GET \/v1\/kv\?key=a&consistency=linearizable: 200, \d+\.\d ms\n$/);
+      expect(stderr).toMatch(
+        /^proa: 127\.0\.0\.1:\d+ GET \/v1\/kv\?key=a&consistency=linearizable: 200, \d+\.\d ms\n$/,
+      );
     });
   });
 });
@@ -262,19 +317,27 @@ describe("leader, cluster and wait", () => {
       return done;
     });
     await withServers([node], async ({ endpoint, requests }) => {
-      expect((await proa(["leader", "transfer", "--to", "3", "-e", endpoint])).stdout).toBe("leader 1 → 3, term 7 → 8, 41 ms\n");
+      expect((await proa(["leader", "transfer", "--to", "3", "-e", endpoint])).stdout).toBe(
+        "leader 1 → 3, term 7 → 8, 41 ms\n",
+      );
       const json = await proa(["leader", "transfer", "--json", "-e", endpoint]);
-      expect(JSON.parse(json.stdout)).toEqual({ from: 1, to: 3, term_before: 7, term: 8, elapsed_ms: 41 });
+      expect(jsonObject(json.stdout)).toEqual({ from: 1, to: 3, term_before: 7, term: 8, elapsed_ms: 41 });
       expect(bodies).toEqual(['{"to":3}', "{}"]);
       expect(requests[1]).toBe("POST /v1/leader/transfer");
     });
   });
 
   test("leader show tells what any node knows", async () => {
-    const knows = ok(report({ id: 1, role: "follower", term: 8, leader: 3 }, { servers: [{ id: 3, service: "127.0.0.1:5003" }] }));
+    const knows = ok(
+      report({ id: 1, role: "follower", term: 8, leader: 3 }, { servers: [{ id: 3, service: "127.0.0.1:5003" }] }),
+    );
     await withServers([foreignNode(() => knows)], async ({ endpoint }) => {
       expect((await proa(["leader", "show", "-e", endpoint])).stdout).toBe("leader 3   term 8   127.0.0.1:5003\n");
-      expect(JSON.parse((await proa(["leader", "show", "--json", "-e", endpoint])).stdout)).toEqual({ leader: 3, term: 8, service: "127.0.0.1:5003" });
+      expect(jsonObject((await proa(["leader", "show", "--json", "-e", endpoint])).stdout)).toEqual({
+        leader: 3,
+        term: 8,
+        service: "127.0.0.1:5003",
+      });
     });
     const knowsNot = ok(report({ id: 1, role: "candidate", term: 8, leader: null }, { servers: [] }));
     await withServers([foreignNode(() => knowsNot)], async ({ endpoint }) => {
@@ -290,7 +353,11 @@ describe("leader, cluster and wait", () => {
       expect([shown.status, shown.stderr]).toEqual([0, ""]);
       expect(shown.stdout.split("\n")[0]).toBe("CLUSTER demo   term 8   leader 3   quorum 2/3   no quorum");
       const checked = await proa(["cluster", "status", "--check", "--json", "-e", endpoint]);
-      expect([checked.status, JSON.parse(checked.stdout).health, JSON.parse(checked.stderr).error.code]).toEqual([7, "no_quorum", "CHECK_FAILED"]);
+      expect([checked.status, jsonObject(checked.stdout)["health"], jsonError(checked.stderr)["code"]]).toEqual([
+        7,
+        "no_quorum",
+        "CHECK_FAILED",
+      ]);
     });
     const nobody = await desertedEndpoint();
     expect((await proa(["cluster", "status", "-e", nobody])).status).toBe(3);
@@ -308,15 +375,24 @@ describe("leader, cluster and wait", () => {
         lines += chunk.filter((byte) => byte === 10).length;
         if (lines >= 3) child.kill("SIGINT");
       });
-      const end = await new Promise((resolve) => child.on("close", (code, signal) => { resolve([code, signal]); }));
+      const end = await new Promise((resolve) =>
+        child.on("close", (code, signal) => {
+          resolve([code, signal]);
+        }),
+      );
       expect(end).toEqual([null, "SIGINT"]); // a shell calls this 130
     });
   });
 
   test("wait leader returns once a majority agrees", async () => {
     let asked = 0;
-    const views = [report({ id: 1, role: "candidate", term: 7, leader: null }), report({ id: 1, role: "leader", term: 8, leader: 1 })];
-    const node = foreignNode(() => ok({ ...views[Math.min(asked++, 1)], members: { voters: [1], learners: [] }, servers: [] }));
+    const views = [
+      report({ id: 1, role: "candidate", term: 7, leader: null }),
+      report({ id: 1, role: "leader", term: 8, leader: 1 }),
+    ];
+    const node = foreignNode(() =>
+      ok({ ...views[Math.min(asked++, 1)], members: { voters: [1], learners: [] }, servers: [] }),
+    );
     await withServers([node], async ({ endpoint }) => {
       const { status, stdout } = await proa(["wait", "leader", "-e", endpoint]);
       expect([status, stdout]).toEqual([0, "leader 1, term 8\n"]);
@@ -326,13 +402,17 @@ describe("leader, cluster and wait", () => {
 
   test("wait ends with 124 when its time is over", async () => {
     const reaction = await status();
-    const unready: Reaction = { status: 503, headers: nodeHeaders, body: JSON.stringify({ ok: false, reasons: ["no leader is known"] }) };
+    const unready: Reaction = {
+      status: 503,
+      headers: nodeHeaders,
+      body: JSON.stringify({ ok: false, reasons: ["no leader is known"] }),
+    };
     await withServers([foreignNode(() => reaction), foreignNode(() => unready)], async (alone, node) => {
       const forLeader = await proa(["wait", "leader", "--timeout", "200ms", "-e", alone.endpoint]);
       expect([forLeader.status, forLeader.stdout]).toEqual([124, ""]);
       const forReady = await proa(["wait", "ready", "--timeout", "200ms", "--json", "-e", node.endpoint]);
       expect(forReady.status).toBe(124);
-      expect(JSON.parse(forReady.stderr).error.tried).toEqual([`${node.endpoint}: no leader is known`]);
+      expect(jsonError(forReady.stderr)["tried"]).toEqual([`${node.endpoint}: no leader is known`]);
     });
   });
 

@@ -6,14 +6,18 @@ import { escapeBytes } from "../../cli/escape.ts";
 import { helpPage } from "../../cli/help.ts";
 import { displayWidth, table } from "../../cli/table.ts";
 import { ProaError } from "../../src/lib/errors.ts";
+import { jsonError } from "./proa.ts";
 
 const utf8 = new TextEncoder();
 
 test("a table aligns its columns and ends its lines with text", () => {
   const columns = [{ title: "ID" }, { title: "COUNT", align: "right" }, { title: "STATE" }] as const;
-  expect(table(columns, [["1", "7", "\u001b[31mgone\u001b[0m"], ["22", "123456", ""]])).toBe(
-    "ID   COUNT  STATE\n1        7  \u001b[31mgone\u001b[0m\n22  123456\n",
-  );
+  expect(
+    table(columns, [
+      ["1", "7", "\u001b[31mgone\u001b[0m"],
+      ["22", "123456", ""],
+    ]),
+  ).toBe("ID   COUNT  STATE\n1        7  \u001b[31mgone\u001b[0m\n22  123456\n");
   expect(table(columns, [])).toBe("ID  COUNT  STATE\n");
   expect(displayWidth("\u001b[1m–\u001b[0m")).toBe(1);
 });
@@ -22,7 +26,11 @@ describe("bytes on a line", () => {
   for (const [name, bytes, line] of [
     ["text as it is", utf8.encode("grüße/日本 x"), "grüße/日本 x"],
     ["control characters", utf8.encode("a\n\t\u001b[31m\0"), "a\\x0a\\x09\\x1b[31m\\x00"],
-    ["what reorders or hides text", utf8.encode("a\u202eb\u200b\u2028"), "a\\xe2\\x80\\xaeb\\xe2\\x80\\x8b\\xe2\\x80\\xa8"],
+    [
+      "what reorders or hides text",
+      utf8.encode("a\u202eb\u200b\u2028"),
+      "a\\xe2\\x80\\xaeb\\xe2\\x80\\x8b\\xe2\\x80\\xa8",
+    ],
     ["a backslash", utf8.encode("\\x00"), "\\\\x00"],
     ["bytes that are no text", Uint8Array.of(0x61, 0xff, 0x5c, 0x0a), "a\\xff\\\\\\x0a"],
     ["nothing", new Uint8Array(), ""],
@@ -36,7 +44,8 @@ describe("bytes on a line", () => {
 describe("help", () => {
   test("lists what there is", () => {
     const page = helpPage([], commands) ?? "";
-    for (const word of ["kv", "leader", "cluster", "wait", "node", "demo", "version", "--endpoints", "--help"]) expect(page).toContain(`${word} `);
+    for (const word of ["kv", "leader", "cluster", "wait", "node", "demo", "version", "--endpoints", "--help"])
+      expect(page).toContain(`${word} `);
   });
 
   test("lists the verbs of a group", () => {
@@ -46,7 +55,13 @@ describe("help", () => {
 
   test("shows a verb with arguments, options and examples", () => {
     const page = helpPage(["kv", "put"], commands) ?? "";
-    for (const part of ["proa kv put <key> <value> [options]", "  key ", "--if-absent ", "--if-rev <revision>", "proa kv put greeting hello"]) {
+    for (const part of [
+      "proa kv put <key> <value> [options]",
+      "  key ",
+      "--if-absent ",
+      "--if-rev <revision>",
+      "proa kv put greeting hello",
+    ]) {
       expect(page).toContain(part);
     }
   });
@@ -68,7 +83,10 @@ describe("help", () => {
 });
 
 describe("an error", () => {
-  const error = new ProaError("NO_LEADER", "Cannot put a: no leader", { hint: "wait:\n  proa wait leader", tried: ["h:1: no leader", "h:2: refused"] });
+  const error = new ProaError("NO_LEADER", "Cannot put a: no leader", {
+    hint: "wait:\n  proa wait leader",
+    tried: ["h:1: no leader", "h:2: refused"],
+  });
 
   test("is a line, what was tried, and a hint", () => {
     expect(errorReport(error, false)).toEqual({
@@ -99,6 +117,6 @@ describe("an error", () => {
     expect(exit).toBe(1);
     expect(text).toContain("proa: error: Cannot go on: odd\nhint: this is a bug");
     expect(text).toContain("text_test.ts");
-    expect(JSON.parse(errorReport("thrown text", true).text).error.code).toBe("INTERNAL");
+    expect(jsonError(errorReport("thrown text", true).text)["code"]).toBe("INTERNAL");
   });
 });

@@ -16,12 +16,37 @@ const cases: readonly (readonly [name: string, error: unknown, sent: "no" | "may
   ["Bun: refused", bunError("ECONNREFUSED"), "no", "connection refused"],
   ["Bun: no such host", bunError("ENOTFOUND"), "no", "host not found"],
   ["Bun: reset", bunError("ECONNRESET"), "maybe", "connection lost"],
-  ["Bun: route lost, perhaps after sending", bunError("EHOSTUNREACH"), "maybe", "connection failed: EHOSTUNREACH: Unable to connect"],
-  ["Deno: refused", denoError("client error (Connect): tcp connect error: Connection refused (os error 111)"), "no", "connection refused"],
+  [
+    "Bun: route lost, perhaps after sending",
+    bunError("EHOSTUNREACH"),
+    "maybe",
+    "connection failed: EHOSTUNREACH: Unable to connect",
+  ],
+  [
+    "Deno: refused",
+    denoError("client error (Connect): tcp connect error: Connection refused (os error 111)"),
+    "no",
+    "connection refused",
+  ],
   ["Deno: no such host", denoError("client error (Connect): dns error: failed to lookup"), "no", "host not found"],
-  ["Deno: closed", denoError("client error (SendRequest): connection closed before message completed"), "maybe", "connection lost"],
-  ["Deno: reset", new TypeError("fetch failed", { cause: new Error("Connection reset by peer (os error 104)") }), "maybe", "connection lost"],
-  ["Deno: forbidden port", new TypeError("Fetch failed: Requests to port 1 are blocked"), "no", "the runtime refuses this port"],
+  [
+    "Deno: closed",
+    denoError("client error (SendRequest): connection closed before message completed"),
+    "maybe",
+    "connection lost",
+  ],
+  [
+    "Deno: reset",
+    new TypeError("fetch failed", { cause: new Error("Connection reset by peer (os error 104)") }),
+    "maybe",
+    "connection lost",
+  ],
+  [
+    "Deno: forbidden port",
+    new TypeError("Fetch failed: Requests to port 1 are blocked"),
+    "no",
+    "the runtime refuses this port",
+  ],
   ["timeout", Object.assign(new Error("timed out"), { name: "TimeoutError" }), "maybe", "no answer"],
   ["abort", Object.assign(new Error("aborted"), { name: "AbortError" }), "maybe", "no answer"],
   ["something else", "odd", "maybe", "odd"],
@@ -43,13 +68,21 @@ test("this runtime: nobody listens", async () => {
 
 test("this runtime: the connection is cut", async () => {
   await withServers([foreignNode(() => "cut")], async (node) => {
-    expect(await exchange(node.endpoint, request, limits)).toEqual({ kind: "failed", sent: "maybe", reason: "connection lost" });
+    expect(await exchange(node.endpoint, request, limits)).toEqual({
+      kind: "failed",
+      sent: "maybe",
+      reason: "connection lost",
+    });
   });
 });
 
 test("this runtime: no answer", async () => {
   await withServers([silentServer()], async (server) => {
-    expect(await exchange(server.endpoint, request, limits)).toEqual({ kind: "failed", sent: "maybe", reason: "no answer" });
+    expect(await exchange(server.endpoint, request, limits)).toEqual({
+      kind: "failed",
+      sent: "maybe",
+      reason: "no answer",
+    });
   });
 });
 

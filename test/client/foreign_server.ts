@@ -23,7 +23,11 @@ export interface Received {
 
 /** What a node answers. `"cut"`: closes the connection; `"hang"`: never answers. */
 export type Reaction =
-  | { readonly status: number; readonly headers?: Readonly<Record<string, string>>; readonly body?: string | Uint8Array }
+  | {
+      readonly status: number;
+      readonly headers?: Readonly<Record<string, string>>;
+      readonly body?: string | Uint8Array;
+    }
   | "cut"
   | "hang";
 
@@ -118,11 +122,11 @@ function listening(server: Server, requests: string[]): Promise<ForeignServer> {
 }
 
 /** Runs `body` with servers that are closed afterwards. */
-export async function withServers<T extends readonly ForeignServer[]>(
-  servers: readonly [...{ [K in keyof T]: Promise<T[K]> }],
-  body: (...servers: T) => Promise<void>,
+export async function withServers(
+  servers: readonly Promise<ForeignServer>[],
+  body: (...servers: ForeignServer[]) => Promise<void>,
 ): Promise<void> {
-  const started = (await Promise.all(servers)) as unknown as T;
+  const started = await Promise.all(servers);
   try {
     await body(...started);
   } finally {

@@ -58,7 +58,12 @@ describe("a read", () => {
   });
 
   test("ends at once with what the server says about the key", async () => {
-    const missing = refusal(404, { code: "NOT_FOUND", exit: 5, message: "Cannot get: there is no such key", hint: "look" });
+    const missing = refusal(404, {
+      code: "NOT_FOUND",
+      exit: 5,
+      message: "Cannot get: there is no such key",
+      hint: "look",
+    });
     await withServers([foreignNode(() => missing)], async (node) => {
       const error = await failure(client([node.endpoint]).read(get));
       expect([error.code, error.exit, error.message, error.hint]).toEqual([
@@ -112,7 +117,10 @@ describe("a read", () => {
 describe("a write", () => {
   test("goes to a node that is ready, past those that are not, hang, or are gone", async () => {
     const nobody = await desertedEndpoint();
-    const unready = foreignNode(() => ({ status: 503, body: JSON.stringify({ ok: false, reasons: ["no leader is known"] }) }));
+    const unready = foreignNode(() => ({
+      status: 503,
+      body: JSON.stringify({ ok: false, reasons: ["no leader is known"] }),
+    }));
     await withServers([silentServer(), unready, readyNode(() => ok({}))], async (silent, alone, node) => {
       const answer = await client([nobody, silent.endpoint, alone.endpoint, node.endpoint], 4000).write(put);
       expect(answer.endpoint).toBe(node.endpoint);
@@ -122,7 +130,10 @@ describe("a write", () => {
   });
 
   test("was not sent when nobody is ready until the deadline", async () => {
-    const unready = foreignNode(() => ({ status: 503, body: JSON.stringify({ ok: false, reasons: ["no leader is known"] }) }));
+    const unready = foreignNode(() => ({
+      status: 503,
+      body: JSON.stringify({ ok: false, reasons: ["no leader is known"] }),
+    }));
     await withServers([unready], async (node) => {
       const error = await failure(client([node.endpoint], 300).write(put));
       expect([error.code, error.exit, error.applied]).toEqual(["NO_LEADER", 3, "no"]);

@@ -1,6 +1,14 @@
 /** Bytes as text and back, and what is refused on the way. */
 import { expect, test } from "bun:test";
-import { base64Decode, bytesOfJson, hexDecode, jsonBytes, percentDecode, percentEncode, utf8Text } from "../../src/client/key_text.ts";
+import {
+  base64Decode,
+  bytesOfJson,
+  hexDecode,
+  jsonBytes,
+  percentDecode,
+  percentEncode,
+  utf8Text,
+} from "../../src/client/key_text.ts";
 
 const everyByte = Uint8Array.from({ length: 256 }, (_, byte) => byte);
 

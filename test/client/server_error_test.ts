@@ -9,13 +9,23 @@ function bytes(value: unknown): Uint8Array {
 }
 
 test("an error is passed on as it is", () => {
-  const error = { code: "PRECONDITION_FAILED", exit: 6, message: "Cannot put: it exists", hint: "get it", applied: "no", tried: ["a"], revision: 4 };
+  const error = {
+    code: "PRECONDITION_FAILED",
+    exit: 6,
+    message: "Cannot put: it exists",
+    hint: "get it",
+    applied: "no",
+    tried: ["a"],
+    revision: 4,
+  };
   const parsed = parseServerError(bytes({ error }), 412);
   expect(parsed?.toJSON()).toEqual({ error });
 });
 
 test("a code that only a newer node knows keeps its meaning for scripts", () => {
-  const codes = [503, 504, 403, 418, 500].map((status) => parseServerError(bytes({ error: { code: "NEW", message: "m" } }), status)?.code);
+  const codes = [503, 504, 403, 418, 500].map(
+    (status) => parseServerError(bytes({ error: { code: "NEW", message: "m" } }), status)?.code,
+  );
   expect(codes).toEqual(["NO_LEADER", "OUTCOME_UNKNOWN", "UNAUTHORIZED", "INVALID_REQUEST", "INTERNAL"]);
   expect(parseServerError(bytes({ error: { code: "toString", message: "m" } }), 503)?.code).toBe("NO_LEADER");
 });

@@ -179,7 +179,7 @@ function environment(): Record<string, string | undefined> {
   return { ...rest, XDG_STATE_HOME: join(tmpdir(), "proa-e2e-no-demo-here") };
 }
 
-async function freePorts(count: number): Promise<readonly number[]> {
+export async function freePorts(count: number): Promise<readonly number[]> {
   const servers: Server[] = [];
   for (let i = 0; i < count; i++) {
     const server = createServer();

@@ -182,6 +182,15 @@ export class Cluster {
   deliverAt(position: number): void {
     const [message] = this.pool.splice(position, 1);
     assert(message !== undefined, "nothing to deliver");
+    this.arrive(message);
+  }
+
+  /** Delivers what matches now, and not what comes of it. */
+  deliverOnce(filter: MessageFilter = {}): void {
+    for (const message of this.take(filter)) this.arrive(message);
+  }
+
+  private arrive(message: Message): void {
     if (this.cuts.has(`${message.from}>${message.to}`)) this.observe({ kind: "lost", message });
     else this.step(message);
   }

@@ -126,6 +126,31 @@ test("L10 a lost probe is repeated after a heartbeat is answered, not before", (
   expect(termsOf(cluster.raft(2).view)).toEqual([1, 1]);
 });
 
+test("L10 the rounds of reads repeat no probe and suspect no window", () => {
+  for (const state of ["probe", "replicate"] as const) {
+    const cluster = new Cluster({ voters: 3 });
+    cluster.elect(1);
+    cluster.run(250);
+    if (state === "probe") cluster.restart(2);
+    cluster.node(2).autoDisk = false;
+    cluster.advance(100);
+    cluster.tick(1);
+    cluster.propose(1, "x");
+    cluster.deliver();
+    expect(cluster.progress(1, 2).state).toBe(state);
+    let appends = 0;
+    for (let i = 0; i < 50; i++) {
+      cluster.advance(1);
+      cluster.read(1);
+      cluster.deliver({ kind: "Heartbeat" });
+      cluster.deliver({ kind: "HeartbeatResponse" });
+      appends += cluster.take({ kind: "AppendEntries", to: 2 }).length;
+    }
+    expect(appends).toBeLessThanOrEqual(1);
+    expect(cluster.node(1).reads.size).toBe(50);
+  }
+});
+
 test("L10 a follower that is away costs one probe, however much is proposed", () => {
   const cluster = streaming();
   cluster.isolate(2);

@@ -216,6 +216,21 @@ test("R3 an answer for an earlier life, or for another question, answers nothing
   expect(solo.reads).toEqual([{ token: 1, index: 1 }]);
 });
 
+test("R3 an answer settles all that was asked before it, and nothing later", () => {
+  const solo = new Solo();
+  solo.step(append(solo.from(2, 1), { previous: none, terms: [1] }));
+  for (let token = 1; token <= 4; token++) solo.input((raft) => raft.requestRead(token));
+  const answer = (request: number): void => solo.step({ kind: "ReadIndexResponse", ...solo.from(2, 1), request, boot: 1, index: request });
+  answer(2);
+  expect(solo.reads).toEqual([{ token: 1, index: 2 }, { token: 2, index: 2 }]);
+  solo.take();
+  solo.tick(100); // only the newest question is asked again
+  expect(solo.take().map((message) => message.kind === "ReadIndex" && message.request)).toEqual([4]);
+  answer(4);
+  answer(3);
+  expect(solo.reads.map((read) => read.index)).toEqual([2, 2, 4, 4]);
+});
+
 test("R3 a leader that lost its office does not answer what it was asked before", () => {
   const solo = new Solo();
   solo.lead();

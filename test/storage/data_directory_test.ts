@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, s
 import { join } from "node:path";
 import { ProaError } from "../../src/lib/errors.ts";
 import { directoryInUse, openDataDirectory, type DataDirectory, type Identity } from "../../src/storage/mod.ts";
-import { openSqlite } from "../helpers/runtime.ts";
+import { collectGarbage, openSqlite } from "../helpers/runtime.ts";
 import { inTempDirectory } from "../helpers/temp_directory.ts";
 import { runChild } from "./children.ts";
 import { testIdentity } from "./identities.ts";
@@ -191,8 +191,21 @@ describe("data directory", () => {
       const { storage } = open(directory);
       expect(directoryInUse({ runtime, directory })).toBe(true);
       expect(refusal(() => open(directory))).toBe(`DATA_LOCKED Cannot open ${directory}: another process holds it`);
+      expect(readdirSync(directory).sort()).toEqual(["identity.json", "lock", "raft.db", "raft.db-wal"]);
       storage.close();
       expect(directoryInUse({ runtime, directory })).toBe(false);
+      open(directory).storage.close(); // the question left nothing locked
+    }));
+});
+
+describe("data directory and garbage", () => {
+  test("the lock is held although nobody refers to the storage any more", () =>
+    inTempDirectory(async (directory) => {
+      const forget = (): unknown => open(directory).identity;
+      forget();
+      await Promise.resolve(); // lets go of the stack that still refers to it
+      collectGarbage();
+      expect(directoryInUse({ runtime, directory })).toBe(true);
     }));
 });
 

@@ -119,6 +119,24 @@ describe("SQLite storage: damage", () => {
       storage.close();
     }));
 
+  test("P12: once entries leave the write-ahead log, the next write vouches for their number", () =>
+    inTempDirectory((root) => {
+      const [directory, cut] = [join(root, "live"), join(root, "cut")];
+      mkdirSync(directory);
+      const storage = openStorage(directory);
+      storage.load(group, threeVoters);
+      const writer = new Writer(storage);
+      writer.append({ term: 1, vote: 1 }, [entryOf({ index: 1, term: 1 })]);
+      writer.write({ entries: entriesOf({ from: 2, to: 9, term: 1 }) });
+      const payload = new Uint8Array(5_000_000);
+      writer.write({ entries: [entryOf({ index: 10, term: 1, payload })] });
+      writer.write({ entries: [entryOf({ index: 11, term: 1 })] });
+      copyDirectory(directory, cut);
+      storage.close();
+      runSql(cut, "DELETE FROM entries WHERE idx > 10");
+      expect(() => logIn(cut)).toThrow("entry 11 of group 0: missing");
+    }));
+
   test("P12: a primary key that lost its newest entries is refused, though no other row knows how far the log went", () =>
     inTempDirectory((root) => {
       const [directory, cut, whole] = [join(root, "live"), join(root, "cut"), join(root, "whole")];

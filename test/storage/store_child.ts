@@ -42,7 +42,7 @@ saying(() => {
   if (mode === "hold") {
     writer.write({ entries: entriesOf({ from: lastIndex + 1, to: lastIndex + 3, term: 1 }) });
     say("holding");
-    process.stdin.resume();
+    process.stdin.on("data", () => storage.close()); // and until then keeps the storage from the garbage collector
   }
   if (mode === "fill") {
     const payload = new Uint8Array(50_000);

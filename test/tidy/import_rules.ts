@@ -23,7 +23,7 @@ const reaches: Readonly<Record<string, Reach>> = {
   transport: { uses: ["lib", "wire"], types: ["raft"], builtins: ["node:net", "node:dgram"] },
   api: { uses: ["node", "wire", "lib", "client"], types: ["raft", "runtime"], builtins: null },
   client: { uses: ["wire", "lib"], types: [], builtins: null },
-  runtime: { uses: ["lib"], types: [], builtins: null },
+  runtime: { uses: ["lib"], types: ["node"], builtins: null },
   local: { uses: ["client", "storage", "wire", "lib"], types: ["runtime"], builtins: null },
   sim: { uses: ["node", "raft", "kv", "wire", "storage", "transport", "lib"], types: [], builtins: [] },
 };
@@ -32,7 +32,7 @@ const reaches: Readonly<Record<string, Reach>> = {
 const exceptions: readonly { readonly from: RegExp; readonly to: RegExp; readonly because: string }[] = [
   { from: /^src\/lib\/checksum\.ts$/, to: /^node:zlib$/, because: "CRC-32 in native code" },
   { from: /^src\/(storage|local)\//, to: /^src\/runtime\/runtime\.ts$/, because: "the port's error class is a value" },
-  { from: /^cli\//, to: /^src\/wire\/limits\.ts$/, because: "constants, without the codecs that mod.ts loads" },
+  { from: /^cli\//, to: /^src\/(wire\/limits|node\/options)\.ts$/, because: "numbers, without what mod.ts loads" },
   { from: /^src\/runtime\//, to: /^(bun:sqlite|node:sqlite)$/, because: "this is where runtimes differ" },
 ];
 

@@ -30,7 +30,7 @@ export interface Import {
 }
 
 const ignored = new Set([".git", "node_modules", "dist"]);
-const binary = /\.(png|jpg|svg|gif|ico|gz|db)$/;
+const binary = /\.(png|jpg|svg|gif|ico|gz|db|bun-build)$/;
 
 /** All files under `root` but what git ignores and what is no text. */
 export function readProject(root: string): Project {

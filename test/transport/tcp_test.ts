@@ -131,6 +131,15 @@ describe("connections over TCP", () => {
   test("a closed transport leaves its port free, and may be closed at any time", async () => {
     const port = await freePort();
     tcpNode({ self: 1, port, peers: {} }).close();
+    const sockets: Socket[] = [];
+    const server = await listenRaw({ port: 0, onSocket: (socket) => sockets.push(socket) });
+    const closedMeanwhile = tcpNode({ self: 1, port, peers: { 2: portOf(server) } });
+    const listening = closedMeanwhile.listen();
+    closedMeanwhile.close();
+    await listening;
+    await pause(50);
+    expect(sockets.length).toBe(0);
+    server.close();
     for (let round = 0; round < 3; round++) {
       const node = tcpNode({ self: 1, port, peers: { 2: await freePort() } });
       await node.listen();
@@ -229,7 +238,9 @@ describe("what is sent over TCP", () => {
       });
       socket?.resume();
       const message = appendOf({ group: 0, from: 1, to: 2 }, 1_000_000);
-      node.send(Array.from({ length: 25 }, () => message));
+      node.send(Array.from({ length: 15 }, () => message));
+      const small = appendOf({ group: 0, from: 1, to: 2 }, 15_000, 15_000, 15_000);
+      for (let count = 0; count < 250; count++) node.send([small]);
       await until(() => received === node.counters.bytesSent);
       expect(sockets.length).toBe(1);
     });
