@@ -62,7 +62,15 @@ async function killAll(): Promise<void> {
     await cluster.caughtUp();
   }
   const lost = await Promise.all(cluster.ids.map((id) => lostKeys(cluster, id, acknowledged)));
-  console.log(JSON.stringify({ what: "all killed", rounds, acknowledged: acknowledged.length, lost: lost.flat().length, load: loadavg()[0] }));
+  console.log(
+    JSON.stringify({
+      what: "all killed",
+      rounds,
+      acknowledged: acknowledged.length,
+      lost: lost.flat().length,
+      load: loadavg()[0],
+    }),
+  );
 }
 
 async function transfer(): Promise<void> {

@@ -9,15 +9,16 @@ export interface ErrorReport {
 }
 
 /**
- * The report of anything that was thrown. For people an error and a hint: which endpoints were tried is in the JSON, and
- * `--verbose` tells it as it happens. What is not a `ProaError` is a bug: it is told with its stack.
+ * The report of anything that was thrown: for people one line with what went wrong and what was tried, and one with what
+ * to do. What is not a `ProaError` is a bug: it is told with its stack.
  */
 export function errorReport(thrown: unknown, json: boolean): ErrorReport {
   const error = thrown instanceof ProaError ? thrown : bugReport(thrown);
   if (json) return { text: jsonLine(error.toJSON()), exit: error.exit };
+  const tried = error.tried.length === 0 ? "" : ` (${error.tried.map(oneLine).join("; ")})`;
   const hint = error.hint === undefined ? "" : `hint: ${oneLine(error.hint)}\n`;
   const stack = thrown === error ? "" : stackOf(thrown);
-  return { text: `proa: error: ${oneLine(error.message)}\n${hint}${stack}`, exit: error.exit };
+  return { text: `proa: error: ${oneLine(error.message)}${tried}\n${hint}${stack}`, exit: error.exit };
 }
 
 function bugReport(thrown: unknown): ProaError {

@@ -8,6 +8,7 @@ import { helpCommand, parseCommandLine } from "./framework.ts";
 import type { Invocation } from "./framework.ts";
 import { helpPage } from "./help.ts";
 import { err, out } from "./output.ts";
+import { exitOfSignal } from "./stop_signals.ts";
 import { unreachable } from "../src/lib/assert.ts";
 import { ProaError } from "../src/lib/errors.ts";
 import type { Runtime } from "../src/runtime/runtime.ts";
@@ -18,14 +19,33 @@ export async function main(runtime: Runtime): Promise<never> {
   const argv = process.argv.slice(2);
   const env = process.env;
   const json = wantsJson(argv, env);
-  try {
-    await runInvocation(parseCommandLine(argv, commands), { runtime, env, startedAt: performance.now(), json });
-  } catch (error) {
+  const fail = (error: unknown): never => {
     const report = errorReport(error, json);
     err(report.text);
     process.exit(report.exit);
+  };
+  endWhereNobodyElseDoes(fail);
+  try {
+    await runInvocation(parseCommandLine(argv, commands), { runtime, env, startedAt: performance.now(), json });
+  } catch (error) {
+    fail(error);
   }
   process.exit(0);
+}
+
+/** What signals and stray errors mean for a command that does not listen to them itself. */
+function endWhereNobodyElseDoes(fail: (error: unknown) => never): void {
+  const events = {
+    SIGINT: () => process.exit(exitOfSignal.SIGINT),
+    SIGTERM: () => process.exit(exitOfSignal.SIGTERM),
+    uncaughtException: fail,
+    unhandledRejection: fail,
+  };
+  for (const [event, end] of Object.entries(events)) {
+    process.on(event, (value: unknown) => {
+      if (process.listenerCount(event) === 1) end(value);
+    });
+  }
 }
 
 /** Nodes are asked directly: behind a proxy for the web nobody could tell an unsent request from a lost one. */

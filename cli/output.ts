@@ -3,7 +3,8 @@
  * `process.stdout` is not touched, because looking at it costs more than a whole `kv get`.
  */
 import { fstatSync, statSync } from "node:fs";
-import { writeFully } from "./descriptors.ts";
+import { errorCode, writeFully } from "./descriptors.ts";
+import { ProaError } from "../src/lib/errors.ts";
 
 export type OutputMode = "table" | "json" | "jsonl";
 
@@ -11,9 +12,21 @@ const utf8 = new TextEncoder();
 const stdout = 1;
 const stderr = 2;
 
-/** Writes data to stdout, all of it. Ends the process with 0 when the reader has closed the pipe. */
+/** Writes data to stdout, all of it. Ends the process with 0 when the reader has closed the pipe; throws LOCAL_RESOURCE. */
 export function out(data: string | Uint8Array): void {
-  if (!writeFully(stdout, bytesOf(data))) process.exit(0);
+  if (!writeOut(bytesOf(data))) process.exit(0);
+}
+
+/** False when the reader has closed the pipe. */
+function writeOut(bytes: Uint8Array): boolean {
+  try {
+    return writeFully(stdout, bytes);
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === null) throw error;
+    const hint = "the command itself was done; see where its output goes";
+    throw new ProaError("LOCAL_RESOURCE", `Cannot write the output: ${code}`, { hint, applied: "yes", cause: error });
+  }
 }
 
 /** Writes text to stderr, all of it; a closed stderr is ignored, since there is nobody left to tell. */

@@ -63,8 +63,8 @@ Data goes to stdout, everything else to stderr. \`--output json\` prints one JSO
 element of a list; names of fields never change their meaning. Bytes are a string where they are valid UTF-8, else base64 in a field with
 \`_b64\` behind its name.
 
-An error is a line \`proa: error: …\`, a line \`tried: …\` where several endpoints were asked, and a line \`hint: …\` that says what to do next. In JSON it is
-one object on stderr:
+An error is a line \`proa: error: …\`, with what was tried in parentheses where endpoints were asked, and a line \`hint: …\` that says what to
+do next. In JSON it is one object on stderr:
 
     {"error":{"code":"NO_LEADER","exit":3,"message":"…","hint":"…","applied":"no","tried":["127.0.0.1:5001: connection refused"]}}
 

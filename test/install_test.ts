@@ -17,6 +17,9 @@ const script = join(root, "install.sh");
 /** A proa that only knows its version. */
 const fakeProa = (version: string): string => `#!/bin/sh\n[ "$1" = version ] && echo "proa ${version}"\n`;
 
+/** A busy machine starts the dozens of programs of one test slowly. */
+const timeoutMs = 30_000;
+
 const has = (program: string): boolean => spawnSync("sh", ["-c", `command -v ${program}`]).status === 0;
 
 /** Directories of one test, with spaces in their names, removed at its end. */
@@ -92,7 +95,13 @@ async function inScene(body: (scene: Scene) => Promise<void>): Promise<void> {
 }
 
 function testScene(name: string, body: (scene: Scene) => Promise<void>): void {
-  test(name, () => inScene(body));
+  test(name, () => inScene(body), timeoutMs);
+}
+
+/** A test that needs a program: skipped, and saying why, where it is not installed. */
+function testWith(program: string, name: string, body: (scene: Scene) => Promise<void>): void {
+  const missing = !has(program);
+  test.skipIf(missing)(`${name}${missing ? " (not installed here)" : ""}`, () => inScene(body), timeoutMs);
 }
 
 /** Checks that the installer refused: with this status and reason, a hint, and nothing on stdout. */
@@ -358,49 +367,43 @@ describe("install.sh downloads", () => {
   }
 
   for (const program of ["curl", "wget"]) {
-    test.skipIf(!has(program))(`with ${program}${has(program) ? "" : " (not installed here)"}`, () =>
-      inScene(async (scene) => {
-        const server = createServer((request, response) => {
-          const path = join(scene.release, basename(request.url ?? ""));
-          if (!fs.existsSync(path) || fs.statSync(path).isDirectory()) response.writeHead(404).end("no such file");
-          else response.end(fs.readFileSync(path));
-        });
-        server.listen(0, "127.0.0.1");
-        await once(server, "listening");
-        const address = server.address();
-        const base = `http://127.0.0.1:${typeof address === "object" ? address?.port : ""}/v1.2.0`;
-        try {
-          const PATH = barePath(scene, [program, "sha256sum"]);
-          const installFrom = (from: string) => scene.installer(["--from", from, "--dir", scene.dir], { PATH });
-          const finished = await installFrom(`${base}/`);
-          expect(finished.stdout).toContain(`downloading ${base}/proa-1.2.0-linux-x64.gz\ninstalled proa 1.2.0 as`);
-          expect(scene.written()).toEqual(["proa"]);
-          expect((await installFrom(`${base}/proa-1.2.0-linux-x64-musl.gz`)).stdout).toContain(
-            "installed proa musl as",
-          );
-          fs.rmSync(join(scene.release, "proa-1.2.0-linux-x64.gz"));
-          const missing = await installFrom(base);
-          expect(missing.stderr).toContain(`error: Cannot download ${base}/proa-1.2.0-linux-x64.gz`);
-          expect(missing.status).toBe(1);
-          fs.rmSync(join(scene.release, "SHA256SUMS"));
-          expect((await installFrom(base)).stderr).toContain("error: Cannot verify anything from");
-          expect(scene.written()).toEqual(["proa"]);
-        } finally {
-          server.closeAllConnections();
-          server.close();
-        }
-      }),
-    );
+    testWith(program, `with ${program}`, async (scene) => {
+      const server = createServer((request, response) => {
+        const path = join(scene.release, basename(request.url ?? ""));
+        if (!fs.existsSync(path) || fs.statSync(path).isDirectory()) response.writeHead(404).end("no such file");
+        else response.end(fs.readFileSync(path));
+      });
+      server.listen(0, "127.0.0.1");
+      await once(server, "listening");
+      const address = server.address();
+      const base = `http://127.0.0.1:${typeof address === "object" ? address?.port : ""}/v1.2.0`;
+      try {
+        const PATH = barePath(scene, [program, "sha256sum"]);
+        const installFrom = (from: string) => scene.installer(["--from", from, "--dir", scene.dir], { PATH });
+        const finished = await installFrom(`${base}/`);
+        expect(finished.stdout).toContain(`downloading ${base}/proa-1.2.0-linux-x64.gz\ninstalled proa 1.2.0 as`);
+        expect(scene.written()).toEqual(["proa"]);
+        expect((await installFrom(`${base}/proa-1.2.0-linux-x64-musl.gz`)).stdout).toContain("installed proa musl as");
+        fs.rmSync(join(scene.release, "proa-1.2.0-linux-x64.gz"));
+        const missing = await installFrom(base);
+        expect(missing.stderr).toContain(`error: Cannot download ${base}/proa-1.2.0-linux-x64.gz`);
+        expect(missing.status).toBe(1);
+        fs.rmSync(join(scene.release, "SHA256SUMS"));
+        expect((await installFrom(base)).stderr).toContain("error: Cannot verify anything from");
+        expect(scene.written()).toEqual(["proa"]);
+      } finally {
+        server.closeAllConnections();
+        server.close();
+      }
+    });
   }
 
   for (const tool of ["sha256sum", "shasum", "openssl"]) {
-    test.skipIf(!has(tool))(`and verifies with ${tool}${has(tool) ? "" : " (not installed here)"}`, () =>
-      inScene(async (scene) => {
-        const env = { PATH: barePath(scene, tool === "shasum" ? ["shasum", "perl"] : [tool]) };
-        const options = ["--from", scene.release, "--dir", scene.dir];
-        expect((await scene.installer(options, env)).stdout).toContain("installed proa 1.2.0 as");
-      }),
-    );
+    testWith(tool, `and verifies with ${tool}`, async (scene) => {
+      const env = { PATH: barePath(scene, tool === "shasum" ? ["shasum", "perl"] : [tool]) };
+      const options = ["--from", scene.release, "--dir", scene.dir];
+      expect((await scene.installer(options, env)).stdout).toContain("installed proa 1.2.0 as");
+    });
   }
 
   testScene("and refuses without a tool to download or to verify with", async (scene) => {
@@ -415,21 +418,16 @@ describe("install.sh downloads", () => {
 
 for (const shell of [["dash"], ["bash", "--posix"], ["busybox", "sh"], ["ksh"], ["zsh", "--emulate", "sh"]]) {
   const name = shell[0] ?? "";
-  test.skipIf(!has(name))(`install.sh runs in ${name}${has(name) ? "" : " (not installed here)"}`, () =>
-    inScene(async (scene) => {
-      const env = { ...process.env, PATH: `${scene.fakes}:${process.env["PATH"] ?? ""}` };
-      const options = [...shell.slice(1), script, "--from", scene.release, "--dir", scene.dir];
-      expect((await run(name, options, { env })).stdout).toBe(`installed proa 1.2.0 as ${scene.proa}\n`);
-    }),
-  );
+  testWith(name, `install.sh runs in ${name}`, async (scene) => {
+    const env = { ...process.env, PATH: `${scene.fakes}:${process.env["PATH"] ?? ""}` };
+    const options = [...shell.slice(1), script, "--from", scene.release, "--dir", scene.dir];
+    expect((await run(name, options, { env })).stdout).toBe(`installed proa 1.2.0 as ${scene.proa}\n`);
+  });
 }
 
-test.skipIf(!has("shellcheck"))(
-  `shellcheck finds nothing${has("shellcheck") ? "" : " (not installed here)"}`,
-  async () => {
-    expect(await run("shellcheck", [script])).toEqual({ status: 0, stdout: "", stderr: "" });
-  },
-);
+testWith("shellcheck", "shellcheck finds nothing", async () => {
+  expect(await run("shellcheck", [script])).toEqual({ status: 0, stdout: "", stderr: "" });
+});
 
 test("a release for this machine installs and runs", async () => {
   const home = fs.mkdtempSync(join(tmpdir(), "proa release "));

@@ -74,7 +74,7 @@ async function watch(intervalMs: number, context: Context): Promise<never> {
 }
 
 /** Moves the cursor to the top left and clears what is below it. */
-const clearScreen = "\u001b[H\u001b[2J\u001b[3J";
+const clearScreen = "\u001b[H\u001b[2J";
 
 /** The time that one look may take beyond what the nodes are given, in milliseconds. */
 const lookMs = 5000;

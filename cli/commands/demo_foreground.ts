@@ -30,7 +30,7 @@ export async function runForeground({ nodes, dir }: StartOptions, context: Conte
   if (isatty(0) && isatty(1) && context.output.mode === "table") prompt = promptFor(cluster, started, context);
   const exit = await live(cluster, { started, prompt, signalled }, context);
   await cluster.stopAll();
-  lock.close();
+  lock.release();
   process.exit(exit);
 }
 

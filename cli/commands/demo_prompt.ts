@@ -86,21 +86,22 @@ export class Prompt {
       const finish = (): void => {
         this.begun = lines.line;
         this.lines = null;
-        lines.removeAllListeners("close").close(); // gives the terminal back
+        lines.off("close", end).close(); // gives the terminal back
         resolve(typed);
       };
       const take = (line: TypedLine): void => {
         typed.push(line);
         if (typed.length === 1) setImmediate(finish); // after the other lines of what was pasted
       };
+      const end = (): void => {
+        take({ kind: "end" }); // Ctrl-D, or the end of the terminal
+      };
+      lines.on("close", end);
       lines.on("line", (text) => {
         take({ kind: "typed", text });
       });
       lines.on("SIGINT", () => {
         take({ kind: "interrupt" });
-      });
-      lines.on("close", () => {
-        take({ kind: "end" }); // Ctrl-D, or the end of the terminal
       });
       lines.on("history", (lines: string[]) => {
         this.history = [...lines];

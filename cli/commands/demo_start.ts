@@ -6,6 +6,7 @@ import { ProaError } from "../../src/lib/errors.ts";
 import type { LocalCluster, StartFailure } from "../../src/local/cluster.ts";
 import type { ClusterFile, ClusterMode } from "../../src/local/cluster_file.ts";
 import { planCluster } from "../../src/local/plan.ts";
+import { firstBusyPort } from "../../src/local/ports.ts";
 import { waitFor, waitUntil } from "../../src/local/wait.ts";
 
 export interface StartOptions {
@@ -54,7 +55,7 @@ export async function startBackground({ nodes, dir }: StartOptions, context: Con
       ? joinOwner(cluster, { nodes, deadline }, context)
       : startNodes(cluster, { nodes, mode: "background", deadline }, context);
   const outcome = await orStop(cluster, starting, signalled);
-  if (lock !== "owned") lock.close();
+  if (lock !== "owned") lock.release();
   if (!outcome.ok) throw startError(cluster, outcome.failure, context);
   await announce(cluster, outcome, context);
 }
@@ -69,6 +70,7 @@ export async function orStop(
   if (typeof first !== "number") return first;
   await cluster.stopChildren();
   await starting; // it has lost its nodes, and cleans up what it made
+  await cluster.stopChildren(); // those that it started while the others ended
   process.exit(first);
 }
 
@@ -83,13 +85,16 @@ export async function startNodes(
 ): Promise<StartOutcome> {
   const before = await fileOfRunning(cluster);
   if (before !== null) return startMissing(cluster, before, { nodes, deadline }, context);
-  const { servers, fresh, portTaken } = await planCluster(cluster.layout, nodes ?? null);
-  const file = { mode, servers, startedAt: new Date().toISOString() };
-  const failure = await cluster.start(file, deadline);
-  if (failure === null) return { ok: true, file, already: false, fresh, portTaken };
-  await cluster.stopAll();
-  if (fresh) for (const { id } of servers) cluster.layout.removeData(id);
-  return { ok: false, failure };
+  for (;;) {
+    const { servers, fresh, portTaken } = await planCluster(cluster.layout, nodes ?? null);
+    const file = { mode, servers, startedAt: new Date().toISOString() };
+    const failure = await cluster.start(file, deadline);
+    if (failure === null) return { ok: true, file, already: false, fresh, portTaken };
+    await cluster.stopAll();
+    if (fresh) for (const { id } of servers) cluster.layout.removeData(id);
+    const outrun = (await firstBusyPort(servers)) !== null; // somebody took a port between our look and our use
+    if (!outrun || performance.now() >= deadline) return { ok: false, failure };
+  }
 }
 
 /** What runs here already; null when nothing does. Waits for the nodes of an owner that was killed: they are leaving. */

@@ -93,7 +93,7 @@ export async function stopCluster({ wipe, dir }: Place & { readonly wipe: boolea
   try {
     await cluster.stopAll();
   } finally {
-    lock.close();
+    lock.release();
   }
   if (wipe) cluster.layout.removeAll();
   const nodes =
@@ -143,7 +143,7 @@ async function restartLocked(
     await cluster.startNode(server.id, file);
     return await cluster.nodeServes(server, deadline);
   } finally {
-    lock.close();
+    lock.release();
   }
 }
 

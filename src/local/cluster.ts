@@ -5,8 +5,8 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { assert } from "../lib/assert.ts";
 import { ProaError } from "../lib/errors.ts";
-import type { Runtime, SqliteDatabase } from "../runtime/runtime.ts";
-import { lockDirectory } from "../storage/mod.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { lockDirectory, type DirectoryLock } from "../storage/mod.ts";
 import { readClusterFile, writeClusterFile, type ClusterFile } from "./cluster_file.ts";
 import { Layout } from "./layout.ts";
 import { LogFile } from "./log_file.ts";
@@ -59,10 +59,10 @@ export class LocalCluster {
   }
 
   /**
-   * The right to start and stop nodes, which closing gives back and the system takes from the dead; null while another
+   * The right to start and stop nodes, until it is released or its holder dies; null while another
    * process has it. Creates the directory.
    */
-  tryLock(): SqliteDatabase | null {
+  tryLock(): DirectoryLock | null {
     const { directory } = this.layout;
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     try {
@@ -74,7 +74,7 @@ export class LocalCluster {
   }
 
   /** The same, but waits until `deadline`; null when another process still has it then. */
-  lock(deadline: number): Promise<SqliteDatabase | null> {
+  lock(deadline: number): Promise<DirectoryLock | null> {
     return waitFor(deadline, () => this.tryLock());
   }
 
@@ -82,7 +82,7 @@ export class LocalCluster {
   hasOwner(): boolean {
     if (this.file()?.mode !== "foreground") return false;
     const lock = this.tryLock();
-    lock?.close();
+    lock?.release();
     return lock === null;
   }
 

@@ -50,6 +50,16 @@ export function portIsFree(host: string, port: number): Promise<boolean> {
   });
 }
 
+/** The first port of a plan that something listens on; null when all are free. */
+export async function firstBusyPort(servers: readonly ServerAddress[]): Promise<number | null> {
+  for (const { replicate, service } of servers) {
+    for (const { host, port } of [replicate, service]) {
+      if (!(await portIsFree(host, port))) return port;
+    }
+  }
+  return null;
+}
+
 function serversOfBlock({
   count,
   block,
@@ -62,13 +72,4 @@ function serversOfBlock({
     const port = firstReplicatePort + block * blockStep + position;
     return { id: position + 1, replicate: { host, port }, service: { host, port: port + servicePortOffset } };
   });
-}
-
-async function firstBusyPort(servers: readonly ServerAddress[]): Promise<number | null> {
-  for (const { replicate, service } of servers) {
-    for (const { host, port } of [replicate, service]) {
-      if (!(await portIsFree(host, port))) return port;
-    }
-  }
-  return null;
 }

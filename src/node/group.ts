@@ -6,7 +6,18 @@ import { ByteWriter } from "../lib/byte_writer.ts";
 import type { Logger } from "../lib/logger.ts";
 import type { Random } from "../lib/random.ts";
 import type { StateMachine } from "../kv/mod.ts";
-import { type Entry, type GroupId, type LogReader, type Message, type Millis, Raft, type ReadState, type Ready, type Restored, type SoftState } from "../raft/mod.ts";
+import {
+  type Entry,
+  type GroupId,
+  type LogReader,
+  type Message,
+  type Millis,
+  Raft,
+  type ReadState,
+  type Ready,
+  type Restored,
+  type SoftState,
+} from "../raft/mod.ts";
 import { firstQuery } from "../wire/mod.ts";
 import { Batcher } from "./batcher.ts";
 import type { NodeLimits } from "./options.ts";
@@ -69,10 +80,14 @@ export class Group {
   }
 
   /** Queues commands to be proposed at the end of the turn, or refuses them at once. */
-  write(request: { readonly commands: Uint8Array; readonly count: number }, done: (outcome: WriteOutcome) => void): void {
+  write(
+    request: { readonly commands: Uint8Array; readonly count: number },
+    done: (outcome: WriteOutcome) => void,
+  ): void {
     const refusal = this.refusal();
     if (refusal !== null) done(refusal);
-    else if (this.batcher.queuedBytes + request.commands.length > this.limits.queuedBytesMax) done(this.refuse("overloaded"));
+    else if (this.batcher.queuedBytes + request.commands.length > this.limits.queuedBytesMax)
+      done(this.refuse("overloaded"));
     else this.batcher.add(request.commands, { count: request.count, done });
   }
 
@@ -100,7 +115,7 @@ export class Group {
   private answer(request: ReadRequest): void {
     const { answers, machine } = this;
     answers.reset();
-    for (let rest = request.queries; rest.length > 0; ) {
+    for (let rest = request.queries; rest.length > 0;) {
       const query = firstQuery(rest);
       machine.read(query, answers);
       // A few small queries can ask for gigabytes.

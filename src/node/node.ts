@@ -185,7 +185,8 @@ export class Node implements NodeService {
     const { group } = this;
     this.takeConfirmed();
     const now = this.clock.now();
-    for (let message = this.inbox.shift(); message !== undefined; message = this.inbox.shift()) group.step(message, now);
+    for (let message = this.inbox.shift(); message !== undefined; message = this.inbox.shift())
+      group.step(message, now);
     group.tick(now);
     group.submit();
     for (let round = 0; round < roundsPerTurnMax && this.carryOut(now); round++);

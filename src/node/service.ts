@@ -16,7 +16,11 @@ export interface NodeService {
    * Proposes `count` commands (wire/command_codec, already validated) as one unit: all of them land in one entry,
    * in order. The bytes are copied before the call returns.
    */
-  write(group: GroupId, request: { readonly commands: Uint8Array; readonly count: number }, done: (outcome: WriteOutcome) => void): void;
+  write(
+    group: GroupId,
+    request: { readonly commands: Uint8Array; readonly count: number },
+    done: (outcome: WriteOutcome) => void,
+  ): void;
   /** Answers `count` queries (wire/rpc_codec, already validated) at one index. The bytes must not change until `done`. */
   read(
     group: GroupId,

@@ -24,7 +24,9 @@ export class Transfers {
   /** Ends what a new leader ended. */
   onChange(soft: SoftState): void {
     this.end((transfer) =>
-      soft.leader !== null && soft.term > transfer.term ? { kind: "transferred", leader: soft.leader, term: soft.term } : null,
+      soft.leader !== null && soft.term > transfer.term
+        ? { kind: "transferred", leader: soft.leader, term: soft.term }
+        : null,
     );
   }
 

@@ -22,7 +22,14 @@ export interface Follower {
 
 /** A follower that knows of no leader yet. */
 export function newFollower(): Follower {
-  return { kind: "follower", leader: null, leaderContactAt: 0, readsWaiting: [], readsAsked: new Map(), readsAskedAt: 0 };
+  return {
+    kind: "follower",
+    leader: null,
+    leaderContactAt: 0,
+    readsWaiting: [],
+    readsAsked: new Map(),
+    readsAskedAt: 0,
+  };
 }
 
 /** Follows `leader`, or nobody yet, in `term`; in a new term with no vote given. Whatever role it had dies here. */
@@ -114,7 +121,8 @@ export function tickFollower(state: RaftState, follower: Follower): void {
     else loseLeader(state, follower);
     return;
   }
-  if (follower.readsAsked.size > 0 && state.now - follower.readsAskedAt >= state.options.heartbeatMs) sendReadIndex(state, follower);
+  if (follower.readsAsked.size > 0 && state.now - follower.readsAskedAt >= state.options.heartbeatMs)
+    sendReadIndex(state, follower);
 }
 
 /** A learner never campaigns (rule E8); it only stops believing in a leader that it no longer hears. */

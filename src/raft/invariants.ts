@@ -54,7 +54,8 @@ export function checkState(state: Readonly<RaftState>): void {
 export function checkStep(before: Snapshot, state: Readonly<RaftState>): void {
   const { log } = state;
   assert(state.term >= before.term, "the term fell (I6)");
-  if (state.term === before.term && before.vote !== null) assert(state.vote === before.vote, "the vote changed within a term (I6)");
+  if (state.term === before.term && before.vote !== null)
+    assert(state.vote === before.vote, "the vote changed within a term (I6)");
   assert(log.commitIndex >= before.commitIndex, "the commit index fell");
   assert(log.appliedIndex >= before.appliedIndex, "the applied index fell");
   assert(log.termAt(before.commitIndex) === before.commitTerm, "a committed entry changed (I4)");

@@ -91,7 +91,11 @@ export function maybeCommit(state: RaftState, leader: Leader): void {
   if (index <= log.commitIndex) return;
   if (log.termAt(index) !== state.term) return; // an older term commits only through ours
   log.commitTo(index);
-  for (let first = leader.proposed.peek(); first !== undefined && first.index <= index; first = leader.proposed.peek()) {
+  for (
+    let first = leader.proposed.peek();
+    first !== undefined && first.index <= index;
+    first = leader.proposed.peek()
+  ) {
     leader.proposedBytes -= first.bytes;
     leader.proposed.shift();
   }
@@ -188,7 +192,8 @@ function mostCaughtUp(state: RaftState, leader: Leader): NodeId | null {
   for (const [id, progress] of leader.progress) {
     if (!state.membership.voters.includes(id)) continue;
     const ahead = best === null ? 1 : progress.matchIndex - best.progress.matchIndex;
-    if (best === null || ahead > 0 || (ahead === 0 && progress.contactAt > best.progress.contactAt)) best = { id, progress };
+    if (best === null || ahead > 0 || (ahead === 0 && progress.contactAt > best.progress.contactAt))
+      best = { id, progress };
   }
   return best === null ? null : best.id;
 }

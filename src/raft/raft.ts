@@ -5,8 +5,24 @@
 import { assert, unreachable } from "../lib/assert.ts";
 import type { Random } from "../lib/random.ts";
 import { onVoteDurable, stepCandidate, stepPreCandidate, tickCandidate } from "./candidate.ts";
-import { askReads, becomeFollower, newFollower, stepFollower, stepReadIndexResponse, stepTimeoutNow, tickFollower } from "./follower.ts";
-import { committedInTerm, flushLeader, maybeCommit, propose, startTransfer, stepReadIndex, tickLeader } from "./leader.ts";
+import {
+  askReads,
+  becomeFollower,
+  newFollower,
+  stepFollower,
+  stepReadIndexResponse,
+  stepTimeoutNow,
+  tickFollower,
+} from "./follower.ts";
+import {
+  committedInTerm,
+  flushLeader,
+  maybeCommit,
+  propose,
+  startTransfer,
+  stepReadIndex,
+  tickLeader,
+} from "./leader.ts";
 import { Log } from "./log.ts";
 import type { Message } from "./message.ts";
 import type { Persist, Proposal, Ready, SoftState, TransferStart } from "./ready.ts";
@@ -25,7 +41,11 @@ export class Raft {
     assert(membership.voters.length > 0, "a group needs voters");
     assert(boot > 0, "boots are counted from 1");
     const role = newFollower();
-    this.state = new RaftState(options, new Log(restored, log, options.tailBytesMax), membership, boot, random, { hardState, role, now });
+    this.state = new RaftState(options, new Log(restored, log, options.tailBytesMax), membership, boot, random, {
+      hardState,
+      role,
+      now,
+    });
     assert(this.state.log.last.term <= hardState.term, "an entry was stored before its term"); // rule P3
     this.state.resetElectionTimer();
     this.softState = { role: role.kind, term: hardState.term, leader: null };
@@ -68,7 +88,13 @@ export class Raft {
     switch (message.kind) {
       case "AppendEntries":
       case "Heartbeat":
-        state.send({ kind: "HeartbeatResponse", ...state.envelope(message.from), session: message.session, boot: state.boot, round: 0 });
+        state.send({
+          kind: "HeartbeatResponse",
+          ...state.envelope(message.from),
+          session: message.session,
+          boot: state.boot,
+          round: 0,
+        });
         return;
       case "RequestPreVote":
         answerPreVote(state, message);

@@ -47,7 +47,11 @@ export interface SoftState {
 /** The answer to a proposal: accepted says only that it is in this leader's log, not that it is committed. */
 export type Proposal =
   | { readonly ok: true; readonly id: EntryId }
-  | { readonly ok: false; readonly reason: "notLeader" | "transferring" | "overloaded"; readonly leader: NodeId | null };
+  | {
+      readonly ok: false;
+      readonly reason: "notLeader" | "transferring" | "overloaded";
+      readonly leader: NodeId | null;
+    };
 
 /** The answer to a request to hand over leadership. */
 export type TransferStart =

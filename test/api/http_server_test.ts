@@ -85,6 +85,21 @@ test("stopping lets an answer under way leave, and takes nothing in", async () =
   ).toBe("closed");
 });
 
+test("stopping tells open WebSockets so", async () => {
+  const server = listen(0, "127.0.0.1", (_request, upgrade) => Promise.resolve(upgrade({}) ?? new Response("ok")));
+  const socket = new WebSocket(`ws://127.0.0.1:${server.port}/`);
+  await new Promise((resolve) => {
+    socket.onopen = resolve;
+  });
+  const closed = new Promise<readonly unknown[]>((resolve) => {
+    socket.onclose = ({ code, reason }) => {
+      resolve([code, reason]);
+    };
+  });
+  await server.stop();
+  expect(await closed).toEqual([1001, "the node stops"]);
+});
+
 test("broken HTTP and random bytes never harm the node", () =>
   withCluster(1, async (cluster) => {
     await cluster.leader();

@@ -88,9 +88,9 @@ describe("an error", () => {
     tried: ["h:1: no leader", "h:2: refused"],
   });
 
-  test("is a line, what was tried, and a hint", () => {
+  test("is a line with what was tried, and a hint", () => {
     expect(errorReport(error, false)).toEqual({
-      text: "proa: error: Cannot put a: no leader\ntried: h:1: no leader, h:2: refused\nhint: wait:; proa wait leader\n",
+      text: "proa: error: Cannot put a: no leader (h:1: no leader; h:2: refused)\nhint: wait:; proa wait leader\n",
       exit: 3,
     });
     expect(errorReport(new ProaError("USAGE", "Cannot"), false)).toEqual({ text: "proa: error: Cannot\n", exit: 2 });

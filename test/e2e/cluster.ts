@@ -35,7 +35,8 @@ export class RealCluster {
   static async start(count = 3): Promise<RealCluster> {
     const free = await freePorts(2 * count);
     const ports = new Map<number, NodePorts>();
-    for (let id = 1; id <= count; id++) ports.set(id, { replicate: free[2 * id - 2] ?? 0, service: free[2 * id - 1] ?? 0 });
+    for (let id = 1; id <= count; id++)
+      ports.set(id, { replicate: free[2 * id - 2] ?? 0, service: free[2 * id - 1] ?? 0 });
     const cluster = new RealCluster(ports);
     for (const id of cluster.ids) cluster.start(id);
     await cluster.leader();
@@ -73,11 +74,15 @@ export class RealCluster {
   }
 
   start(id: number): void {
-    const child = spawn(proaBinary(), ["node", "start", "--id", `${id}`, "--servers", this.servers, "--data", this.data(id)], {
-      stdio: ["ignore", "ignore", "pipe"],
-      env: environment(),
-    });
-    child.stderr?.pipe(createWriteStream(join(this.directory, `n${id}.log`), { flags: "a" }));
+    const child = spawn(
+      proaBinary(),
+      ["node", "start", "--id", `${id}`, "--servers", this.servers, "--data", this.data(id)],
+      {
+        stdio: ["ignore", "ignore", "pipe"],
+        env: environment(),
+      },
+    );
+    child.stderr.pipe(createWriteStream(join(this.directory, `n${id}.log`), { flags: "a" }));
     this.children.set(id, child);
   }
 
@@ -98,7 +103,10 @@ export class RealCluster {
   }
 
   /** Runs `proa` against this cluster. */
-  proa(args: readonly string[], options: { readonly stdin?: string; readonly endpoints?: string } = {}): Promise<Finished> {
+  proa(
+    args: readonly string[],
+    options: { readonly stdin?: string; readonly endpoints?: string } = {},
+  ): Promise<Finished> {
     return run(proaBinary(), args, {
       env: { ...environment(), PROA_ENDPOINTS: options.endpoints ?? this.endpoints },
       ...(options.stdin === undefined ? {} : { stdin: options.stdin }),
@@ -125,8 +133,10 @@ export class RealCluster {
     await until("a leader is ready", async () => {
       const answers = await Promise.all(this.ids.map((id) => this.ready(id)));
       const statuses = await this.statuses();
-      const leading = statuses.filter((status) => status?.role === "leader").sort((a, b) => (b?.term ?? 0) - (a?.term ?? 0))[0];
-      if (leading == null || !answers[this.ids.indexOf(leading.node_id)]) return false;
+      const leading = statuses
+        .filter((status) => status?.role === "leader")
+        .sort((a, b) => (b?.term ?? 0) - (a?.term ?? 0))[0];
+      if (leading === undefined || leading === null || !answers[this.ids.indexOf(leading.node_id)]) return false;
       leader = leading.node_id;
       return true;
     });
@@ -137,7 +147,9 @@ export class RealCluster {
   async caughtUp(): Promise<void> {
     await until("all nodes have the same state", async () => {
       const statuses = await this.statuses();
-      const views = new Set(statuses.map((status) => (status === null ? "none" : `${status.applied_index} ${status.state_hash}`)));
+      const views = new Set(
+        statuses.map((status) => (status === null ? "none" : `${status.applied_index} ${status.state_hash}`)),
+      );
       return views.size === 1 && !views.has("none");
     });
   }
@@ -175,8 +187,7 @@ export async function until(what: string, condition: () => Promise<boolean>): Pr
 
 /** Ours, without what would point the executable at some other cluster of the user. */
 function environment(): Record<string, string | undefined> {
-  const { PROA_ENDPOINTS: _, ...rest } = process.env;
-  return { ...rest, XDG_STATE_HOME: join(tmpdir(), "proa-e2e-no-demo-here") };
+  return { ...process.env, PROA_ENDPOINTS: undefined, XDG_STATE_HOME: join(tmpdir(), "proa-e2e-no-demo-here") };
 }
 
 export async function freePorts(count: number): Promise<readonly number[]> {

@@ -104,6 +104,7 @@ for (const [signal, status] of [
       const restarted = await demo.pids();
       process.kill(foreground.pid, signal);
       expect((await foreground.ended).status).toBe(status);
+      expect(existsSync(join(demo.directory, "endpoints"))).toBe(signal === "SIGKILL"); // others were told, if there was time
       await until("no node runs", () => Promise.resolve([...pids, ...restarted].every((pid) => !processRuns(pid))));
       expect((await demo.proa("demo status")).status).toBe(3);
       expect((await demo.proa("demo up")).status).toBe(0); // what was left behind is no obstacle
@@ -143,6 +144,16 @@ test("a taken port moves all nodes, and every command follows", async () => {
   });
 }, 60_000);
 
+test("two demos that start at the same moment do not take each other's ports", async () => {
+  await withDemo(async (one) => {
+    await withDemo(async (two) => {
+      const ups = await Promise.all([one.proa("demo up --nodes 1"), two.proa("demo up --nodes 1")]);
+      expect(ups.map(({ status, stderr }) => `${status} ${stderr}`)).toEqual(["0 ", "0 "]);
+      expect((await one.status()).nodes[0]?.service).not.toBe((await two.status()).nodes[0]?.service ?? "");
+    });
+  });
+}, 60_000);
+
 test("a node that cannot start is named with its log, and nothing is left running", async () => {
   await withDemo(async (demo) => {
     await demo.proa("demo up --nodes 1");
@@ -178,18 +189,18 @@ test("at a terminal: a prompt for command lines, where Ctrl-C ends a command fir
     if ((await run("sh", ["-c", "command -v script"])).status !== 0) return; // no tool to make a terminal with
     const terminal = new Terminal(demo, "demo");
     expect(await terminal.type("", "proa> ")).toContain("demo: 3 nodes");
-    expect(await terminal.type("kv put a 'two words'\r", "proa> ")).toContain("ok rev=2");
-    expect(await terminal.type("kv get a\rproa kv get a\r", "two words\r\ntwo words")).toContain("two words");
-    expect(await terminal.type("kill leader\r", "killed node")).toContain("has ended");
-    expect(await terminal.type("restart 1 2 3\r", "restarted node 3")).toContain("is back");
-    expect(await terminal.type("demo status\r", "STATE")).toContain("foreground");
-    expect(await terminal.type("kv put 'a\r", "is not closed")).toContain("proa: error:");
-    expect(await terminal.type("nonsense\r", "unknown command")).toContain("proa: error:");
-    expect(await terminal.type("cluster status --watch\r", "STATE")).toContain("NODE");
+    await terminal.type("kv put a 'two words'\r", "ok rev=2", "proa> ");
+    await terminal.type("kv get a\rproa kv get a\r", "two words\r\ntwo words", "proa> "); // as if it were pasted
+    expect(await terminal.type("kill leader\r", "killed node", "has ended", "proa> ")).toMatch(/^kill leader\r/);
+    await terminal.type("restart 1 2 3\r", "restarted node 3", "node 3 is back", "proa> ");
+    await terminal.type("demo status\r", "foreground", "STATE", "proa> ");
+    await terminal.type("kv put 'a\r", "proa: error: Cannot read the line", "proa> ");
+    await terminal.type("nonsense\r", "proa: error: Cannot read the command line", "proa> ");
+    await terminal.type("cluster status --watch\r", "STATE");
     await terminal.type("\u0003", "proa> ");
-    expect(await terminal.type("help\r", "quit")).toContain("kill N|leader");
+    await terminal.type("help\r", "kill N|leader", "proa> ");
     const pids = await demo.pids();
-    await terminal.type("\u0003", "");
+    await terminal.type("\u0003");
     expect(await terminal.ended).toBe(130);
     expect(pids.filter(processRuns)).toEqual([]);
   });

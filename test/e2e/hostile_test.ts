@@ -20,12 +20,16 @@ test("100,000 random bytes on each port change nothing but a counter", async () 
     for (const id of cluster.ids) {
       const { replicate, service } = cluster.portsOf(id);
       for (const port of [replicate, service]) {
-        await sendBytes(port, Uint8Array.from({ length: 100_000 }, () => random.integer(0, 255)));
+        await sendBytes(
+          port,
+          Uint8Array.from({ length: 100_000 }, () => random.integer(0, 255)),
+        );
       }
     }
     await until("the bytes are counted", async () =>
       (await cluster.statuses()).every((status, i) => {
-        const counted = (view: typeof status): number => (view?.transport.framesCorrupt ?? 0) + (view?.transport.framesForeign ?? 0);
+        const counted = (view: typeof status): number =>
+          (view?.transport.framesCorrupt ?? 0) + (view?.transport.framesForeign ?? 0);
         return counted(status) > counted(before[i] ?? null);
       }),
     );
@@ -95,10 +99,16 @@ test("a wrong flag, a wrong verb and a wrong value end with exit 2 and say what 
 test("a reader that closes the pipe is no error", async () => {
   await withCluster(async (cluster) => {
     for (let i = 0; i < 8; i++) await cluster.proa(["kv", "put", `k${i}`, "-"], { stdin: "x".repeat(200_000) });
-    const piped = await run("sh", ["-c", `"${proaBinary()}" kv ls --json --endpoints ${cluster.endpoints} | head -c 10; exit 0`]);
+    const piped = await run("sh", [
+      "-c",
+      `"${proaBinary()}" kv ls --json --endpoints ${cluster.endpoints} | head -c 10; exit 0`,
+    ]);
     expect(piped.stdout.length).toBe(10);
     expect(piped.stderr).toBe("");
-    const whole = await run("sh", ["-c", `"${proaBinary()}" kv ls --json --values --endpoints ${cluster.endpoints} | wc -c`]);
+    const whole = await run("sh", [
+      "-c",
+      `"${proaBinary()}" kv ls --json --values --endpoints ${cluster.endpoints} | wc -c`,
+    ]);
     expect(Number(whole.stdout)).toBeGreaterThan(1_600_000);
   });
 }, 60_000);

@@ -29,7 +29,9 @@ export class Load {
     private readonly cluster: RealCluster,
     options: { readonly callers: number; readonly prefix: string },
   ) {
-    this.callers = Array.from({ length: options.callers }, (_, caller) => this.call(caller, `${options.prefix}-${caller}`));
+    this.callers = Array.from({ length: options.callers }, (_, caller) =>
+      this.call(caller, `${options.prefix}-${caller}`),
+    );
   }
 
   get acknowledgedCount(): number {
@@ -81,7 +83,11 @@ export class Load {
 }
 
 /** The acknowledged keys that a node does not have, or not with the value that was written. */
-export async function lostKeys(cluster: RealCluster, id: number, acknowledged: readonly string[]): Promise<readonly string[]> {
+export async function lostKeys(
+  cluster: RealCluster,
+  id: number,
+  acknowledged: readonly string[],
+): Promise<readonly string[]> {
   const found = new Map<string, string>();
   let next: string | null = "";
   while (next !== null) {

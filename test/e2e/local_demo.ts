@@ -99,11 +99,11 @@ export class Terminal {
     this.ended = new Promise((resolve) => this.child.once("close", resolve));
   }
 
-  /** Types keys, and returns what is printed until `awaited` appears. */
-  async type(keys: string, awaited: string): Promise<string> {
+  /** Types keys, and returns what is printed until all of `awaited` has appeared, in any order. */
+  async type(keys: string, ...awaited: readonly string[]): Promise<string> {
     const from = this.output.length;
     this.child.stdin.write(keys);
-    await until(JSON.stringify(awaited), () => Promise.resolve(this.output.includes(awaited, from)));
+    for (const text of awaited) await until(text, () => Promise.resolve(this.output.includes(text, from)));
     return this.output.slice(from);
   }
 }

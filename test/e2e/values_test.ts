@@ -27,18 +27,49 @@ test("a value of one mebibyte comes back as it was, and one byte more is refused
     const over = await cluster.proa(["kv", "put", "big", `@${file}`]);
     expect(over.status).toBe(3);
     expect(over.stderr).toContain("1048576");
-    const overHttp = await fetch(`http://${cluster.endpoint(1)}/v1/kv/big`, { method: "PUT", body: new Uint8Array(mebibyte + 1) });
+    const overHttp = await fetch(`http://${cluster.endpoint(1)}/v1/kv/big`, {
+      method: "PUT",
+      body: new Uint8Array(mebibyte + 1),
+    });
     expect(overHttp.status).toBe(413);
-    expect(await overHttp.json()).toMatchObject({ error: { code: "TOO_LARGE", exit: 3, applied: "no", message: expect.stringContaining("1048576") } });
+    expect(await overHttp.json()).toMatchObject({
+      error: { code: "TOO_LARGE", exit: 3, applied: "no", message: expect.stringContaining("1048576") },
+    });
   });
 }, 60_000);
 
 test("keys of any bytes are kept apart and sorted by their bytes", async () => {
   await withCluster(async (cluster) => {
-    const texts = ["a/b", "a b", "a", "~", "é", "😀", "\uffee", ".", "..", "a/../b", "a//b", "%41", "?x=1", "#", "+", "\\"];
-    const keys = [...texts.map((text) => Buffer.from(text)), Buffer.from([0]), Buffer.from([0x61, 0]), Buffer.from([0xff]), Buffer.from([0xc3, 0x28])];
+    const texts = [
+      "a/b",
+      "a b",
+      "a",
+      "~",
+      "é",
+      "😀",
+      "\uffee",
+      ".",
+      "..",
+      "a/../b",
+      "a//b",
+      "%41",
+      "?x=1",
+      "#",
+      "+",
+      "\\",
+    ];
+    const keys = [
+      ...texts.map((text) => Buffer.from(text)),
+      Buffer.from([0]),
+      Buffer.from([0x61, 0]),
+      Buffer.from([0xff]),
+      Buffer.from([0xc3, 0x28]),
+    ];
     for (const key of keys) {
-      const put = await fetch(`http://${cluster.endpoint(1)}/v1/kv?key=${percentEncoded(key)}`, { method: "PUT", body: key });
+      const put = await fetch(`http://${cluster.endpoint(1)}/v1/kv?key=${percentEncoded(key)}`, {
+        method: "PUT",
+        body: key,
+      });
       expect(put.status).toBe(200);
     }
     for (const text of texts) {
@@ -47,7 +78,9 @@ test("keys of any bytes are kept apart and sorted by their bytes", async () => {
     }
     const ls = await cluster.proa(["kv", "ls", "--json"]);
     const { kvs } = JSON.parse(ls.stdout) as { kvs: { key?: string; key_b64?: string }[] };
-    const listed = kvs.map(({ key, key_b64 }) => (key === undefined ? Buffer.from(key_b64 ?? "", "base64") : Buffer.from(key)));
+    const listed = kvs.map(({ key, key_b64 }) =>
+      key === undefined ? Buffer.from(key_b64 ?? "", "base64") : Buffer.from(key),
+    );
     const sorted = [...keys].sort((a, b) => Buffer.compare(a, b));
     expect(listed.map((key) => key.toString("hex"))).toEqual(sorted.map((key) => key.toString("hex")));
   });

@@ -50,7 +50,7 @@ test("node.json counts only while its process runs and the directory is locked",
     writeNodeFile(directory, { ...file, pid: 0x3fff_ffff });
     expect(findNode(runtime, directory)).toBe(null);
     writeNodeFile(directory, file);
-    lock.close();
+    lock.release();
     expect(findNode(runtime, directory)).toBe(null);
   });
 });

@@ -5,18 +5,34 @@ import { ByteWriter } from "../../src/lib/byte_writer.ts";
 import { silentLogger } from "../../src/lib/logger.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import { Store } from "../../src/kv/mod.ts";
-import { type Consistency, defaultLimits, Node, type NodeLimits, type ReadOutcome, type WriteOutcome } from "../../src/node/mod.ts";
+import {
+  type Consistency,
+  defaultLimits,
+  Node,
+  type NodeLimits,
+  type ReadOutcome,
+  type WriteOutcome,
+} from "../../src/node/mod.ts";
 import { MemoryStorage } from "../../src/storage/memory.ts";
 import { MemoryNetwork } from "../../src/transport/mod.ts";
-import { type CommandResult, type GetAnswer, readGetAnswer, readResult, writeGet, writePut } from "../../src/wire/mod.ts";
+import {
+  type CommandResult,
+  type GetAnswer,
+  readGetAnswer,
+  readResult,
+  writeGet,
+  writePut,
+} from "../../src/wire/mod.ts";
 import { VirtualClock } from "../helpers/virtual_clock.ts";
 
 const clusterId = "0123456789abcdef0123456789abcdef";
 const utf8 = new TextEncoder();
 
 /** A write as its client saw it end; null while it waits. */
-export type WriteEnd = { readonly kind: "applied"; readonly result: CommandResult } | Exclude<WriteOutcome, { kind: "applied" }>;
-export type ReadEnd = { readonly kind: "answered"; readonly answer: GetAnswer } | Exclude<ReadOutcome, { kind: "answered" }>;
+export type WriteEnd =
+  { readonly kind: "applied"; readonly result: CommandResult } | Exclude<WriteOutcome, { kind: "applied" }>;
+export type ReadEnd =
+  { readonly kind: "answered"; readonly answer: GetAnswer } | Exclude<ReadOutcome, { kind: "answered" }>;
 
 export class TestCluster {
   readonly clock = new VirtualClock();
@@ -27,7 +43,12 @@ export class TestCluster {
   private readonly disks = new Map<number, MemoryStorage>();
   private readonly autoComplete: boolean;
 
-  constructor(options: { readonly nodes: number; readonly seed?: number; readonly autoComplete?: boolean; readonly limits?: Partial<NodeLimits> }) {
+  constructor(options: {
+    readonly nodes: number;
+    readonly seed?: number;
+    readonly autoComplete?: boolean;
+    readonly limits?: Partial<NodeLimits>;
+  }) {
     this.ids = Array.from({ length: options.nodes }, (_, i) => i + 1);
     this.limits = { ...defaultLimits, ...options.limits };
     this.autoComplete = options.autoComplete ?? true;
@@ -39,7 +60,11 @@ export class TestCluster {
   }
 
   start(id: number): void {
-    const servers = this.ids.map((server) => ({ id: server, replicate: `127.0.0.1:${4000 + server}`, service: `127.0.0.1:${5000 + server}` }));
+    const servers = this.ids.map((server) => ({
+      id: server,
+      replicate: `127.0.0.1:${4000 + server}`,
+      service: `127.0.0.1:${5000 + server}`,
+    }));
     const node = new Node(
       {
         id,
@@ -129,11 +154,16 @@ export class TestCluster {
 
   put(node: Node, key: string, value: string | Uint8Array): { end: WriteEnd | null } {
     const writer = new ByteWriter();
-    writePut(writer, { key: utf8.encode(key), value: typeof value === "string" ? utf8.encode(value) : value, ifRevision: null });
+    writePut(writer, {
+      key: utf8.encode(key),
+      value: typeof value === "string" ? utf8.encode(value) : value,
+      ifRevision: null,
+    });
     const waiting: { end: WriteEnd | null } = { end: null };
     node.write(0, { commands: writer.take(), count: 1 }, (outcome) => {
       assert(waiting.end === null, "a write ended twice");
-      waiting.end = outcome.kind === "applied" ? { kind: "applied", result: readResult(new ByteReader(outcome.results)) } : outcome;
+      waiting.end =
+        outcome.kind === "applied" ? { kind: "applied", result: readResult(new ByteReader(outcome.results)) } : outcome;
     });
     return waiting;
   }
@@ -144,7 +174,10 @@ export class TestCluster {
     const waiting: { end: ReadEnd | null } = { end: null };
     node.read(0, { queries: writer.take(), count: 1, consistency }, (outcome) => {
       assert(waiting.end === null, "a read ended twice");
-      waiting.end = outcome.kind === "answered" ? { kind: "answered", answer: readGetAnswer(new ByteReader(outcome.answers.slice())) } : outcome;
+      waiting.end =
+        outcome.kind === "answered"
+          ? { kind: "answered", answer: readGetAnswer(new ByteReader(outcome.answers.slice())) }
+          : outcome;
     });
     return waiting;
   }

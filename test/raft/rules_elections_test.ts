@@ -62,6 +62,14 @@ test("E2 a leader whose quorum has been silent for a timeout listens to candidat
   expect(granted(solo.answers({ kind: "RequestVote", ...solo.from(2, 2), lastLog: { index: 1, term: 1 }, transfer: false }))).toBe(true);
 });
 
+test("E2 whoever follows the leader of a term gives no vote in it", () => {
+  const solo = new Solo();
+  solo.step(append(solo.from(2, 1), { previous: none }));
+  expect(solo.raft.view.vote).toBeNull();
+  solo.now += 1500;
+  expect(granted(solo.answers({ kind: "RequestVote", ...solo.from(3, 1), lastLog: none, transfer: false }))).toBe(false);
+});
+
 test("E3 a pre-vote changes nothing at the node that is asked", () => {
   const solo = new Solo({ terms: [1], autoDisk: false });
   const { term, vote } = solo.raft.view;

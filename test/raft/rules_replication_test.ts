@@ -228,6 +228,19 @@ test("L8 while probing, only a refusal of this very probe counts", () => {
   expect(nextIndex()).toBe(4);
 });
 
+test("L8 a refusal from before the stream began does not stop it", () => {
+  const solo = new Solo({ terms: [1, 1, 1, 1, 1, 1] });
+  solo.lead();
+  const stale = reject(solo, 2, 6, { index: 1, term: 1 }); // answered once, and repeated below
+  solo.step(stale);
+  const { role } = solo.raft.view;
+  const progress = role.kind === "leader" ? role.progress.get(2) : undefined;
+  solo.acknowledge(2, 4); // the probe behind 1 brought three entries
+  expect([progress?.state, progress?.matchIndex, progress?.nextIndex]).toEqual(["replicate", 4, 8]);
+  for (let i = 0; i < 2; i++) solo.step(reject(solo, 2, 8 + i, { index: 1, term: 1 }));
+  expect([progress?.state, progress?.nextIndex]).toEqual(["replicate", 8]);
+});
+
 test("L8 a refusal never moves nextIndex to or below what is known to match", () => {
   const solo = new Solo({ terms: [1, 1, 1, 1] });
   solo.lead();

@@ -168,6 +168,8 @@ test("T2 an election that the flagged candidate did not win begins again with a 
   solo.take();
   solo.tick(2000);
   expect(solo.take().map((message) => message.kind)).toEqual(["RequestPreVote", "RequestPreVote"]);
+  solo.step({ kind: "RequestPreVoteResponse", ...solo.from(3, 3), granted: true, campaignTerm: 3 });
+  expect(solo.take().map((message) => message.kind === "RequestVote" && message.transfer)).toEqual([false, false]);
 });
 
 test("T2 a TimeoutNow of another term, of another sender, or to a learner does nothing", () => {

@@ -1,0 +1,166 @@
+/**
+ * The disk of one machine: writes become durable in order and after a while, it can be slow, hang or fail, and a power cut
+ * leaves a prefix of what was under way. Keeps a record of its own of what is durable, so that promises can be checked.
+ */
+import { assert } from "../lib/assert.ts";
+import { ProaError } from "../lib/errors.ts";
+import type { Random } from "../lib/random.ts";
+import type { GroupId, HardState, Persist, Restored, Term } from "../raft/mod.ts";
+import { MemoryStorage, type Storage } from "../storage/mod.ts";
+import { happens, waitMs } from "./chance.ts";
+import type { Timeline } from "./timeline.ts";
+import { check } from "./violation.ts";
+
+/** What a power cut would leave for sure. */
+export interface Durable {
+  readonly hardState: HardState;
+  /** Invariant: `terms[i]` is the term of entry i + 1. */
+  readonly terms: readonly Term[];
+}
+
+/** Who is told what happens on the disk. May throw to end the life of the node right there. */
+export interface DiskWatcher {
+  /** Before `write` is accepted; `lastTerm` is the term of the entry right before those of the write. */
+  onWrite(write: Persist, lastTerm: Term): void;
+  /** After a write was accepted, perhaps durable already. */
+  onWritten(): void;
+  /** `durable` is what has just become of `before`. */
+  onDurable(before: HardState, durable: Durable): void;
+}
+
+export interface DiskOptions {
+  readonly random: Random;
+  readonly timeline: Timeline;
+  readonly watcher: DiskWatcher;
+  /** Carries out what the disk has to tell the node, once the machine is awake. */
+  readonly wake: (tell: () => void) => void;
+  /** The mean time that a write takes; 0: it is durable when `persist` returns. Milliseconds. */
+  readonly writeMs: number;
+}
+
+export class SimDisk {
+  /** How many times longer a write takes now. */
+  slowness = 1;
+  /** How likely a write fails, and with it the node. */
+  failure = 0;
+  private readonly durableState: Positions = { hardState: { term: 0, vote: null }, terms: [] };
+  /** What is durable, with all that is under way. */
+  private accepted: Positions = copyOf(this.durableState);
+  private readonly pending: (readonly Persist[])[] = [];
+  private memory = new MemoryStorage();
+  /** Completions that were planned for an earlier life do not count. */
+  private life = 0;
+  /** When the newest of the writes under way will be done. */
+  private doneAt = 0;
+  private hangs = false;
+  /** Writes whose time came while the disk hung. */
+  private overdue = 0;
+
+  constructor(private readonly options: DiskOptions) {}
+
+  get durable(): Durable {
+    return this.durableState;
+  }
+
+  /** Opens the disk for a new life of the node. */
+  open(): Storage {
+    const { memory } = this;
+    const storage: Storage = {
+      onPersisted: () => undefined,
+      load: (group, bootstrap) => this.verified(memory.load(group, bootstrap)),
+      reader: (group) => memory.reader(group),
+      persist: (writes) => this.persist(writes),
+      close: () => undefined,
+    };
+    memory.onPersisted = (group: GroupId, seq: number) => storage.onPersisted(group, seq);
+    return storage;
+  }
+
+  /** Cuts the power: of the writes under way, a random number of the oldest reached the disk. */
+  crash(): void {
+    const unconfirmed = this.options.random.integer(0, this.pending.length);
+    for (const writes of this.pending.splice(0, unconfirmed)) this.store(writes);
+    this.pending.length = 0;
+    this.memory = this.memory.crash({ unconfirmed });
+    this.accepted = copyOf(this.durableState);
+    this.life++;
+    this.doneAt = 0;
+    this.overdue = 0;
+    this.hangs = false;
+  }
+
+  /** From now on nothing becomes durable, until {@link release}. */
+  hang(): void {
+    this.hangs = true;
+  }
+
+  release(): void {
+    this.hangs = false;
+    for (; this.overdue > 0; this.overdue--) this.completeNext();
+  }
+
+  private persist(writes: readonly Persist[]): void {
+    const { random, watcher, writeMs, timeline } = this.options;
+    for (const write of writes) {
+      const firstIndex = write.truncateFrom ?? this.accepted.terms.length + 1;
+      watcher.onWrite(write, this.accepted.terms[firstIndex - 2] ?? 0);
+    }
+    const fails = happens(random, this.failure);
+    // A full disk takes nothing of the write; one that fails to sync it may have it all the same.
+    if (fails && happens(random, 0.5)) throw new ProaError("DISK_FAILED", "Cannot write: no space left on the device");
+    this.memory.persist(writes);
+    for (const write of writes) change(this.accepted, write);
+    this.pending.push(writes);
+    if (fails) throw new ProaError("DISK_FAILED", "Cannot write: input/output error");
+    watcher.onWritten();
+    const { life } = this;
+    const takesMs = writeMs * this.slowness;
+    if (takesMs === 0 && !this.hangs && this.pending.length === 1) return this.completeNext();
+    this.doneAt = Math.max(this.doneAt, timeline.now + (takesMs === 0 ? 0 : waitMs(random, takesMs)));
+    timeline.at(this.doneAt, () => {
+      if (this.life !== life) return;
+      if (this.hangs) this.overdue++;
+      else this.options.wake(() => this.life === life && this.completeNext());
+    });
+  }
+
+  /** The oldest write becomes durable, and the node hears of it. */
+  private completeNext(): void {
+    const writes = this.pending.shift();
+    assert(writes !== undefined, "a write was completed twice");
+    this.store(writes);
+    this.memory.completeOne();
+  }
+
+  private store(writes: readonly Persist[]): void {
+    for (const write of writes) {
+      const before = this.durableState.hardState;
+      change(this.durableState, write);
+      this.options.watcher.onDurable(before, this.durableState);
+    }
+  }
+
+  /** What the store says after a restart must be what was durable before it. */
+  private verified(restored: Restored): Restored {
+    const { hardState, terms } = this.durableState;
+    const same = restored.hardState.term === hardState.term && restored.hardState.vote === hardState.vote;
+    check(same, "I6", () => `term ${hardState.term} became term ${restored.hardState.term} by a restart (I6)`);
+    check(restored.lastIndex === terms.length, "I6", () => `${terms.length} entries became ${restored.lastIndex} by a restart (I6)`);
+    return restored;
+  }
+}
+
+interface Positions {
+  hardState: HardState;
+  terms: Term[];
+}
+
+function copyOf({ hardState, terms }: Positions): Positions {
+  return { hardState, terms: [...terms] };
+}
+
+function change(positions: Positions, { hardState, truncateFrom, entries }: Persist): void {
+  positions.hardState = hardState ?? positions.hardState;
+  if (truncateFrom !== null) positions.terms.length = truncateFrom - 1;
+  for (const entry of entries) positions.terms.push(entry.term);
+}
