@@ -19,7 +19,7 @@ export async function runForeground({ nodes, dir }: StartOptions, context: Conte
   const lock = await cluster.lock(performance.now() + glanceMs);
   if (lock === null || (await fileOfRunning(cluster)) !== null) throw alreadyRuns(cluster, context);
   let prompt: Prompt | null = null;
-  const signals = new StopSignals((signal) => signal !== "SIGINT" || prompt?.commandRuns !== true);
+  const signals = new StopSignals((signal) => signal !== "SIGINT" || prompt?.interruptsCommand !== true);
   const signalled = signals.first.then((signal) => exitOfSignal[signal]);
 
   const deadline = startDeadline(context);

@@ -23,6 +23,9 @@ type TypedLine = { readonly kind: "typed"; readonly text: string } | { readonly 
 
 const promptText = "proa> ";
 
+/** How long after the end of a command the signal may arrive that ended it. Milliseconds. */
+const lateSignalMs = 300;
+
 /** The verbs of `proa demo` that may be typed without that word. */
 const shorthands = ["status", "env", "logs", "kill", "restart"];
 
@@ -37,6 +40,7 @@ export class Prompt {
   private readonly options: PromptOptions;
   /** What reads the line that is being typed; null while a command has the terminal. */
   private lines: Interface | null = null;
+  private promptedAt = 0;
   private history: string[] = [];
   /** Lines that were typed and not obeyed yet. */
   private readonly typed: TypedLine[] = [];
@@ -60,9 +64,12 @@ export class Prompt {
     }
   }
 
-  /** Whether Ctrl-C is meant for a command and not for the demo. */
-  get commandRuns(): boolean {
-    return this.lines === null;
+  /**
+   * Whether a SIGINT that comes now was meant for a command: one that runs, or has just ended by it, since nobody
+   * promises in which order we hear of both. While a line is typed, Ctrl-C is a key and no signal.
+   */
+  get interruptsCommand(): boolean {
+    return this.lines === null || performance.now() < this.promptedAt + lateSignalMs;
   }
 
   /** Prints a line without tearing what is being typed. */
@@ -81,6 +88,7 @@ export class Prompt {
     const { history } = this;
     const lines = createInterface({ input: process.stdin, output: process.stdout, prompt: promptText, history });
     this.lines = lines;
+    this.promptedAt = performance.now();
     const typed: TypedLine[] = [];
     return new Promise((resolve) => {
       const finish = (): void => {

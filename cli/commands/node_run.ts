@@ -1,12 +1,12 @@
 /** What `proa node start` does: serves until it is told to end, and stops at once when something breaks. */
 import { resolve } from "node:path";
-import packageJson from "../../package.json" with { type: "json" };
 import type { Context } from "../context.ts";
 import { errorReport } from "../error_report.ts";
 import { err } from "../output.ts";
 import { startNode } from "../start_node.ts";
+import { productVersion } from "../version.ts";
 import { exitOfSignal, StopSignals } from "../stop_signals.ts";
-import { ProaError } from "../../src/lib/errors.ts";
+import { CorruptError, ProaError } from "../../src/lib/errors.ts";
 import { lineLogger, type LogLevel } from "../../src/lib/logger.ts";
 import type { ServerAddress } from "../../src/local/server_list.ts";
 import { defaultLimits, type NodeLimits } from "../../src/node/mod.ts";
@@ -26,12 +26,14 @@ export interface NodeOptions {
 export async function runNode(options: NodeOptions, { runtime, output }: Context): Promise<never> {
   const { id, servers, data, cluster, logLevel } = options;
   const limits = limitsOf(options);
-  crashOnSurprise(output.mode !== "table");
+  crashOnSurprise({ json: output.mode !== "table", data });
   const signals = new StopSignals().first.then((signal) => exitOfSignal[signal]);
   const ends = options.exitWithParent ? [signals, endOfInput().then(() => 0)] : [signals];
   const logger = lineLogger({ minLevel: logLevel, timestamp: () => new Date().toISOString(), write: err });
-  const settings = { id, servers, directory: resolve(data), cluster, limits, version: packageJson.version };
-  const running = await startNode(settings, { runtime, logger });
+  const settings = { id, servers, directory: resolve(data), cluster, limits, version: productVersion };
+  const running = await startNode(settings, { runtime, logger }).catch((error: unknown) => {
+    throw explained(error, data);
+  });
   const exit = await Promise.race(ends);
   logger.log("info", `node ${String(id)} stops`);
   await running.disposeAsync();
@@ -47,14 +49,23 @@ function limitsOf({ electionTimeout, heartbeat }: NodeOptions): NodeLimits {
 }
 
 /** A broken belief or a failed disk ends the process at once (crash-stop): nothing that it might still promise can be trusted. */
-function crashOnSurprise(json: boolean): void {
+function crashOnSurprise({ json, data }: { readonly json: boolean; readonly data: string }): void {
   const crash = (error: unknown): void => {
-    const { text, exit } = errorReport(error, json);
+    const { text, exit } = errorReport(explained(error, data), json);
     err(text);
     process.exit(exit);
   };
   process.on("uncaughtException", crash);
   process.on("unhandledRejection", crash);
+}
+
+/** Damaged bytes that get as far as this came from our own disk: those from elsewhere are dropped where they arrive. */
+function explained(error: unknown, data: string): unknown {
+  if (!(error instanceof CorruptError)) return error;
+  return new ProaError("DATA_CORRUPT", `Cannot go on with the data in ${data}: ${error.message}`, {
+    hint: "keep the directory for inspection, and replace the node by one with a new id and an empty directory",
+    cause: error,
+  });
 }
 
 /** Resolves when nobody can write to our stdin any more. What is written there is ignored. */

@@ -120,7 +120,8 @@ async function forwardTransfer(exchange: Exchange, leader: NodeId | null, body: 
   try {
     const response = await fetch(`http://${server.service}/v1/leader/transfer`, {
       method: "POST",
-      headers: { [hopHeader]: "1", "x-proa-timeout-ms": String(timeoutMs) },
+      // A kept-alive connection that turns out dead makes fetch send the request again, unasked.
+      headers: { [hopHeader]: "1", "x-proa-timeout-ms": String(timeoutMs), connection: "close" },
       body: new Uint8Array(body),
       signal: AbortSignal.timeout(timeoutMs),
     });

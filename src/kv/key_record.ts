@@ -34,6 +34,11 @@ export function overwrittenRecord(
   });
 }
 
+/** The record of `key` as an image has it. Takes over the value. */
+export function restoredRecord(key: Uint8Array, state: KeyState): KeyRecord {
+  return newRecord(crc32(key), state);
+}
+
 function newRecord(keyChecksum: number, state: KeyState): KeyRecord {
   const { value, createRevision, modRevision, version, lease } = state;
   const { hashHigh, hashLow } = recordHash(keyChecksum, state);

@@ -6,6 +6,7 @@ import { assert } from "../lib/assert.ts";
 import { crc32 } from "../lib/checksum.ts";
 import { keyBytes } from "../wire/mod.ts";
 import type { KeyRecord } from "./key_record.ts";
+import { KeyView } from "./key_view.ts";
 import { newOrderedKeys } from "./ordered_keys.ts";
 import type { TextRange } from "./ordered_keys.ts";
 import { recordHash, StateHash } from "./state_hash.ts";
@@ -18,6 +19,8 @@ export class KeySpace {
   private readonly order = newOrderedKeys();
   /** Over exactly `records`. */
   private readonly hash = new StateHash();
+  /** Open views: each must be shown a record of before it before that record goes. */
+  private views: readonly KeyView[] = [];
 
   get size(): number {
     return this.records.size;
@@ -35,6 +38,7 @@ export class KeySpace {
 
   /** `previous` is what {@link get} returned for `key`. */
   overwrite(key: string, change: { readonly previous: KeyRecord; readonly next: KeyRecord }): void {
+    if (this.views.length > 0) this.keepForViews(key, change.previous);
     this.records.set(key, change.next);
     this.hash.subtract(change.previous);
     this.hash.add(change.next);
@@ -44,6 +48,7 @@ export class KeySpace {
   delete(key: string): void {
     const previous = this.records.get(key);
     assert(previous !== undefined, "only a key that exists can be deleted");
+    if (this.views.length > 0) this.keepForViews(key, previous);
     this.order.delete(key);
     this.records.delete(key);
     this.hash.subtract(previous);
@@ -56,6 +61,24 @@ export class KeySpace {
       assert(record !== undefined, "every ordered key has a record");
       return visit(key, record);
     });
+  }
+
+  /** All keys as they are now, whatever changes later. Takes memory for what changes until it is closed. */
+  view(): KeyView {
+    const view = new KeyView(
+      { revision: this.revision, keyCount: this.size, stateHash: this.stateHash() },
+      {
+        order: this.order.clone(),
+        current: (key) => this.get(key),
+        onClose: (closed) => (this.views = this.views.filter((open) => open !== closed)),
+      },
+    );
+    this.views = [...this.views, view];
+    return view;
+  }
+
+  private keepForViews(key: string, record: KeyRecord): void {
+    for (const view of this.views) view.keep(key, record);
   }
 
   stateHash(): string {

@@ -7,6 +7,8 @@ export interface OrderedKeys {
   delete(key: string): void;
   /** Visits the keys with `start` ≤ key < `end` in order until `visit` returns false; a null `end` is no bound. Changes nothing meanwhile. */
   scan(range: TextRange, visit: (key: string) => boolean): void;
+  /** The same keys as a set of their own, in constant time: what both share is copied where one of them changes. */
+  clone(): OrderedKeys;
 }
 
 export interface TextRange {
@@ -22,7 +24,10 @@ function isWholeModule(imported: object): imported is { readonly default: typeof
 }
 
 export function newOrderedKeys(): OrderedKeys {
-  const tree = new BTree<string, undefined>(undefined, compareKeys);
+  return keysOf(new BTree<string, undefined>(undefined, compareKeys));
+}
+
+function keysOf(tree: sortedBtree<string, undefined>): OrderedKeys {
   return {
     add: (key) => void tree.set(key, undefined),
     delete: (key) => void tree.delete(key),
@@ -31,6 +36,7 @@ export function newOrderedKeys(): OrderedKeys {
       if (last === undefined) return; // empty
       tree.forRange(start, last, end === null, (key) => (visit(key) ? undefined : stop));
     },
+    clone: () => keysOf(tree.clone()),
   };
 }
 

@@ -17,4 +17,30 @@ export interface StateMachine {
   read(query: Uint8Array, answers: ByteWriter): void;
   /** Equal on all nodes that have applied the same index: 16 hexadecimal digits. */
   stateHash(): string;
+  /**
+   * Opens an image of the whole state at {@link appliedIndex}, at once, whatever its size; entries may be applied while it
+   * is read. Several may be open. Each takes memory for what changes until it is read to its end or closed.
+   */
+  image(): ImageSource;
+  /**
+   * Begins to replace the whole state by an image taken at `appliedIndex`, not before the index applied here. Until
+   * {@link ImageSink.finish} nothing changes, and an attempt that is given up needs no farewell.
+   */
+  restore(appliedIndex: Index): ImageSink;
+}
+
+/** The image of one state as a stream of bytes: the same on every node, however it is sliced (rule S7). */
+export interface ImageSource {
+  /** The next slice, of 1 to `bytesMax` bytes, which nobody will write to; null at the end. */
+  next(bytesMax: number): Uint8Array | null;
+  /** Lets go of what was kept for it. May be called again, and after the end. */
+  close(): void;
+}
+
+/** Takes in the slices of an image, cut anywhere. */
+export interface ImageSink {
+  /** Keeps nothing of `slice`. Throws {@link CorruptError} when the image is damaged, after which it must be given up. */
+  push(slice: Uint8Array): void;
+  /** Takes over the whole state, in one step. Throws {@link CorruptError}, changing nothing, unless all of the image was pushed. */
+  finish(): void;
 }

@@ -10,12 +10,14 @@ import type { CommandCursor } from "../wire/mod.ts";
 import { decodeQuery, payloadCursor, writeResult } from "../wire/mod.ts";
 import type { ResultDraft } from "./commands.ts";
 import { applyCommand } from "./commands.ts";
+import { StoreImage } from "./image.ts";
 import { KeySpace } from "./key_space.ts";
 import { answerGet, answerRange } from "./queries.ts";
-import type { StateMachine } from "./state_machine.ts";
+import { Restoration } from "./restoration.ts";
+import type { ImageSink, ImageSource, StateMachine } from "./state_machine.ts";
 
 export class Store implements StateMachine {
-  private readonly keys = new KeySpace();
+  private keys = new KeySpace();
   private readonly result: ResultDraft = { status: "ok", revision: 0, modRevision: 0, changed: 0 };
   private lastApplied: Index = 0;
 
@@ -72,6 +74,23 @@ export class Store implements StateMachine {
   /** What {@link stateHash} must be, computed anew from all keys and values: slow, to check it. */
   recomputeStateHash(): string {
     return this.keys.recomputeStateHash();
+  }
+
+  image(): ImageSource {
+    return new StoreImage(this.keys.view(), this.lastApplied);
+  }
+
+  restore(appliedIndex: Index): ImageSink {
+    const restoration = new Restoration(appliedIndex);
+    return {
+      push: (slice) => restoration.push(slice),
+      finish: () => {
+        const keys = restoration.finish();
+        assert(appliedIndex >= this.lastApplied, "an image must not take the store back");
+        this.keys = keys; // with its index, in one step (rule P14)
+        this.lastApplied = appliedIndex;
+      },
+    };
   }
 
   private applyCommands(commands: CommandCursor, results: ByteWriter | null): void {

@@ -8,7 +8,7 @@ import { RingQueue } from "../lib/ring_queue.ts";
 import type { Logger } from "../lib/logger.ts";
 import type { Random } from "../lib/random.ts";
 import type { StateMachine } from "../kv/mod.ts";
-import type { GroupId, Membership, Message, NodeId, Persist } from "../raft/mod.ts";
+import type { GroupId, Membership, Message, NodeId, Persist, RaftState } from "../raft/mod.ts";
 import type { Storage } from "../storage/mod.ts";
 import type { Transport } from "../transport/mod.ts";
 import type { Clock } from "./clock.ts";
@@ -124,6 +124,11 @@ export class Node implements NodeService {
       machine: this.groupOf(group).machine,
       counters: this.transport.counters,
     });
+  }
+
+  /** The core's own state, for the invariants of the simulator; not to be changed. */
+  inspect(group: GroupId): Readonly<RaftState> {
+    return this.groupOf(group).raft.view;
   }
 
   write(

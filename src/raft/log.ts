@@ -104,7 +104,7 @@ export class Log {
       for (const dropped of this.tail.splice(index - this.tailStart)) this.tailBytes -= dropped.payload.length;
     }
     if (index <= this.writtenIndex) {
-      this.truncateFrom = Math.min(this.truncateFrom ?? index, index);
+      this.truncateFrom = index; // below any earlier cut, which has lowered writtenIndex
       this.writtenIndex = index - 1;
     }
     this.stableIndex = Math.min(this.stableIndex, index - 1);

@@ -159,10 +159,9 @@ export class RaftState {
       message.outcome.kind === "accepted" &&
       previous?.kind === "AppendEntriesResponse" &&
       previous.outcome.kind === "accepted" &&
-      previous.to === message.to &&
-      previous.term === message.term &&
       previous.session === message.session
     ) {
+      assert(previous.term === message.term, "an acknowledgement outlived its term");
       this.promises.pop();
       const matchIndex = Math.max(previous.outcome.matchIndex, message.outcome.matchIndex);
       this.promises.push({ ...message, outcome: { kind: "accepted", matchIndex } });

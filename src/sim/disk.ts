@@ -18,11 +18,11 @@ export interface Durable {
   readonly terms: readonly Term[];
 }
 
-/** Who is told what happens on the disk. May throw to end the life of the node right there. */
+/** Who is told what happens on the disk. */
 export interface DiskWatcher {
   /** Before `write` is accepted; `lastTerm` is the term of the entry right before those of the write. */
   onWrite(write: Persist, lastTerm: Term): void;
-  /** After a write was accepted, perhaps durable already. */
+  /** After a write was accepted. May throw to end the life of the node right there. */
   onWritten(): void;
   /** `durable` is what has just become of `before`. */
   onDurable(before: HardState, durable: Durable): void;
@@ -96,7 +96,7 @@ export class SimDisk {
 
   release(): void {
     this.hangs = false;
-    for (; this.overdue > 0; this.overdue--) this.completeNext();
+    for (; this.overdue > 0; this.overdue--) this.tell();
   }
 
   private persist(writes: readonly Persist[]): void {
@@ -120,7 +120,15 @@ export class SimDisk {
     timeline.at(this.doneAt, () => {
       if (this.life !== life) return;
       if (this.hangs) this.overdue++;
-      else this.options.wake(() => this.life === life && this.completeNext());
+      else this.tell();
+    });
+  }
+
+  /** The oldest write is done: it counts from when the machine is awake to hear of it. */
+  private tell(): void {
+    const { life } = this;
+    this.options.wake(() => {
+      if (this.life === life) this.completeNext();
     });
   }
 

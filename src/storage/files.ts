@@ -61,7 +61,7 @@ export function explainingFileErrors<T>(directory: string, work: () => T): T {
 }
 
 /** A rename is durable only when its directory is. Windows, where paths have backslashes, cannot open directories. */
-function syncDirectory(directory: string): void {
+export function syncDirectory(directory: string): void {
   if (sep === "\\") return;
   const handle = openSync(directory, "r");
   try {

@@ -225,6 +225,13 @@ describe("kv", () => {
       });
     });
 
+    test("keeps to its range on every page", async () => {
+      await withServers([foreignNode(lister)], async ({ endpoint, requests }) => {
+        expect((await proa(["kv", "ls", "--end", "z", "-e", endpoint])).stdout).toBe("a\n\\xff\nb\n");
+        expect(requests.map((request) => request.includes("&end=z&"))).toEqual([true, true]);
+      });
+    });
+
     test("prints values, JSON and JSON lines", async () => {
       await withServers([foreignNode(lister)], async ({ endpoint }) => {
         expect((await proa(["kv", "ls", "--values", "-e", endpoint])).stdout).toBe("a\t1\\x0a\n\\xff\t2\nb\t\\xff\n");

@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { connect } from "node:net";
 import { once } from "node:events";
-import { cpSync, mkdirSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { proaBinary } from "../helpers/binary.ts";
 import { run } from "../helpers/run.ts";
@@ -60,6 +60,46 @@ test("a second process on a data directory is refused, and so is a directory of 
     expect([foreignNode.status, foreignNode.stderr]).toEqual([9, expect.stringContaining(`node ${down}`)]);
     const foreignCluster = await start(down, copy, ["--cluster", "other"]);
     expect([foreignCluster.status, foreignCluster.stderr]).toEqual([9, expect.stringContaining("other")]);
+  });
+}, 60_000);
+
+test("a damaged log is not started on, and the message names the entry", async () => {
+  await withCluster(async (cluster) => {
+    const text = "a value that stands in the file as it is";
+    expect((await cluster.proa(["kv", "put", "a", text])).status).toBe(0);
+    await cluster.caughtUp();
+    await cluster.kill(1, "SIGTERM");
+    const file = join(cluster.data(1), "raft.db");
+    const bytes = readFileSync(file);
+    const position = bytes.indexOf(text);
+    expect(position).toBeGreaterThan(0);
+    bytes[position] = (bytes[position] ?? 0) ^ 1;
+    writeFileSync(file, bytes);
+    const started = await run(proaBinary(), [
+      "node",
+      "start",
+      "--id",
+      "1",
+      "--servers",
+      cluster.servers,
+      "--data",
+      cluster.data(1),
+    ]);
+    expect(started.status).toBe(9);
+    expect(started.stderr).toMatch(/^proa: error: .*entry \d+ of group 0.*\nhint: .+\n$/m);
+  });
+}, 60_000);
+
+test("a leader that is stopped hands over first, so that the next put need not wait for an election", async () => {
+  await withCluster(async (cluster) => {
+    const leader = await cluster.leader();
+    await cluster.caughtUp();
+    const logged = new Map(cluster.ids.map((id) => [id, cluster.log(id).length]));
+    await cluster.kill(leader, "SIGTERM");
+    expect((await cluster.proa(["kv", "put", "a", "1"])).status).toBe(0);
+    const next = await cluster.leader();
+    // No pre-vote since: it was told to take over, and no election timer was involved.
+    expect(cluster.log(next).slice(logged.get(next))).not.toContain("role=preCandidate");
   });
 }, 60_000);
 

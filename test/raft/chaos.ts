@@ -4,7 +4,7 @@
  */
 import { assert } from "../../src/lib/assert.ts";
 import { seededRandom, type Random } from "../../src/lib/random.ts";
-import type { NodeId } from "../../src/raft/mod.ts";
+import type { Message, NodeId } from "../../src/raft/mod.ts";
 import { Cluster, textOf } from "./harness.ts";
 import { formatEvent } from "./trace.ts";
 
@@ -40,13 +40,15 @@ class ChaosRun {
   private readonly random: Random;
   private readonly cluster: Cluster;
   private readonly ids: readonly NodeId[];
-  /** Chances of this run, so that some are nearly calm and some are all storm. */
-  private readonly lossChance: number;
-  private readonly repeatChance: number;
-  private readonly crashChance: number;
+  /** What goes wrong at the moment: calm lets logs grow, storms make them part. */
+  private lossChance = 0;
+  private repeatChance = 0;
+  private crashChance = 0;
   private readonly orderedNetwork: boolean;
   /** Short ones make for many elections, long ones for long logs. */
   private readonly electionTimeoutMs: number;
+  /** Some of what was on its way at any time, to come again when nobody expects it. */
+  private readonly past: Message[] = [];
   private readonly proposed = new Map<string, "accepted" | "refused">();
   private crashes = 0;
   private transfers = 0;
@@ -55,9 +57,9 @@ class ChaosRun {
   constructor(seed: number, trace: ((line: string) => void) | undefined) {
     this.random = seededRandom(seed);
     const { random } = this;
-    this.electionTimeoutMs = this.pick([100, 300, 1000]);
+    this.electionTimeoutMs = this.pick([100, 100, 300]);
     this.cluster = new Cluster({
-      voters: random.integer(1, 5),
+      voters: this.pick([1, 2, 3, 3, 3, 4, 5, 5, 5]),
       learners: random.integer(0, 9) === 0 ? 1 : 0,
       seed,
       limits: {
@@ -73,9 +75,6 @@ class ChaosRun {
       ...(trace === undefined ? {} : { observe: (event) => trace(formatEvent(event)) }),
     });
     this.ids = this.cluster.ids;
-    this.lossChance = this.pick([0, 0.02, 0.1, 0.3]);
-    this.repeatChance = this.pick([0, 0.02, 0.2]);
-    this.crashChance = this.pick([0, 0.005, 0.02]);
     this.orderedNetwork = random.next() < 0.3;
     const slowDisks = random.next() < 0.7;
     for (const id of this.ids) this.cluster.node(id).autoDisk = !slowDisks;
@@ -94,22 +93,22 @@ class ChaosRun {
     };
   }
 
-  /** One thing happens to one node or message. */
+  /** One thing happens to one node or to some messages. */
   step(): void {
     const { random, cluster } = this;
     if (random.next() < this.crashChance) this.crashOrRestart();
-    else if (random.next() < 0.01) this.changeLinks();
-    const choice = random.integer(0, 99);
+    if (random.next() < 0.015) this.changeWeather();
+    for (const node of cluster.up) if (node.turnOpen && random.next() < 0.2) node.endTurn();
     const node = cluster.node(this.pick(this.ids));
+    const choice = random.integer(0, 99);
     if (choice < 45) this.deliverSome();
     else if (choice < 60) this.passTime();
-    else if (!node.up) cluster.restart(random.next() < 0.2 ? node.id : this.pick(this.ids));
-    else if (choice < 75) node.complete(Math.min(node.writes.length, random.integer(1, 4)));
+    else if (choice < 75) this.completeSome();
+    else if (!node.up) cluster.restart(node.id);
     else if (choice < 85) this.propose(this.target(node.id));
-    else if (choice < 91) cluster.read(this.target(node.id));
-    else if (choice < 92) this.transfer(node.id);
-    else if (choice < 96) node.turnOpen = true;
-    else if (node.turnOpen) node.endTurn();
+    else if (choice < 93) cluster.read(this.target(node.id));
+    else if (choice < 94) this.transfer(node.id);
+    else node.turnOpen = true;
   }
 
   /** Mends everything; then there is one leader, the logs are equal, and a new proposal is applied everywhere. */
@@ -161,14 +160,23 @@ class ChaosRun {
       const message = cluster.pool[position];
       if (message === undefined) return;
       if (random.next() < this.repeatChance) cluster.pool.push(message);
+      if (random.next() < this.repeatChance) cluster.pool.push(this.pick([message, ...this.past]));
+      this.past[random.integer(0, Math.min(this.past.length, 99))] = message;
       if (random.next() < this.lossChance) cluster.pool.splice(position, 1);
       else cluster.deliverAt(position);
     }
   }
 
+  private completeSome(): void {
+    const waiting = this.cluster.up.filter((node) => node.writes.length > 0);
+    if (waiting.length === 0) return;
+    const node = this.pick(waiting);
+    node.complete(this.random.integer(1, node.writes.length));
+  }
+
   private passTime(): void {
     const { random, cluster } = this;
-    cluster.advance(random.next() < 0.02 ? random.integer(500, 2500) : random.integer(0, 60));
+    cluster.advance(random.next() < 0.02 ? random.integer(500, 2500) : random.integer(0, 100));
     for (const node of cluster.up) {
       if (node.raft.deadline <= cluster.now && random.next() < 0.9) cluster.tick(node.id);
     }
@@ -204,13 +212,20 @@ class ChaosRun {
     if (random.next() < 0.5) cluster.restart(node.id);
   }
 
-  private changeLinks(): void {
+  private changeWeather(): void {
     const { random, cluster } = this;
+    this.lossChance = this.pick([0, 0, 0.05, 0.3]);
+    this.repeatChance = this.pick([0, 0.02, 0.2]);
+    this.crashChance = this.pick([0, 0, 0.01, 0.03]);
     cluster.heal();
-    if (random.next() < 0.5) return;
-    const left = this.ids.filter(() => random.next() < 0.4);
+    const left = this.pick<() => readonly NodeId[]>([
+      () => [],
+      () => this.ids.filter(() => random.next() < 0.4),
+      () => [this.target(1)], // whoever leads, alone with what it still takes
+      () => [this.target(1), this.pick(this.ids)],
+    ])();
     cluster.partition(left, this.ids.filter((id) => !left.includes(id)));
-    if (random.next() < 0.3) cluster.cut(this.pick(this.ids), this.pick(this.ids)); // one way only
+    if (random.next() < 0.2) cluster.cut(this.pick(this.ids), this.pick(this.ids)); // one way only
   }
 
   private pick<T>(values: readonly T[]): T {

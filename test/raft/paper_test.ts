@@ -354,6 +354,15 @@ test("§5.4.1: votes go only to candidates whose log is at least as complete: by
   }
 });
 
+test("§5.4.1: a candidate names the last entry of its log", () => {
+  const solo = new Solo({ terms: [1, 2], hardState: { term: 5, vote: null } });
+  solo.tick(2000);
+  solo.step({ kind: "RequestPreVoteResponse", ...solo.from(2, 6), granted: true, campaignTerm: 6 });
+  const named = solo.take().map((message) => "lastLog" in message && [message.kind, message.lastLog]);
+  const last = { index: 2, term: 2 };
+  expect(named).toEqual([["RequestPreVote", last], ["RequestPreVote", last], ["RequestVote", last], ["RequestVote", last]]);
+});
+
 test("§5.4.2: an entry of an earlier term is committed only together with one of the leader's own", () => {
   const solo = new Solo({ terms: [1, 2] });
   solo.lead();

@@ -16,7 +16,7 @@ test.skipIf(only !== undefined)("groups stay safe under every fault and agree on
   const total = { commits: 0, terms: 0, readsAnswered: 0, crashes: 0, transfers: 0, refused: 0 };
   for (let seed = 1; seed <= seeds; seed++) add(total, survive(seed));
   // The faults must not be so heavy that nothing ever happens.
-  for (const [name, count] of Object.entries(total)) expect(count, name).toBeGreaterThan(seeds / 2);
+  for (const [name, count] of Object.entries(total)) expect(count, name).toBeGreaterThan(seeds / 4);
 }, 3_600_000);
 
 function survive(seed: number): ChaosCounts {

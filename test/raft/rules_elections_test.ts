@@ -171,6 +171,18 @@ test("E5 a leader cut off steps down within two timeouts, gives up its reads and
   expect(cluster.readIndex(1, token)).toBeNull();
 });
 
+test("E5 what a leader sends keeps nobody convinced but itself: it steps down in the middle of its work", () => {
+  const cluster = new Cluster({ voters: 3, limits: { inflightMessagesMax: 1000 } });
+  cluster.elect(1);
+  cluster.run(300);
+  cluster.isolate(1);
+  for (let i = 0; i < 40; i++) {
+    cluster.propose(1, `${i}`);
+    cluster.run(50);
+  }
+  expect(cluster.raft(1).view.role.kind).not.toBe("leader");
+});
+
 test("E5 a leader with a quorum stays, whoever else is away", () => {
   const cluster = new Cluster({ voters: 5, learners: 1 });
   cluster.elect(1);

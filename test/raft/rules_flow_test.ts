@@ -178,6 +178,33 @@ test("L10 entries that left the memory are read from disk, for followers and to 
   expect(cluster.node(3).applied.length).toBe(101);
 });
 
+test("L10 only the newest entries stay in memory", () => {
+  const solo = new Solo({ limits: { tailBytesMax: 100 } });
+  solo.lead();
+  for (let index = 1; index <= 50; index++) {
+    solo.acknowledge(2, index);
+    solo.input((raft) => raft.propose(payloadOf("0123456789")));
+  }
+  expect(solo.diskReads).toBe(0); // what is new is applied and sent from memory
+  solo.acknowledge(3, 1);
+  expect(solo.diskReads).toBe(1); // node 3 is far behind
+});
+
+test("L10 entries that the own disk does not have stay in memory, applied or not", () => {
+  const cluster = new Cluster({ voters: 4, learners: 1, limits: { tailBytesMax: 20 } });
+  cluster.isolate(5);
+  cluster.elect(1);
+  cluster.node(1).autoDisk = false;
+  for (let i = 0; i < 20; i++) {
+    cluster.propose(1, `number ${i}`);
+    cluster.deliver();
+  }
+  expect([cluster.node(1).applied.length, cluster.node(1).durable.terms.length]).toEqual([21, 1]); // the others are a quorum
+  cluster.heal();
+  cluster.run(300);
+  expect(cluster.node(5).applied.length).toBe(21);
+});
+
 test("L11 what a follower said before its restart no longer counts", () => {
   const cluster = new Cluster({ voters: 3 });
   cluster.elect(1);

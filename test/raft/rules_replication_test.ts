@@ -203,6 +203,17 @@ test("L7 acknowledgements of one turn leave as one, for the greatest", () => {
   expect(outcome(sent)).toEqual({ kind: "accepted", matchIndex: 3 });
 });
 
+test("L7 acknowledgements of two sessions leave apart, and so does what follows a refusal", () => {
+  const solo = new Solo();
+  const first = append(solo.from(2, 1), { previous: none, terms: [1] });
+  const messages = [first, { ...first, session: 2 }, append(solo.from(2, 1), { previous: { index: 9, term: 1 } }), first];
+  solo.input((raft) => {
+    for (const message of messages) raft.step(message, solo.now);
+  });
+  const sent = solo.take().flatMap((message) => (message.kind === "AppendEntriesResponse" ? [[message.session, message.outcome.kind]] : []));
+  expect(sent).toEqual([[1, "accepted"], [2, "accepted"], [1, "rejected"], [1, "accepted"]]);
+});
+
 test("L8 a refusal that a later answer overtook is ignored", () => {
   const solo = new Solo({ terms: [1, 1, 1, 1] });
   solo.lead();
@@ -239,6 +250,15 @@ test("L8 a refusal from before the stream began does not stop it", () => {
   expect([progress?.state, progress?.matchIndex, progress?.nextIndex]).toEqual(["replicate", 4, 8]);
   for (let i = 0; i < 2; i++) solo.step(reject(solo, 2, 8 + i, { index: 1, term: 1 }));
   expect([progress?.state, progress?.nextIndex]).toEqual(["replicate", 8]);
+});
+
+test("L8 an acceptance below the probe is believed, but does not end it", () => {
+  const solo = new Solo({ terms: [1, 1, 1, 1, 1, 1] });
+  solo.lead();
+  solo.acknowledge(2, 3);
+  const { role } = solo.raft.view;
+  const progress = role.kind === "leader" ? role.progress.get(2) : undefined;
+  expect([progress?.state, progress?.matchIndex, progress?.nextIndex]).toEqual(["probe", 3, 7]);
 });
 
 test("L8 a refusal never moves nextIndex to or below what is known to match", () => {

@@ -10,6 +10,7 @@ import type {
   EntryId,
   HardState,
   Index,
+  LogReader,
   Message,
   Millis,
   NodeId,
@@ -45,6 +46,8 @@ export class Solo {
   readonly reads: ReadState[] = [];
   /** Writes that are not durable, oldest first. */
   readonly writes: Persist[] = [];
+  /** How often the core asked for entries from disk. */
+  diskReads = 0;
   private readonly stored: Entry[];
   private readonly compacted: EntryId;
   private readonly autoDisk: boolean;
@@ -66,7 +69,12 @@ export class Solo {
       termRuns: this.stored.filter((entry, position) => entry.term !== this.stored[position - 1]?.term),
       lastIndex: last.index,
     };
-    const reader = { entries: ({ from, to }: { from: Index; to: Index }) => this.stored.slice(from - compacted.index - 1, to - compacted.index) };
+    const reader: LogReader = {
+      entries: ({ from, to }) => {
+        this.diskReads++;
+        return this.stored.slice(from - compacted.index - 1, to - compacted.index);
+      },
+    };
     this.raft = new Raft({ ...testLimits, ...options.limits, id: 1, group: 0 }, restored, reader, seededRandom(7), this.now);
     this.before = snapshotOf(this.raft.view);
   }

@@ -43,7 +43,6 @@ const packages: readonly { readonly name: string; readonly in: RegExp }[] = [
   { name: "@msgpack/msgpack", in: /^src\/wire\/msgpack\.ts$/ },
   { name: "sorted-btree", in: /^src\/kv\// },
   { name: "zod", in: /^(cli|src\/api)\/|^src\/node\/(options|config)\.ts$/ },
-  { name: "smol-toml", in: /^cli\// },
 ];
 
 const testNames = new Set(["describe", "expect", "test"]);

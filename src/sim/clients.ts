@@ -1,0 +1,244 @@
+/**
+ * Clients that each do one thing at a time: they ask any node, go elsewhere where they are refused, and give up after a
+ * while. What they ask and are told goes into the history; they forget nothing and judge nothing.
+ */
+import { unreachable } from "../lib/assert.ts";
+import { ByteReader } from "../lib/byte_reader.ts";
+import type { Random } from "../lib/random.ts";
+import type { Consistency, ReadOutcome, Refusal, WriteOutcome } from "../node/mod.ts";
+import { type CommandResult, keyText, readGetAnswer, readRangeAnswer, readResult, resultBytes } from "../wire/mod.ts";
+import { between, happens, pick, streamOf, waitMs } from "./chance.ts";
+import type { Cluster } from "./cluster.ts";
+import { type Command, describeCommand, encodeCommands, encodeQuery, type Query, type ValueId } from "./commands.ts";
+import type { ReadAnswer } from "./history.ts";
+import type { Host } from "./host.ts";
+
+/** How the requests of a run ended. */
+export interface RequestCounters {
+  applied: number;
+  answered: number;
+  refused: number;
+  /** Answered too late for the client, or never. */
+  unknown: number;
+}
+
+/** How a request went, for its client. */
+type Ending = { readonly kind: "done" } | { readonly kind: "refused"; readonly leader: number | null } | { readonly kind: "lost" };
+
+const done: Ending = { kind: "done" };
+const lost: Ending = { kind: "lost" };
+/** More tries than this for one request wait for the next. */
+const triesMax = 4;
+/** A revision that no key ever has. */
+const wildRevision = 1_000_000_000;
+
+/** Starts the clients of a run; they go on until `isOver`. */
+export function startClients(cluster: Cluster, isOver: () => boolean): RequestCounters {
+  const counters: RequestCounters = { applied: 0, answered: 0, refused: 0, unknown: 0 };
+  const values = { last: 0 };
+  for (let number = 1; number <= cluster.plan.clients; number++) new Client(number, cluster, { counters, values, isOver }).pause();
+  return counters;
+}
+
+interface Shared {
+  readonly counters: RequestCounters;
+  /** Makes the names of values, which are never used twice. */
+  readonly values: { last: ValueId };
+  readonly isOver: () => boolean;
+}
+
+class Client {
+  private readonly random: Random;
+  /** The node that it asks next, if somebody named it. */
+  private leader: number | null = null;
+  /** The revisions of keys as it last saw them: 0 where a key did not exist. */
+  private readonly revisions = new Map<string, number>();
+
+  constructor(
+    private readonly number: number,
+    private readonly cluster: Cluster,
+    private readonly shared: Shared,
+  ) {
+    this.random = streamOf(cluster.plan.seed, `client ${number}`);
+  }
+
+  /** Does nothing for a while, then the next thing. */
+  pause(): void {
+    this.cluster.timeline.after(waitMs(this.random, this.cluster.plan.pauseMs), () => {
+      if (!this.shared.isOver()) this.act();
+    });
+  }
+
+  private act(): void {
+    const { random } = this;
+    const { readWeight } = this.cluster.plan;
+    if (happens(random, readWeight / (1 + readWeight))) {
+      const consistency = happens(random, 0.2) ? "stale" : "linearizable";
+      this.tryRead(this.drawQuery(), consistency, triesMax);
+    } else {
+      const batch = happens(random, 0.15) ? random.integer(2, 3) : 1;
+      const draft = Array.from({ length: batch }, () => this.drawCommand());
+      this.tryWrite(() => draft.map((command) => this.withFreshValue(command)), triesMax);
+    }
+  }
+
+  private drawQuery(): Query {
+    if (happens(this.random, 0.8)) return { kind: "get", key: this.drawKey() };
+    return { kind: "range", ...this.drawRange() };
+  }
+
+  private drawCommand(): Command {
+    const { random } = this;
+    const key = this.drawKey();
+    const ifRevision = happens(random, 0.35) ? this.drawRevision(key) : null;
+    if (happens(random, 0.75)) return { kind: "put", key, value: 0, ifRevision };
+    return happens(random, 0.2) ? { kind: "deleteRange", ...this.drawRange() } : { kind: "delete", key, ifRevision };
+  }
+
+  private drawRevision(key: string): number {
+    return happens(this.random, 0.05) ? wildRevision : (this.revisions.get(key) ?? 0);
+  }
+
+  private drawKey(): string {
+    return pick(this.random, this.cluster.plan.keys);
+  }
+
+  private drawRange(): { readonly start: string; readonly end: string } {
+    const start = this.drawKey();
+    return { start, end: String.fromCharCode(start.charCodeAt(0) + this.random.integer(1, 3)) };
+  }
+
+  /** Every try writes a value of its own, so that it shows which of them took effect. */
+  private withFreshValue(command: Command): Command {
+    return command.kind === "put" ? { ...command, value: ++this.shared.values.last } : command;
+  }
+
+  private tryWrite(draft: () => readonly Command[], tries: number): void {
+    const { history } = this.cluster;
+    const commands = draft();
+    const request = { commands: encodeCommands(commands, () => this.random.integer(0, this.cluster.plan.valueBytesMax)), count: commands.length };
+    const record = history.beginWrite(commands);
+    const onOutcome = (outcome: WriteOutcome): Ending => {
+      switch (outcome.kind) {
+        case "applied": {
+          const results = readResults(outcome.results);
+          history.endWrite(record, { index: outcome.index, results });
+          commands.forEach((command, position) => this.learnFromWrite(command, results[position]));
+          return done;
+        }
+        case "notApplied":
+          history.refuseWrite(record);
+          return refusal(outcome);
+        case "unknown":
+          return lost;
+        default:
+          return unreachable(outcome);
+      }
+    };
+    this.ask({
+      name: () => commands.map(describeCommand).join(", "),
+      send: (host, end) => host.request((node, answered) => node.write(0, request, (outcome) => (answered(), end(onOutcome(outcome)))), () => end(lost)),
+      onUnsent: () => history.refuseWrite(record),
+      onEnd: (ending) => this.after(ending, tries, (left) => this.tryWrite(draft, left)),
+    });
+  }
+
+  private tryRead(query: Query, consistency: Consistency, tries: number): void {
+    const { history } = this.cluster;
+    const request = { queries: encodeQuery(query), count: 1, consistency };
+    const record = consistency === "linearizable" ? history.beginRead(query) : null;
+    const onOutcome = (outcome: ReadOutcome): Ending => {
+      if (outcome.kind === "notApplied") return refusal(outcome);
+      const answer = readAnswer(query, outcome);
+      if (record === null) history.checkStale(query, answer);
+      else {
+        history.endRead(record, answer);
+        this.learnFromRead(query, answer);
+      }
+      return done;
+    };
+    this.ask({
+      name: () => `${consistency} ${query.kind} ${query.kind === "get" ? query.key : `${query.start}..${query.end}`}`,
+      send: (host, end) => host.request((node, answered) => node.read(0, request, (outcome) => (answered(), end(onOutcome(outcome)))), () => end(lost)),
+      onUnsent: () => undefined,
+      onEnd: (ending) => this.after(ending, tries, (left) => this.tryRead(query, consistency, left)),
+    });
+  }
+
+  /** Sends one request to some node; it ends once, at the latest when the patience of the client does. */
+  private ask(request: {
+    readonly name: () => string;
+    readonly send: (host: Host, end: (ending: Ending) => void) => boolean;
+    readonly onUnsent: () => void;
+    readonly onEnd: (ending: Ending) => void;
+  }): void {
+    const { timeline, trace, plan } = this.cluster;
+    const host = this.chooseHost();
+    const note = (what: string): void => trace.note(this.number, () => `c${this.number} ${what} ${request.name()} at n${host.id}`);
+    let waits = true;
+    const end = (ending: Ending): void => {
+      note(waits ? ending.kind : `${ending.kind} too late`);
+      if (!waits) return;
+      waits = false;
+      stopWaiting();
+      request.onEnd(ending);
+    };
+    note("asks");
+    const stopWaiting = timeline.after(plan.patienceMs, () => end(lost));
+    if (request.send(host, end)) return;
+    request.onUnsent();
+    end({ kind: "refused", leader: null });
+  }
+
+  private after(ending: Ending, tries: number, again: (triesLeft: number) => void): void {
+    const { counters, isOver } = this.shared;
+    if (ending.kind === "lost") counters.unknown++;
+    if (ending.kind === "refused") counters.refused++;
+    this.leader = ending.kind === "refused" ? ending.leader : ending.kind === "done" ? this.leader : null;
+    if (ending.kind !== "refused" || tries <= 1) return this.pause();
+    this.cluster.timeline.after(between(this.random, 0, this.cluster.plan.pauseMs), () => {
+      if (!isOver()) again(tries - 1);
+    });
+  }
+
+  private chooseHost(): Host {
+    const { cluster, random, leader } = this;
+    if (leader !== null && happens(random, 0.9)) return cluster.host(leader);
+    const { leader: known } = cluster;
+    return known !== null && happens(random, 0.6) ? known : pick(random, cluster.hosts);
+  }
+
+  private learnFromWrite(command: Command, result: CommandResult | undefined): void {
+    this.shared.counters.applied++;
+    if (command.kind === "deleteRange" || result === undefined) return;
+    if (result.status === "ok") this.revisions.set(command.key, result.modRevision);
+    else this.revisions.delete(command.key);
+  }
+
+  private learnFromRead(query: Query, answer: ReadAnswer): void {
+    this.shared.counters.answered++;
+    for (const key of this.cluster.history.keysOf(query)) {
+      this.revisions.set(key, answer.found.find((item) => item.key === key)?.state.modRevision ?? 0);
+    }
+  }
+}
+
+function refusal({ leader }: Refusal): Ending {
+  return { kind: "refused", leader };
+}
+
+function readResults(bytes: Uint8Array): readonly CommandResult[] {
+  const reader = new ByteReader(bytes);
+  return Array.from({ length: bytes.length / resultBytes }, () => readResult(reader));
+}
+
+/** The answer to `query` as bytes that may change once the call is over. */
+function readAnswer(query: Query, outcome: ReadOutcome & { kind: "answered" }): ReadAnswer {
+  const reader = new ByteReader(outcome.answers.slice());
+  if (query.kind === "get") {
+    const { revision, state } = readGetAnswer(reader);
+    return { index: outcome.appliedIndex, revision, found: state === null ? [] : [{ key: query.key, state }] };
+  }
+  const { revision, items } = readRangeAnswer(reader);
+  return { index: outcome.appliedIndex, revision, found: items.map(({ key, state }) => ({ key: keyText(key), state })) };
+}

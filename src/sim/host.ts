@@ -1,0 +1,323 @@
+/**
+ * One machine: its disk and clock, and a real node that lives on it, dies with the power and starts again. Everything
+ * that reaches the node comes through here, in order, and waits while the machine is asleep; every turn is checked.
+ */
+import { assert } from "../lib/assert.ts";
+import { ProaError } from "../lib/errors.ts";
+import type { Random } from "../lib/random.ts";
+import { Node } from "../node/mod.ts";
+import { checkState, checkStep, type Entry, type Message, type NodeId, type RaftState, type Snapshot, snapshotOf } from "../raft/mod.ts";
+import { between, happens, streamOf } from "./chance.ts";
+import { SimClock } from "./clock.ts";
+import { describeWrite } from "./describe.ts";
+import { SimDisk } from "./disk.ts";
+import type { Packet, SimNetwork } from "./network.ts";
+import { ObservedStore } from "./observed_store.ts";
+import type { Plan } from "./plan.ts";
+import type { Reference } from "./reference.ts";
+import type { Safety } from "./safety.ts";
+import { SimTransport } from "./sim_transport.ts";
+import type { Timeline } from "./timeline.ts";
+import type { Trace } from "./trace.ts";
+import { check } from "./violation.ts";
+
+/** What all machines of a run share. */
+export interface Surroundings {
+  readonly plan: Plan;
+  readonly ids: readonly NodeId[];
+  /** 32 hexadecimal digits. */
+  readonly clusterId: string;
+  readonly clusterIdBytes: Uint8Array;
+  readonly timeline: Timeline;
+  readonly trace: Trace;
+  readonly network: SimNetwork;
+  readonly safety: Safety;
+  readonly reference: Reference;
+  /** A node is gone: the power was cut, the disk failed, or it was stopped. */
+  readonly onFall: (host: Host) => void;
+}
+
+/** A client's connection, open until its request is answered. */
+interface Connection {
+  readonly onLost: () => void;
+}
+
+/** What waits while the machine is asleep, in the order in which it is then done: sockets and disk before timers (rule X2). */
+const arrivals = ["input", "timer", "turn"] as const;
+type Arrival = (typeof arrivals)[number];
+
+/** Ends the life of a node in the middle of what it does. */
+class PowerCutError extends Error {
+  override readonly name = "PowerCutError";
+}
+
+/** One life of a node, from its start until the power fails. */
+interface Life {
+  readonly node: Node;
+  readonly clock: SimClock;
+  readonly transport: SimTransport;
+  /** The state at the end of the last turn, if there was one. */
+  before: Snapshot | null;
+  commitSeen: number;
+}
+
+export class Host {
+  readonly disk: SimDisk;
+  /** How fast the clock of this machine runs. */
+  clockRate = 1;
+  /** How likely the power fails at each call for disk or network. */
+  suddenDeath = 0;
+  private life: Life | null = null;
+  private lives = 0;
+  private asleep = false;
+  private readonly held: Record<Arrival, (() => void)[]> = { input: [], timer: [], turn: [] };
+  private readonly connections = new Set<Connection>();
+  private readonly random: Random;
+
+  constructor(
+    readonly id: NodeId,
+    private readonly around: Surroundings,
+  ) {
+    const { plan, timeline, safety, network } = around;
+    this.random = streamOf(plan.seed, `machine ${id}`);
+    this.disk = new SimDisk({
+      random: streamOf(plan.seed, `disk ${id}`),
+      timeline,
+      writeMs: plan.writeMs,
+      wake: (tell) => this.arrive("input", tell),
+      watcher: {
+        onWrite: (write, lastTerm) => {
+          this.noteCommit();
+          around.trace.note(write.seq, () => `n${id} writes #${write.seq}: ${describeWrite(write)}`);
+          safety.onWrite(this.state, write, lastTerm);
+        },
+        onWritten: () => this.maybeDie(),
+        onDurable: (before, durable) => safety.onDurable(id, before, durable),
+      },
+    });
+    network.attach(id, (packet) => this.receive(packet));
+  }
+
+  /** The node that runs here now; null while the machine is down. */
+  get node(): Node | null {
+    return this.life?.node ?? null;
+  }
+
+  get isUp(): boolean {
+    return this.life !== null;
+  }
+
+  get isAsleep(): boolean {
+    return this.asleep;
+  }
+
+  /** Requests that the node was given and has not answered. */
+  get unanswered(): number {
+    return this.connections.size;
+  }
+
+  /** The core's state. The machine must be up. */
+  get state(): Readonly<RaftState> {
+    return this.running.node.inspect(0);
+  }
+
+  /** Starts the node on what its disk holds. */
+  boot(): void {
+    assert(this.life === null, "a machine is started once a life");
+    const { plan, clusterId, clusterIdBytes, network, ids, trace, timeline } = this.around;
+    const life = ++this.lives;
+    const clock = new SimClock(timeline, this, { offsetMs: between(this.random, 0, 1e6) });
+    clock.setRate(this.clockRate);
+    const transport = new SimTransport({
+      self: this.id,
+      clusterId: clusterIdBytes,
+      network,
+      onLeaving: (message) => this.onLeaving(message),
+    });
+    const node = new Node(
+      {
+        id: this.id,
+        cluster: "sim",
+        clusterId,
+        version: "0.0.0",
+        pid: life,
+        servers: [],
+        bootstrap: { voters: ids, learners: [] },
+        limits: plan.limits,
+        transportKind: "simulated",
+      },
+      {
+        storage: this.disk.open(),
+        transport,
+        clock,
+        random: streamOf(plan.seed, `node ${this.id} life ${life}`),
+        logger: { log: (_level, event, fields) => trace.note(life, () => `n${this.id} ${event} ${JSON.stringify(fields)}`) },
+        newMachine: () => new ObservedStore((entry, stateHash) => this.onApplied(entry, stateHash)),
+      },
+    );
+    this.life = { node, clock, transport, before: null, commitSeen: 0 };
+    trace.note(this.id, () => `n${this.id} starts, boot ${node.boot}`);
+  }
+
+  /** Cuts the power. */
+  crash(): void {
+    this.fall("loses its power");
+  }
+
+  /** Ends the node in order: it answers all who wait, and only then goes. */
+  stop(): void {
+    assert(!this.asleep, "a machine that is asleep cannot be asked to stop");
+    this.running.node.stop();
+    check(this.connections.size === 0, "C2", () => `n${this.id} stopped with ${this.connections.size} requests unanswered (C2)`);
+    this.fall("is stopped");
+  }
+
+  /** Nothing reaches the node and none of its timers fires until {@link wakeUp}. */
+  sleep(): void {
+    if (this.asleep) return;
+    this.asleep = true;
+    this.around.trace.note(this.id, () => `n${this.id} falls asleep`);
+  }
+
+  wakeUp(): void {
+    if (!this.asleep) return;
+    this.asleep = false;
+    this.around.trace.note(this.id, () => `n${this.id} wakes up`);
+    const { lives } = this;
+    for (const kind of arrivals) {
+      for (const callback of this.held[kind].splice(0)) {
+        if (this.runs(lives)) this.enter(kind, callback);
+      }
+    }
+  }
+
+  /** The clock of this machine runs at another speed from now on. */
+  setClockRate(rate: number): void {
+    this.clockRate = rate;
+    this.life?.clock.setRate(rate);
+  }
+
+  leapClock(forwardMs: number): void {
+    this.life?.clock.leap(forwardMs);
+  }
+
+  /**
+   * Hands a request to the node; `answered` is to be called when the node answers it. `onLost` is called instead when
+   * the node falls before. False when nobody listens here: then nothing was sent.
+   */
+  request(ask: (node: Node, answered: () => void) => void, onLost: () => void): boolean {
+    if (this.life === null) return false;
+    const connection = { onLost };
+    this.connections.add(connection);
+    this.arrive("input", () => {
+      ask(this.running.node, () => {
+        check(this.connections.delete(connection), "C2", () => `n${this.id} answered a request twice (C2)`);
+      });
+    });
+    return true;
+  }
+
+  timer(callback: () => void): void {
+    this.arrive("timer", callback);
+  }
+
+  turn(callback: () => void): void {
+    const { lives } = this;
+    const { timeline, plan } = this.around;
+    const lateMs = plan.turnMs === 0 ? 0 : between(this.random, 0, plan.turnMs);
+    timeline.after(lateMs, () => {
+      if (this.runs(lives)) this.arrive("turn", callback);
+    });
+  }
+
+  /** Whether life number `lives` goes on. */
+  private runs(lives: number): boolean {
+    return this.life !== null && this.lives === lives;
+  }
+
+  private get running(): Life {
+    assert(this.life !== null, `n${this.id} is down`);
+    return this.life;
+  }
+
+  private receive(packet: Packet): void {
+    const { life } = this;
+    if (life === null) return;
+    this.arrive("input", () => life.transport.receive(packet));
+  }
+
+  /** Lets something reach the node, at once or when the machine wakes up. */
+  private arrive(kind: Arrival, callback: () => void): void {
+    if (this.life === null) return;
+    if (this.asleep) this.held[kind].push(callback);
+    else this.enter(kind, callback);
+  }
+
+  private enter(kind: Arrival, callback: () => void): void {
+    try {
+      callback();
+      if (kind === "turn") this.afterTurn();
+    } catch (error) {
+      if (error instanceof PowerCutError) this.fall("loses its power on the way");
+      else if (error instanceof ProaError && error.code === "DISK_FAILED") this.fall(`stops: ${error.message}`);
+      else throw error;
+    }
+  }
+
+  private fall(how: string): void {
+    const { clock, transport } = this.running;
+    this.noteCommit();
+    this.around.trace.note(this.id, () => `n${this.id} ${how}`);
+    clock.clear();
+    transport.close();
+    this.life = null;
+    this.asleep = false;
+    for (const kind of arrivals) this.held[kind] = [];
+    this.disk.crash();
+    const lost = [...this.connections];
+    this.connections.clear();
+    for (const { onLost } of lost) onLost();
+    this.around.onFall(this);
+  }
+
+  /** What must hold of the node after each turn, alone and with all others. */
+  private afterTurn(): void {
+    const life = this.running;
+    const { state } = this;
+    const { safety, trace } = this.around;
+    checkState(state);
+    if (life.before !== null) checkStep(life.before, state);
+    life.before = snapshotOf(state);
+    if (state.role.kind === "leader") safety.onLeader(state);
+    this.noteCommit();
+    trace.note(state.log.lastIndex, () => `n${this.id} ${state.role.kind} in term ${state.term}: log to ${state.log.lastIndex}, commit ${state.log.commitIndex}`);
+  }
+
+  /** Looks at the commit index as often as possible, so that it is compared with the disks of the very moment (I7). */
+  private noteCommit(): void {
+    const { life } = this;
+    if (life === null) return;
+    const { state } = this;
+    if (state.log.commitIndex === life.commitSeen) return;
+    if (state.role.kind === "leader") this.around.safety.onLeader(state);
+    this.around.safety.onCommit(state, life.commitSeen);
+    life.commitSeen = state.log.commitIndex;
+  }
+
+  private onLeaving(message: Message): void {
+    this.maybeDie();
+    this.noteCommit();
+    this.around.safety.onLeaving(message);
+  }
+
+  private onApplied(entry: Entry, stateHash: string): void {
+    const { reference, safety } = this.around;
+    this.noteCommit();
+    if (entry.index > reference.appliedIndex) reference.apply(entry);
+    safety.onApplied(entry, stateHash);
+  }
+
+  private maybeDie(): void {
+    if (happens(this.random, this.suddenDeath)) throw new PowerCutError("the power failed");
+  }
+}

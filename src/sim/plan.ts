@@ -1,0 +1,75 @@
+/** What one run is made of. A plan follows from its seed and from what the caller fixed; nothing else enters a run. */
+import type { Millis } from "../raft/mod.ts";
+import type { NodeLimits } from "../node/mod.ts";
+
+/** Everything that can go wrong, by the name under which `proa sim --faults` knows it. */
+export const faultNames = [
+  "loss",
+  "duplicates",
+  "delays",
+  "replays",
+  "corruption",
+  "partitions",
+  "one-way",
+  "rings",
+  "bridges",
+  "flapping",
+  "swizzle",
+  "crashes",
+  "sudden-crashes",
+  "stops",
+  "slow-disk",
+  "hung-disk",
+  "disk-errors",
+  "pauses",
+  "drift",
+  "leaps",
+  "transfers",
+] as const;
+
+export type FaultName = (typeof faultNames)[number];
+
+/** What the caller wants of a run. Left out, the seed decides. */
+export interface Wishes {
+  readonly nodes?: number;
+  readonly clients?: number;
+  /** How long faults and clients go on, before the cluster must heal. Milliseconds of virtual time. */
+  readonly faultsMs?: Millis;
+  /** Exactly these faults; their strength is the seed's. */
+  readonly faults?: readonly FaultName[];
+}
+
+export interface Plan {
+  readonly seed: number;
+  readonly nodes: number;
+  readonly clients: number;
+  /** The keys that clients use, in order. */
+  readonly keys: readonly string[];
+  readonly faultsMs: Millis;
+  /** Which faults there are, and how strong: above 0, at most 1. */
+  readonly faults: ReadonlyMap<FaultName, number>;
+  readonly limits: NodeLimits;
+  /** What a frame takes from node to node. */
+  readonly delayMs: Millis;
+  /** The mean time of a write to the disk; 0: durable at once. */
+  readonly writeMs: Millis;
+  /** The longest that a node takes to come to its next turn. */
+  readonly turnMs: Millis;
+  /** The mean pause of a client between two requests. */
+  readonly pauseMs: Millis;
+  /** When a client gives a request up. */
+  readonly patienceMs: Millis;
+  readonly valueBytesMax: number;
+  /** How much more often reads are than writes. */
+  readonly readWeight: number;
+}
+
+/** A plan in one line. */
+export function describePlan(plan: Plan): string {
+  const faults = [...plan.faults].map(([name, strength]) => `${name} ${strength.toFixed(2)}`);
+  const { nodes, clients, keys, faultsMs, limits } = plan;
+  return (
+    `${nodes} nodes, ${clients} clients, ${keys.length} keys, ${Math.round(faultsMs)} ms of ` +
+    `${faults.length === 0 ? "no faults" : faults.join(", ")}; election timeout ${limits.electionTimeoutMs} ms`
+  );
+}

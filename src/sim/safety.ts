@@ -1,0 +1,185 @@
+/**
+ * What must hold of a whole group whatever happens (I1 to I8 of the rules): remembers every leader, entry, vote and commit
+ * of a run and compares all that follows with them. Knows nothing of how the run is driven, and shares no code with
+ * what it checks.
+ */
+import type { Entry, HardState, Index, Membership, Message, NodeId, Persist, RaftState, Term } from "../raft/mod.ts";
+import type { Durable } from "./disk.ts";
+import { check } from "./violation.ts";
+
+/** An entry that was committed, and the term of the leader that first said so. */
+interface Committed {
+  readonly term: Term;
+  readonly byTerm: Term;
+}
+
+/** One leader for ever: its log when it took office is the beginning of its log until it leaves. */
+interface Office {
+  readonly leader: NodeId;
+  readonly terms: readonly Term[];
+}
+
+/** What every node must apply at one index, and come to. */
+interface Applied {
+  readonly term: Term;
+  readonly checksum: number;
+  readonly stateHash: string;
+}
+
+export class Safety {
+  private readonly offices = new Map<Term, Office>();
+  /** Entries that were ever handed to a disk, by term and index. */
+  private readonly entries = new Map<Term, Map<Index, { readonly lastTerm: Term; readonly checksum: number }>>();
+  private readonly votes = new Map<string, NodeId>();
+  /** `applied[i]` is entry i + 1. */
+  private readonly applied: Applied[] = [];
+  /** `committed[i]` is entry i + 1. */
+  private readonly committed: Committed[] = [];
+
+  /** `durableOf` tells what the disk of a machine holds for sure at this moment. */
+  constructor(private readonly durableOf: (id: NodeId) => Durable) {}
+
+  /** How many terms had a leader. */
+  get elections(): number {
+    return this.offices.size;
+  }
+
+  /** The last index that any node ever knew to be committed. */
+  get commitIndex(): Index {
+    return this.committed.length;
+  }
+
+  /** I1 and I4: nobody else ever led this term, and all that was committed before is in the log of who leads now. */
+  onLeader({ id, term, log }: Readonly<RaftState>): void {
+    const office = this.offices.get(term);
+    if (office !== undefined) {
+      check(office.leader === id, "I1", () => `n${office.leader} and n${id} both led term ${term} (I1)`);
+      return;
+    }
+    const terms: Term[] = [];
+    for (let index = 1; index <= log.lastIndex; index++) {
+      terms.push(index < log.firstIndex ? (this.committed[index - 1]?.term ?? 0) : log.termAt(index));
+    }
+    this.offices.set(term, { leader: id, terms });
+    this.committed.forEach((entry, position) => {
+      const holds = entry.byTerm >= term || terms[position] === entry.term;
+      check(holds, "I4", () => `the leader of term ${term} lacks committed entry ${position + 1}@${entry.term} (I4)`);
+    });
+  }
+
+  /** I2 and I3: a leader only appends; index and term name one entry, and one entry before it. `state` is of whoever writes. */
+  onWrite(state: Readonly<RaftState>, write: Persist, lastTerm: Term): void {
+    const cutsOwn = state.role.kind === "leader" && write.truncateFrom !== null;
+    check(!cutsOwn, "I2", () => `the leader of term ${state.term} cut its log from ${write.truncateFrom} on (I2)`);
+    let previous = lastTerm;
+    for (const entry of write.entries) {
+      this.onEntry(entry, previous);
+      previous = entry.term;
+    }
+  }
+
+  private onEntry({ index, term, checksum }: Entry, lastTerm: Term): void {
+    let ofTerm = this.entries.get(term);
+    if (ofTerm === undefined) this.entries.set(term, (ofTerm = new Map()));
+    const known = ofTerm.get(index);
+    if (known === undefined) {
+      ofTerm.set(index, { lastTerm, checksum });
+      return;
+    }
+    check(known.checksum === checksum, "I3", () => `entry ${index}@${term} has two contents (I3)`);
+    check(known.lastTerm === lastTerm, "I3", () => `entry ${index}@${term} follows two logs (I3)`);
+  }
+
+  /** I7 where a leader commits; a follower only repeats what a leader decided (I4). `seen` was the commit index before. */
+  onCommit(state: Readonly<RaftState>, seen: Index): void {
+    const { id, log, role, membership } = state;
+    const leads = role.kind === "leader";
+    for (let index = Math.max(seen + 1, log.firstIndex); index <= log.commitIndex; index++) {
+      const known = this.committed[index - 1];
+      const term = log.termAt(index);
+      check(known === undefined || known.term === term, "I4", () => `entries ${index}@${known?.term} and ${index}@${term} are committed (I4)`);
+      check(known !== undefined || leads, "I4", () => `n${id} follows and committed ${index}@${term} before any leader did (I4)`);
+      if (known === undefined) this.committed.push({ term, byTerm: state.term });
+    }
+    if (leads) this.assertDurable(membership, { index: log.commitIndex, term: log.termAt(log.commitIndex) });
+  }
+
+  private assertDurable(membership: Membership, { index, term }: { readonly index: Index; readonly term: Term }): void {
+    for (const voters of quorumSets(membership)) {
+      const copies = voters.filter((id) => this.durableOf(id).terms[index - 1] === term);
+      check(2 * copies.length > voters.length, "I7", () => {
+        return `${index}@${term} is committed and on ${copies.length} of ${voters.length} disks (I7)`;
+      });
+    }
+  }
+
+  /** I5: every life of every node applies the same entries in the same order, without a gap, and comes to the same state. */
+  onApplied(entry: Entry, stateHash: string): void {
+    const { index, term, checksum } = entry;
+    check(index <= this.commitIndex, "I5", () => `${index}@${term} was applied before it was committed (I5)`);
+    const known = this.applied[index - 1];
+    if (known === undefined) {
+      check(index === this.applied.length + 1, "I5", () => `${index}@${term} was applied and nobody applied the one before (I5)`);
+      this.applied.push({ term, checksum, stateHash });
+      return;
+    }
+    check(known.term === term && known.checksum === checksum, "I5", () => `two nodes applied different entries ${index} (I5)`);
+    check(known.stateHash === stateHash, "C5", () => `the states behind entry ${index} differ (C5)`);
+  }
+
+  /** I6: what is durable never goes back, not even in another life. Rule P3: no entry on disk before its term. */
+  onDurable(id: NodeId, before: HardState, { hardState, terms }: Durable): void {
+    const { term, vote } = hardState;
+    check(term >= before.term, "I6", () => `the durable term of n${id} fell from ${before.term} to ${term} (I6)`);
+    check((terms.at(-1) ?? 0) <= term, "P3", () => `n${id} has an entry of term ${terms.at(-1)} and is in term ${term} (P3)`);
+    if (vote === null) return;
+    const name = `${id}@${term}`;
+    const known = this.votes.get(name);
+    check(known === undefined || known === vote, "I6", () => `n${id} voted for n${known} and for n${vote} in term ${term} (I6)`);
+    this.votes.set(name, vote);
+  }
+
+  /** I8: what a message promises is on disk when it leaves. */
+  onLeaving(message: Message): void {
+    const durable = this.durableOf(message.from);
+    const { term, vote } = durable.hardState;
+    const promise = (kept: boolean, what: string): void => {
+      check(kept, "I8", () => `n${message.from} sent ${message.kind} in term ${message.term} before ${what} was durable (I8)`);
+    };
+    switch (message.kind) {
+      case "RequestPreVoteResponse":
+        promise(message.granted || term >= message.term, "the term");
+        return;
+      case "RequestVoteResponse":
+        promise(term >= message.term, "the term");
+        promise(!message.granted || term > message.term || vote === message.to, "the vote");
+        return;
+      case "HeartbeatResponse":
+        promise(term >= message.term, "the term");
+        return;
+      case "AppendEntriesResponse":
+        promise(term >= message.term, "the term");
+        if (message.outcome.kind === "accepted") promise(this.holds(durable, message.term, message.outcome.matchIndex), `${message.outcome.matchIndex}`);
+        return;
+      case "RequestVote":
+      case "AppendEntries":
+      case "Heartbeat":
+      case "ReadIndexResponse":
+      case "TimeoutNow":
+        promise(term > message.term || (term === message.term && vote === message.from), "its own vote");
+        return;
+      default: // the others promise nothing
+    }
+  }
+
+  /** Whether entry `index` on this disk is that of the leader of `term`: what it found when it took office, then only its own. */
+  private holds({ terms }: Durable, term: Term, index: Index): boolean {
+    const office = this.offices.get(term);
+    return index === 0 || (office !== undefined && terms[index - 1] === (office.terms[index - 1] ?? term));
+  }
+}
+
+/** The sets of voters of which each must agree by its majority. */
+function quorumSets({ voters }: Membership): readonly (readonly NodeId[])[] {
+  return [voters];
+}

@@ -1,0 +1,68 @@
+/** Draws the plan of a seed: each seed mixes its own faults, sizes and limits, so that together they go where no single mix would. */
+import type { Random } from "../lib/random.ts";
+import { defaultLimits, type NodeLimits } from "../node/mod.ts";
+import { between, happens, pick, streamOf } from "./chance.ts";
+import { type FaultName, faultNames, type Plan, type Wishes } from "./plan.ts";
+
+/** The plan of `seed`. What is wished for replaces what would be drawn, and changes nothing else. */
+export function drawPlan(seed: number, wishes: Wishes): Plan {
+  const random = streamOf(seed, "plan");
+  const limits = drawLimits(random);
+  const { electionTimeoutMs } = limits;
+  const drawn = {
+    nodes: pick(random, [1, 2, 3, 3, 3, 3, 4, 5, 5, 5, 6, 7]),
+    clients: random.integer(1, 6),
+    faultsMs: electionTimeoutMs * between(random, 6, 22),
+    keyCount: random.integer(1, 6),
+    delayMs: electionTimeoutMs * pick(random, [0.002, 0.01, 0.03]),
+    writeMs: electionTimeoutMs * pick(random, [0, 0.003, 0.02, 0.06]),
+    turnMs: electionTimeoutMs * pick(random, [0, 0, 0.005, 0.03]),
+    pauseMs: electionTimeoutMs * pick(random, [0.05, 0.15, 0.3]),
+    patienceMs: electionTimeoutMs * pick(random, [1, 4, 10]),
+    valueBytesMax: pick(random, [4, 40, 400]),
+    readWeight: pick(random, [0.2, 1, 4]),
+  };
+  return {
+    ...drawn,
+    seed,
+    nodes: wishes.nodes ?? drawn.nodes,
+    clients: wishes.clients ?? drawn.clients,
+    keys: [..."abcdefgh"].slice(0, drawn.keyCount),
+    faultsMs: wishes.faultsMs ?? drawn.faultsMs,
+    faults: drawFaults(seed, wishes.faults ?? null),
+    limits,
+  };
+}
+
+/** Each fault has a stream of its own, so that it is as strong without the others as with them. */
+function drawFaults(seed: number, wanted: readonly FaultName[] | null): ReadonlyMap<FaultName, number> {
+  const chance = pick(streamOf(seed, "mix"), [0, 0.1, 0.25, 0.25, 0.25, 0.5, 0.5, 0.9]);
+  const faults = new Map<FaultName, number>();
+  for (const name of faultNames) {
+    const random = streamOf(seed, `strength of ${name}`);
+    const strength = between(random, 0.05, 1);
+    const isDrawn = happens(random, chance);
+    if (wanted === null ? isDrawn : wanted.includes(name)) faults.set(name, strength);
+  }
+  return faults;
+}
+
+/** Limits so small that each of them is met. */
+function drawLimits(random: Random): NodeLimits {
+  const electionTimeoutMs = random.integer(80, 250);
+  const small = (least: number, most: number, usual: number): number => (happens(random, 0.4) ? random.integer(least, most) : usual);
+  const payloadBytesMax = small(16, 300, defaultLimits.payloadBytesMax);
+  return {
+    electionTimeoutMs,
+    heartbeatMs: electionTimeoutMs / between(random, 3, 8),
+    payloadBytesMax,
+    appendBytesMax: small(1, 500, defaultLimits.appendBytesMax),
+    inflightMessagesMax: small(1, 4, defaultLimits.inflightMessagesMax),
+    inflightBytesMax: small(1, 500, defaultLimits.inflightBytesMax),
+    uncommittedBytesMax: payloadBytesMax + small(0, 500, defaultLimits.uncommittedBytesMax),
+    tailBytesMax: small(0, 500, defaultLimits.tailBytesMax),
+    queuedBytesMax: small(500, 2000, defaultLimits.queuedBytesMax),
+    waitingReadsMax: small(1, 8, defaultLimits.waitingReadsMax),
+    applyBytesMax: small(1, 300, defaultLimits.applyBytesMax),
+  };
+}
