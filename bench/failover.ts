@@ -40,7 +40,10 @@ async function killLeader(): Promise<void> {
     const start = performance.now();
     const put = await cluster.proa(["kv", "put", key, key]);
     times.push(performance.now() - start);
-    if (put.status !== 0) throw new Error(`the put failed with ${put.status}: ${put.stderr}`);
+    if (put.status !== 0) {
+      for (const id of cluster.ids) console.error(`--- node ${id}\n${cluster.log(id).slice(-3000)}`);
+      throw new Error(`the put failed with ${put.status}: ${put.stderr}`);
+    }
     acknowledged.push(key);
     cluster.start(leader);
     await cluster.caughtUp();

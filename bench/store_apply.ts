@@ -63,15 +63,48 @@ const payloads = Array.from({ length: 50 }, (_, i) =>
   ),
 );
 
+/** Overwrites keys, and calls `afterEach` behind each entry. */
+function overwriteAll(afterEach: () => void): void {
+  for (let done = 0; done < overwrites; done += commandsPerEntry) {
+    const entry = payloads[(done / commandsPerEntry) % payloads.length];
+    if (entry !== undefined) applyAll([{ ...entry, index: store.appliedIndex + 1 }]);
+    afterEach();
+  }
+}
+
 measure(`create ${keyCount} keys`, keyCount, () => applyAll(creating));
 for (const round of [1, 2, 3]) {
-  measure(`overwrite ${valueBytes} B, round ${round}`, overwrites, () => {
-    for (let done = 0; done < overwrites; done += commandsPerEntry) {
-      const entry = payloads[(done / commandsPerEntry) % payloads.length];
-      if (entry !== undefined) applyAll([{ ...entry, index: store.appliedIndex + 1 }]);
-    }
-  });
+  measure(`overwrite ${valueBytes} B, round ${round}`, overwrites, () => overwriteAll(() => undefined));
 }
+for (const round of [1, 2, 3]) {
+  const image = store.image();
+  measure(`the same, image open, round ${round}`, overwrites, () => overwriteAll(() => undefined));
+  image.close();
+}
+/** Each entry is followed by a slice, and each image by the next: far more than a snapshot now and then. */
+let image = store.image();
+let images = 0;
+const sliceBytes = 16 * 1024;
+measure("the same, with slices of 16 KiB", overwrites, () =>
+  overwriteAll(() => {
+    if (image.next(sliceBytes) !== null) return;
+    image = store.image();
+    images++;
+  }),
+);
+image.close();
+console.log(`${images} images were read meanwhile`);
+
+const slices: Uint8Array[] = [];
+measure("image, each key", store.keyCount, () => {
+  const whole = store.image();
+  for (let slice = whole.next(256 * 1024); slice !== null; slice = whole.next(256 * 1024)) slices.push(slice);
+});
+measure("restore, each key", store.keyCount, () => {
+  const sink = new Store().restore(store.appliedIndex);
+  for (const slice of slices) sink.push(slice);
+  sink.finish();
+});
 
 const query = new ByteWriter();
 const queries = Array.from({ length: keyCount }, (_, i) => {

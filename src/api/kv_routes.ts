@@ -63,7 +63,9 @@ async function getKey(exchange: Exchange, key: Uint8Array, query: Query): Promis
     const found = readGetAnswer(answer).state;
     return found === null ? null : { ...found, value: new Uint8Array(found.value) };
   });
-  if (state === null) throw new ProaError("NOT_FOUND", "Cannot get: there is no such key");
+  if (state === null) {
+    throw new ProaError("NOT_FOUND", "Cannot get: there is no such key", { hint: "proa kv ls lists the keys" });
+  }
   const headers = {
     etag: tagOfRevision(state.modRevision),
     "x-proa-create-revision": String(state.createRevision),
@@ -130,7 +132,10 @@ async function write(exchange: Exchange, writer: ByteWriter, action: "put" | "de
   if (result.status === "ok") return result;
   const { modRevision } = result;
   const why = modRevision === 0 ? "the key does not exist" : `the mod revision of the key is ${modRevision}`;
-  throw new ProaError("PRECONDITION_FAILED", `Cannot ${action}: ${why}`, { revision: modRevision });
+  throw new ProaError("PRECONDITION_FAILED", `Cannot ${action}: ${why}`, {
+    revision: modRevision,
+    hint: "proa kv get --json shows the key as it is now: decide again by that",
+  });
 }
 
 function keyInPath({ target }: Exchange, known?: readonly string[]): Uint8Array {

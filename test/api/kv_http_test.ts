@@ -36,6 +36,7 @@ test("a key is written, read, overwritten and deleted", () =>
       code: "NOT_FOUND",
       exit: 5,
       message: "Cannot get: there is no such key",
+      hint: "proa kv ls lists the keys",
       applied: "no",
       tried: [],
     });
