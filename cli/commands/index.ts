@@ -5,6 +5,7 @@ import { demoCommands } from "./demo.ts";
 import { kvCommands } from "./kv.ts";
 import { leaderCommands } from "./leader.ts";
 import { nodeCommands } from "./node.ts";
+import { simCommands } from "./sim.ts";
 import { version } from "./version.ts";
 import { waitCommands } from "./wait.ts";
 
@@ -15,5 +16,6 @@ export const commands: readonly Command[] = [
   ...waitCommands,
   ...nodeCommands,
   ...demoCommands,
+  ...simCommands,
   version,
 ];

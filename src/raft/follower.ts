@@ -121,7 +121,8 @@ export function tickFollower(state: RaftState, follower: Follower): void {
     else loseLeader(state, follower);
     return;
   }
-  if (follower.readsAsked.size > 0 && state.now - follower.readsAskedAt >= state.options.heartbeatMs)
+  // Said as in `Raft.deadline`: the difference of the times may be rounded below what their sum promised.
+  if (follower.readsAsked.size > 0 && state.now >= follower.readsAskedAt + state.options.heartbeatMs)
     sendReadIndex(state, follower);
 }
 

@@ -87,7 +87,7 @@ export class Host {
       wake: (tell) => this.arrive("input", tell),
       watcher: {
         onWrite: (write, lastTerm) => {
-          this.noteCommit();
+          this.observe();
           around.trace.note(write.seq, () => `n${id} writes #${write.seq}: ${describeWrite(write)}`);
           safety.onWrite(this.state, write, lastTerm);
         },
@@ -266,7 +266,7 @@ export class Host {
 
   private fall(how: string): void {
     const { clock, transport } = this.running;
-    this.noteCommit();
+    this.observe();
     this.around.trace.note(this.id, () => `n${this.id} ${how}`);
     clock.clear();
     transport.close();
@@ -284,35 +284,37 @@ export class Host {
   private afterTurn(): void {
     const life = this.running;
     const { state } = this;
-    const { safety, trace } = this.around;
+    const { trace } = this.around;
     checkState(state);
     if (life.before !== null) checkStep(life.before, state);
     life.before = snapshotOf(state);
-    if (state.role.kind === "leader") safety.onLeader(state);
-    this.noteCommit();
+    this.observe();
     trace.note(state.log.lastIndex, () => `n${this.id} ${state.role.kind} in term ${state.term}: log to ${state.log.lastIndex}, commit ${state.log.commitIndex}`);
   }
 
-  /** Looks at the commit index as often as possible, so that it is compared with the disks of the very moment (I7). */
-  private noteCommit(): void {
+  /**
+   * Compares leadership and commit index with all that is known. Called as often as possible, because the disks must be
+   * right at the very moment (I7), and because the power may fail in the middle of a turn.
+   */
+  private observe(): void {
     const { life } = this;
     if (life === null) return;
     const { state } = this;
-    if (state.log.commitIndex === life.commitSeen) return;
     if (state.role.kind === "leader") this.around.safety.onLeader(state);
+    if (state.log.commitIndex === life.commitSeen) return;
     this.around.safety.onCommit(state, life.commitSeen);
     life.commitSeen = state.log.commitIndex;
   }
 
   private onLeaving(message: Message): void {
     this.maybeDie();
-    this.noteCommit();
+    this.observe();
     this.around.safety.onLeaving(message);
   }
 
   private onApplied(entry: Entry, stateHash: string): void {
     const { reference, safety } = this.around;
-    this.noteCommit();
+    this.observe();
     if (entry.index > reference.appliedIndex) reference.apply(entry);
     safety.onApplied(entry, stateHash);
   }

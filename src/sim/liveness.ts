@@ -16,8 +16,6 @@ import { check } from "./violation.ts";
 const boundTimeouts = 60;
 /** How long a cluster that has healed must stay as it is, in election timeouts. */
 const peaceTimeouts = 4;
-/** How often the state of things is looked at. */
-const lookMs: Millis = 5;
 
 /** Heals a majority and proves that it works. `runUntil` lets time pass until a condition holds; false at the deadline. */
 export function proveLiveness(cluster: Cluster, runUntil: (condition: () => boolean, deadline: Millis) => boolean): void {

@@ -90,18 +90,17 @@ export class Safety {
     check(known.lastTerm === lastTerm, "I3", () => `entry ${index}@${term} follows two logs (I3)`);
   }
 
-  /** I7 where a leader commits; a follower only repeats what a leader decided (I4). `seen` was the commit index before. */
-  onCommit(state: Readonly<RaftState>, seen: Index): void {
-    const { id, log, role, membership } = state;
-    const leads = role.kind === "leader";
+  /** I4 and I7: what is committed stays, and is on the disks of a quorum when the first node says so. `seen` was the commit index before. */
+  onCommit({ log, membership }: Readonly<RaftState>, seen: Index): void {
+    const byTerm = log.termAt(log.commitIndex); // a leader commits by an entry of its own
+    const isNews = log.commitIndex > this.committed.length;
     for (let index = Math.max(seen + 1, log.firstIndex); index <= log.commitIndex; index++) {
       const known = this.committed[index - 1];
       const term = log.termAt(index);
       check(known === undefined || known.term === term, "I4", () => `entries ${index}@${known?.term} and ${index}@${term} are committed (I4)`);
-      check(known !== undefined || leads, "I4", () => `n${id} follows and committed ${index}@${term} before any leader did (I4)`);
-      if (known === undefined) this.committed.push({ term, byTerm: state.term });
+      if (known === undefined) this.committed.push({ term, byTerm });
     }
-    if (leads) this.assertDurable(membership, { index: log.commitIndex, term: log.termAt(log.commitIndex) });
+    if (isNews) this.assertDurable(membership, { index: log.commitIndex, term: byTerm });
   }
 
   private assertDurable(membership: Membership, { index, term }: { readonly index: Index; readonly term: Term }): void {

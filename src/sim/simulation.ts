@@ -82,8 +82,7 @@ function runUntil(cluster: Cluster, condition: () => boolean, deadline: Millis):
   while (!condition()) {
     if (timeline.now >= deadline) return false;
     const until = Math.min(deadline, timeline.now + lookMs);
-    while (timeline.step(until));
-    check(timeline.count < eventsMax, "storm", () => `${eventsMax} events, and no end`);
+    while (timeline.step(until)) check(timeline.count < eventsMax, "storm", () => `${eventsMax} events, and no end`);
   }
   return true;
 }

@@ -64,5 +64,6 @@ function drawLimits(random: Random): NodeLimits {
     queuedBytesMax: small(500, 2000, defaultLimits.queuedBytesMax),
     waitingReadsMax: small(1, 8, defaultLimits.waitingReadsMax),
     applyBytesMax: small(1, 300, defaultLimits.applyBytesMax),
+    answerBytesMax: small(1, 500, defaultLimits.answerBytesMax),
   };
 }

@@ -28,7 +28,7 @@ export interface DataDirectory {
  */
 export function openDataDirectory(options: DirectoryLocation & { readonly expected: Identity }): DataDirectory {
   const { directory, expected } = options;
-  return explainingFileErrors(directory, () => {
+  return explainingFileErrors(`open ${directory}`, () => {
     inspect(directory, expected); // a directory that is not ours stays as it is
     createDirectory(directory);
     const storage = openSqliteStorage(options);

@@ -46,15 +46,17 @@ export function namesIn(directory: string): readonly string[] {
   return existsSync(directory) ? readdirSync(directory) : [];
 }
 
-/** Runs `work`; an error of the file system becomes one for the operator of `directory`, any other is a bug and passes. */
-export function explainingFileErrors<T>(directory: string, work: () => T): T {
+/** Runs `work`; an error of the file system becomes one for the operator, any other passes. */
+export function explainingFileErrors<T>(action: string, work: () => T): T {
   try {
     return work();
   } catch (cause) {
-    if (!(cause instanceof Error) || !("syscall" in cause) || !("code" in cause)) throw cause;
+    if (!(cause instanceof Error) || !("code" in cause) || !/^E[A-Z0-9]+$/.test(String(cause.code))) throw cause;
     const diskFailed = ["EIO", "ENOSPC", "EDQUOT"].includes(String(cause.code));
-    throw new ProaError(diskFailed ? "DISK_FAILED" : "LOCAL_RESOURCE", `Cannot open ${directory}: ${cause.message}`, {
-      hint: "name a directory that can be created, read and written, on a disk with free space",
+    throw new ProaError(diskFailed ? "DISK_FAILED" : "LOCAL_RESOURCE", `Cannot ${action}: ${cause.message}`, {
+      hint: diskFailed
+        ? "see to the disk or free space, then start the node again: nothing was promised that is not on disk"
+        : "the directory and its files must be readable and writable for the user that runs the node",
       cause,
     });
   }

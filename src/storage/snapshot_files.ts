@@ -16,8 +16,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { assert } from "../lib/assert.ts";
-import { CorruptError, ProaError } from "../lib/errors.ts";
-import { createDirectory, namesIn, syncDirectory } from "./files.ts";
+import { CorruptError } from "../lib/errors.ts";
+import { createDirectory, explainingFileErrors, namesIn, syncDirectory } from "./files.ts";
 import { SnapshotDecoder, type SnapshotBytes } from "./snapshot_decoder.ts";
 import { SnapshotEncoder } from "./snapshot_encoder.ts";
 import {
@@ -35,7 +35,7 @@ const unsyncedBytesMax = 1024 * 1024;
 
 /** Opens the snapshots in `directory`, making it if it is missing. Nobody else may write there. */
 export function openSnapshotFiles(directory: string): SnapshotStore {
-  explaining(`open ${directory}`, () => createDirectory(directory));
+  explainingFileErrors(`open ${directory}`, () => createDirectory(directory));
   return new SnapshotFiles(directory);
 }
 
@@ -71,7 +71,7 @@ class SnapshotFiles implements SnapshotStore {
   }
 
   list(): readonly string[] {
-    return explaining(`read ${this.directory}`, () => sortedSnapshotNames(namesIn(this.directory)));
+    return explainingFileErrors(`read ${this.directory}`, () => sortedSnapshotNames(namesIn(this.directory)));
   }
 
   remove(name: string): void {
@@ -81,7 +81,7 @@ class SnapshotFiles implements SnapshotStore {
 
   removeAllBut(names: readonly string[]): void {
     const kept = new Set([...names, ...this.unfinished]);
-    const found = explaining(`read ${this.directory}`, () => namesIn(this.directory));
+    const found = explainingFileErrors(`read ${this.directory}`, () => namesIn(this.directory));
     for (const name of found) {
       const isOurs = parseSnapshotName(name) !== null || isTemporary(name);
       if (isOurs && !kept.has(name)) this.removeFile(name);
@@ -90,7 +90,9 @@ class SnapshotFiles implements SnapshotStore {
 
   /** Need not be durable: what comes back after a power cut is removed again. */
   private removeFile(name: string): void {
-    explaining(`remove ${join(this.directory, name)}`, () => rmSync(join(this.directory, name), { force: true }));
+    explainingFileErrors(`remove ${join(this.directory, name)}`, () =>
+      rmSync(join(this.directory, name), { force: true }),
+    );
   }
 
   private decoder(name: string): SnapshotDecoder {
@@ -123,7 +125,7 @@ class FileWriter implements SnapshotWriter {
     this.directory = place.directory;
     this.path = join(place.directory, place.temporary);
     this.onDone = onDone;
-    this.file = explaining(`write ${this.path}`, () => openSync(this.path, "w", 0o600));
+    this.file = explainingFileErrors(`write ${this.path}`, () => openSync(this.path, "w", 0o600));
     this.encoder = new SnapshotEncoder(meta, (bytes) => this.write(bytes));
   }
 
@@ -140,7 +142,7 @@ class FileWriter implements SnapshotWriter {
     const { file } = this;
     assert(file !== null, "a snapshot is committed once");
     this.encoder.finish();
-    explaining(`write ${this.path}`, () => {
+    explainingFileErrors(`write ${this.path}`, () => {
       fsyncSync(file);
       closeSync(file);
       this.file = null;
@@ -154,7 +156,7 @@ class FileWriter implements SnapshotWriter {
     const { file } = this;
     if (file === null) return;
     this.file = null;
-    explaining(`remove ${this.path}`, () => {
+    explainingFileErrors(`remove ${this.path}`, () => {
       closeSync(file);
       rmSync(this.path, { force: true });
     });
@@ -164,7 +166,7 @@ class FileWriter implements SnapshotWriter {
   private write(bytes: Uint8Array): void {
     const { file } = this;
     assert(file !== null, "a snapshot that is done is not written");
-    explaining(`write ${this.path}`, () => {
+    explainingFileErrors(`write ${this.path}`, () => {
       for (let done = 0; done < bytes.length;) done += writeSync(file, bytes, done);
       this.unsyncedBytes += bytes.length;
       if (this.unsyncedBytes < unsyncedBytesMax) return;
@@ -175,12 +177,12 @@ class FileWriter implements SnapshotWriter {
 }
 
 function openBytes(name: string, path: string): SnapshotBytes {
-  return explaining(`read ${path}`, () => {
+  return explainingFileErrors(`read ${path}`, () => {
     if (!existsSync(path)) throw new CorruptError(`snapshot ${name}: missing`);
     const file = openSync(path, "r");
     return {
       size: fstatSync(file).size,
-      read: (range) => explaining(`read ${path}`, () => readFully(file, range)),
+      read: (range) => explainingFileErrors(`read ${path}`, () => readFully(file, range)),
       close: () => closeSync(file),
     };
   });
@@ -195,20 +197,4 @@ function readFully(file: number, range: { readonly position: number; readonly le
     done += count;
   }
   return bytes;
-}
-
-/** Runs `work`; an error of the file system becomes one for the operator, any other passes. */
-function explaining<T>(action: string, work: () => T): T {
-  try {
-    return work();
-  } catch (cause) {
-    if (!(cause instanceof Error) || !("syscall" in cause) || !("code" in cause)) throw cause;
-    const diskFailed = ["EIO", "ENOSPC", "EDQUOT"].includes(String(cause.code));
-    throw new ProaError(diskFailed ? "DISK_FAILED" : "LOCAL_RESOURCE", `Cannot ${action}: ${cause.message}`, {
-      hint: diskFailed
-        ? "see to the disk or free space, then start the node again: its log does not need what was being written"
-        : "the directory and its files must be readable and writable for the user that runs the node",
-      cause,
-    });
-  }
 }

@@ -113,7 +113,7 @@ class ChaosRun {
     else node.turnOpen = true;
   }
 
-  /** Mends everything; then there is one leader, the logs are equal, and a new proposal is applied everywhere. */
+  /** Mends everything; then there is one leader, a new proposal is applied everywhere, and no read is left waiting. */
   heal(): void {
     const { cluster } = this;
     cluster.heal();
@@ -130,8 +130,14 @@ class ChaosRun {
     const accepted = cluster.propose(leader, "the last word");
     assert(accepted.ok, "a leader without a backlog takes proposals");
     const reads = cluster.up.map((node) => ({ id: node.id, token: cluster.read(node.id) }));
-    cluster.runUntil(() => this.agreed() && cluster.up.every((node) => node.applied.length === accepted.id.index), limitMs);
-    for (const { id, token } of reads) assert(typeof cluster.readIndex(id, token) === "number", "a read was not answered");
+    cluster.runUntil(
+      () => this.agreed() && cluster.up.every((node) => node.applied.length === accepted.id.index),
+      limitMs,
+    );
+    for (const { id, token } of reads)
+      assert(typeof cluster.readIndex(id, token) === "number", "a read was not answered");
+    const decided = cluster.up.every((node) => [...node.reads.values()].every((read) => read.index !== undefined));
+    assert(decided, "a read was left without an answer");
     for (const node of cluster.up) this.checkApplied(node.applied.map((entry) => textOf(entry.payload)));
   }
 
@@ -178,7 +184,7 @@ class ChaosRun {
 
   private passTime(): void {
     const { random, cluster } = this;
-    cluster.advance(random.next() < 0.02 ? random.integer(500, 2500) : random.integer(0, 100));
+    cluster.advance(random.next() < 0.02 ? random.integer(500, 2500) : random.next() * 100);
     for (const node of cluster.up) {
       const due = node.raft.deadline <= cluster.now && node.id !== this.sleeper;
       if (due && random.next() < 0.9) cluster.tick(node.id);
@@ -223,8 +229,17 @@ class ChaosRun {
     cluster.heal();
     const leader = this.target(1);
     this.sleeper = random.next() < 0.3 ? leader : null;
-    const left = this.pick([[], this.ids.filter(() => random.next() < 0.4), [leader], [leader], [leader, this.pick(this.ids)]]);
-    cluster.partition(left, this.ids.filter((id) => !left.includes(id)));
+    const left = this.pick([
+      [],
+      this.ids.filter(() => random.next() < 0.4),
+      [leader],
+      [leader],
+      [leader, this.pick(this.ids)],
+    ]);
+    cluster.partition(
+      left,
+      this.ids.filter((id) => !left.includes(id)),
+    );
     if (random.next() < 0.2) cluster.cut(this.pick(this.ids), this.pick(this.ids)); // one way only
   }
 

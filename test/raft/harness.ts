@@ -209,7 +209,10 @@ export class Cluster {
 
   /** Cuts all links between `id` and the others. */
   isolate(id: NodeId): void {
-    this.partition([id], this.ids.filter((other) => other !== id));
+    this.partition(
+      [id],
+      this.ids.filter((other) => other !== id),
+    );
   }
 
   /** Cuts all links between two sets of nodes. */

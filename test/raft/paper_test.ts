@@ -32,7 +32,9 @@ test("figure 2, state: a new leader expects every follower to have its own log, 
 
 test("figure 2, AppendEntries 1: an append of a past term changes nothing and tells our term", () => {
   const solo = new Solo({ terms: [1, 2] });
-  const answers = solo.answers(append(solo.from(2, 1), { previous: { index: 1, term: 1 }, terms: [1, 1], commitIndex: 3 }));
+  const answers = solo.answers(
+    append(solo.from(2, 1), { previous: { index: 1, term: 1 }, terms: [1, 1], commitIndex: 3 }),
+  );
   expect(answers.map((answer) => [answer.kind, answer.term])).toEqual([["HeartbeatResponse", 2]]);
   expect(solo.terms).toEqual([1, 2]);
   expect(solo.raft.view.log.commitIndex).toBe(0);
@@ -40,7 +42,10 @@ test("figure 2, AppendEntries 1: an append of a past term changes nothing and te
 
 test("figure 2, AppendEntries 2: refused without the previous entry, or with another one in its place", () => {
   const solo = new Solo({ terms: [1, 1], hardState: { term: 3, vote: null } });
-  for (const previous of [{ index: 3, term: 3 }, { index: 2, term: 2 }]) {
+  for (const previous of [
+    { index: 3, term: 3 },
+    { index: 2, term: 2 },
+  ]) {
     const [answer] = solo.answers(append(solo.from(2, 3), { previous, terms: [3] }));
     expect(outcomeOf(answer)).toBe("rejected");
   }
@@ -72,7 +77,12 @@ test("figure 2, AppendEntries 5: commitIndex becomes the least of leaderCommit a
 
 test("figure 2, RequestVote 1: a candidate of a past term is refused and told our term", () => {
   const solo = new Solo({ terms: [3] });
-  const answers = solo.answers({ kind: "RequestVote", ...solo.from(2, 2), lastLog: { index: 9, term: 2 }, transfer: false });
+  const answers = solo.answers({
+    kind: "RequestVote",
+    ...solo.from(2, 2),
+    lastLog: { index: 9, term: 2 },
+    transfer: false,
+  });
   expect(answers).toEqual([{ kind: "RequestVoteResponse", group: 0, from: 1, to: 2, term: 3, granted: false }]);
 });
 
@@ -98,7 +108,13 @@ test("figure 2, all servers: committed entries are applied in order, once", () =
 test("figure 2, all servers: a later term in any message but a pre-vote makes a follower of every role", () => {
   const later = (solo: Solo): readonly Message[] => [
     append(solo.from(2, 9), { previous: none }),
-    { kind: "AppendEntriesResponse", ...solo.from(2, 9), session: 1, boot: 1, outcome: { kind: "accepted", matchIndex: 0 } },
+    {
+      kind: "AppendEntriesResponse",
+      ...solo.from(2, 9),
+      session: 1,
+      boot: 1,
+      outcome: { kind: "accepted", matchIndex: 0 },
+    },
     { kind: "RequestVote", ...solo.from(2, 9), lastLog: none, transfer: true },
     { kind: "RequestVoteResponse", ...solo.from(2, 9), granted: false },
     { kind: "RequestPreVoteResponse", ...solo.from(2, 9), granted: false, campaignTerm: 2 },
@@ -149,7 +165,9 @@ test("figure 2, candidates: a campaign raises the term, votes for itself and ask
   solo.step({ kind: "RequestPreVoteResponse", ...solo.from(3, 1), granted: true, campaignTerm: 1 });
   const { view } = solo.raft;
   expect([view.role.kind, view.term, view.vote]).toEqual(["candidate", 1, 1]);
-  expect(solo.take().map((message) => [message.kind, message.to])).toEqual([2, 3, 4, 5].map((to) => ["RequestVote", to]));
+  expect(solo.take().map((message) => [message.kind, message.to])).toEqual(
+    [2, 3, 4, 5].map((to) => ["RequestVote", to]),
+  );
   expect(solo.raft.deadline).not.toBe(before);
 });
 
@@ -196,7 +214,10 @@ test("figure 2, leaders: a new leader is heard at once and then every heartbeat 
     cluster.advance(100);
     cluster.tick(1);
     const heard = cluster.take({ from: 1 }).map((message) => [message.kind, message.to]);
-    expect(heard).toEqual([["Heartbeat", 2], ["Heartbeat", 3]]);
+    expect(heard).toEqual([
+      ["Heartbeat", 2],
+      ["Heartbeat", 3],
+    ]);
   }
 });
 
@@ -238,7 +259,11 @@ test("figure 2, leaders: refusal lowers nextIndex and the append is tried again"
   solo.lead();
   const outcome = { kind: "rejected", previousIndex: 3, hint: { index: 1, term: 1 } } as const;
   const [retry] = solo.answers({ kind: "AppendEntriesResponse", ...solo.from(2, 2), session: 1, boot: 1, outcome });
-  expect(retry?.kind === "AppendEntries" && [retry.to, retry.previous, retry.entries[0]?.index]).toEqual([2, { index: 1, term: 1 }, 2]);
+  expect(retry?.kind === "AppendEntries" && [retry.to, retry.previous, retry.entries[0]?.index]).toEqual([
+    2,
+    { index: 1, term: 1 },
+    2,
+  ]);
 });
 
 test("figure 2, leaders: commitIndex follows the majority of matchIndex in the current term", () => {
@@ -287,7 +312,11 @@ test("§5.2: a split vote elects nobody and the next election decides", () => {
   for (const id of [1, 2]) cluster.timeout(id);
   cluster.deliver({ kind: "RequestPreVote" });
   cluster.deliver({ kind: "RequestPreVoteResponse" });
-  for (const [from, to] of [[1, 3], [2, 4]] as const) cluster.deliver({ kind: "RequestVote", from, to });
+  for (const [from, to] of [
+    [1, 3],
+    [2, 4],
+  ] as const)
+    cluster.deliver({ kind: "RequestVote", from, to });
   cluster.deliver();
   expect(cluster.leader).toBeNull();
   cluster.runUntil(() => cluster.leader !== null, 6000);
@@ -360,7 +389,12 @@ test("§5.4.1: a candidate names the last entry of its log", () => {
   solo.step({ kind: "RequestPreVoteResponse", ...solo.from(2, 6), granted: true, campaignTerm: 6 });
   const named = solo.take().map((message) => "lastLog" in message && [message.kind, message.lastLog]);
   const last = { index: 2, term: 2 };
-  expect(named).toEqual([["RequestPreVote", last], ["RequestPreVote", last], ["RequestVote", last], ["RequestVote", last]]);
+  expect(named).toEqual([
+    ["RequestPreVote", last],
+    ["RequestPreVote", last],
+    ["RequestVote", last],
+    ["RequestVote", last],
+  ]);
 });
 
 test("§5.4.2: an entry of an earlier term is committed only together with one of the leader's own", () => {

@@ -4,19 +4,18 @@ import process from "node:process";
 import { chaos, type ChaosCounts } from "./chaos.ts";
 
 const steps = 1000;
-const seeds = Number(process.env["SEEDS"] ?? 300);
+const seeds = Number(process.env["SEEDS"] ?? 600);
 const only = process.env["SEED"];
 
-test.skipIf(only === undefined)("the run that SEED names", () => {
-  const seed = Number(only);
-  chaos({ seed, steps, trace: (line) => process.stdout.write(`${line}\n`) });
-});
-
-test.skipIf(only !== undefined)("groups stay safe under every fault and agree once the faults end", () => {
+test("groups stay safe under every fault and agree once the faults end", () => {
+  if (only !== undefined) {
+    chaos({ seed: Number(only), steps, trace: (line) => process.stdout.write(`${line}\n`) });
+    return;
+  }
   const total = { commits: 0, terms: 0, readsAnswered: 0, crashes: 0, transfers: 0, refused: 0 };
   for (let seed = 1; seed <= seeds; seed++) add(total, survive(seed));
   // The faults must not be so heavy that nothing ever happens.
-  for (const [name, count] of Object.entries(total)) expect(count, name).toBeGreaterThan(seeds / 4);
+  for (const [name, count] of Object.entries(total)) expect(count, name).toBeGreaterThan(seeds / 2);
 }, 3_600_000);
 
 function survive(seed: number): ChaosCounts {
@@ -28,5 +27,7 @@ function survive(seed: number): ChaosCounts {
 }
 
 function add(total: Record<keyof ChaosCounts, number>, counts: ChaosCounts): void {
-  for (const name of ["commits", "terms", "readsAnswered", "crashes", "transfers", "refused"] as const) total[name] += counts[name];
+  for (const name of ["commits", "terms", "readsAnswered", "crashes", "transfers", "refused"] as const) {
+    total[name] += counts[name];
+  }
 }

@@ -7,7 +7,10 @@ import { append, Solo } from "./solo.ts";
 const none = { index: 0, term: 0 };
 
 function granted(messages: readonly Message[]): boolean {
-  return messages.some((message) => (message.kind === "RequestVoteResponse" || message.kind === "RequestPreVoteResponse") && message.granted);
+  return messages.some(
+    (message) =>
+      (message.kind === "RequestVoteResponse" || message.kind === "RequestPreVoteResponse") && message.granted,
+  );
 }
 
 test("E1 an empty log behind a compacted prefix ends where that prefix ends", () => {
@@ -43,7 +46,10 @@ test("E2 while the leader is heard, nobody takes the term of a node that campaig
 });
 
 test("E2 ends one election timeout after the leader was last heard", () => {
-  for (const [silence, heard] of [[999, true], [1000, false]] as const) {
+  for (const [silence, heard] of [
+    [999, true],
+    [1000, false],
+  ] as const) {
     const solo = new Solo();
     solo.tick(500);
     solo.step({ kind: "Heartbeat", ...solo.from(2, 1), commitIndex: 0, round: 1, session: 1 });
@@ -59,7 +65,9 @@ test("E2 a leader whose quorum has been silent for a timeout listens to candidat
   const solo = new Solo();
   solo.lead();
   solo.now += 1000;
-  expect(granted(solo.answers({ kind: "RequestVote", ...solo.from(2, 2), lastLog: { index: 1, term: 1 }, transfer: false }))).toBe(true);
+  expect(
+    granted(solo.answers({ kind: "RequestVote", ...solo.from(2, 2), lastLog: { index: 1, term: 1 }, transfer: false })),
+  ).toBe(true);
 });
 
 test("E2 whoever follows the leader of a term gives no vote in it", () => {
@@ -67,7 +75,9 @@ test("E2 whoever follows the leader of a term gives no vote in it", () => {
   solo.step(append(solo.from(2, 1), { previous: none }));
   expect(solo.raft.view.vote).toBeNull();
   solo.now += 1500;
-  expect(granted(solo.answers({ kind: "RequestVote", ...solo.from(3, 1), lastLog: none, transfer: false }))).toBe(false);
+  expect(granted(solo.answers({ kind: "RequestVote", ...solo.from(3, 1), lastLog: none, transfer: false }))).toBe(
+    false,
+  );
 });
 
 test("E3 a pre-vote changes nothing at the node that is asked", () => {
@@ -75,8 +85,12 @@ test("E3 a pre-vote changes nothing at the node that is asked", () => {
   const { term, vote } = solo.raft.view;
   const { deadline } = solo.raft;
   solo.now += 500;
-  expect(granted(solo.answers({ kind: "RequestPreVote", ...solo.from(2, 7), lastLog: { index: 1, term: 1 } }))).toBe(true);
-  expect(granted(solo.answers({ kind: "RequestPreVote", ...solo.from(3, 7), lastLog: { index: 1, term: 1 } }))).toBe(true); // binds nobody
+  expect(granted(solo.answers({ kind: "RequestPreVote", ...solo.from(2, 7), lastLog: { index: 1, term: 1 } }))).toBe(
+    true,
+  );
+  expect(granted(solo.answers({ kind: "RequestPreVote", ...solo.from(3, 7), lastLog: { index: 1, term: 1 } }))).toBe(
+    true,
+  ); // binds nobody
   expect([solo.raft.view.term, solo.raft.view.vote, solo.raft.deadline]).toEqual([term, vote, deadline]);
   expect(solo.writes).toEqual([]);
 });
@@ -254,7 +268,8 @@ test("E7 a leader that steps down waits a fresh timeout", () => {
 
 test("E7 a vote for itself that becomes durable late does not count in another term", () => {
   const solo = new Solo({ autoDisk: false });
-  const win = (term: number): void => solo.step({ kind: "RequestPreVoteResponse", ...solo.from(2, term), campaignTerm: term, granted: true });
+  const win = (term: number): void =>
+    solo.step({ kind: "RequestPreVoteResponse", ...solo.from(2, term), campaignTerm: term, granted: true });
   solo.tick(2000);
   win(1);
   solo.tick(2000);
@@ -279,8 +294,10 @@ test("E7 a vote for itself that becomes durable after the election was lost chan
 test("E7 an election that a majority refused is over, and no sooner", () => {
   const solo = new Solo({ voters: 5 });
   solo.tick(2000);
-  for (const peer of [2, 3]) solo.step({ kind: "RequestPreVoteResponse", ...solo.from(peer, 1), campaignTerm: 1, granted: true });
-  const refuse = (from: NodeId): void => solo.step({ kind: "RequestVoteResponse", ...solo.from(from, 1), granted: false });
+  for (const peer of [2, 3])
+    solo.step({ kind: "RequestPreVoteResponse", ...solo.from(peer, 1), campaignTerm: 1, granted: true });
+  const refuse = (from: NodeId): void =>
+    solo.step({ kind: "RequestVoteResponse", ...solo.from(from, 1), granted: false });
   refuse(2);
   refuse(3);
   expect(solo.raft.view.role.kind).toBe("candidate");

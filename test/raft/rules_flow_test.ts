@@ -22,7 +22,9 @@ function proposeMany(cluster: Cluster, count: number): void {
 }
 
 function appendsTo(cluster: Cluster, to: number): readonly Message[] {
-  return cluster.pool.filter((message) => message.kind === "AppendEntries" && message.to === to && message.entries.length > 0);
+  return cluster.pool.filter(
+    (message) => message.kind === "AppendEntries" && message.to === to && message.entries.length > 0,
+  );
 }
 
 test("L10 a probe is one append at a time until the logs are known to agree", () => {
@@ -174,7 +176,9 @@ test("L10 entries that left the memory are read from disk, for followers and to 
   }
   cluster.heal();
   cluster.run(500);
-  expect(cluster.node(3).applied.map((entry) => textOf(entry.payload))).toEqual(cluster.node(1).applied.map((entry) => textOf(entry.payload)));
+  expect(cluster.node(3).applied.map((entry) => textOf(entry.payload))).toEqual(
+    cluster.node(1).applied.map((entry) => textOf(entry.payload)),
+  );
   expect(cluster.node(3).applied.length).toBe(101);
 });
 
@@ -233,7 +237,13 @@ test("L11 answers of another session, of an older life, or of a stranger do not 
   const solo = new Solo();
   solo.lead();
   const answer = (from: number, session: number, boot: number): void =>
-    solo.step({ kind: "AppendEntriesResponse", ...solo.from(from, 1), session, boot, outcome: { kind: "accepted", matchIndex: 1 } });
+    solo.step({
+      kind: "AppendEntriesResponse",
+      ...solo.from(from, 1),
+      session,
+      boot,
+      outcome: { kind: "accepted", matchIndex: 1 },
+    });
   answer(2, 2, 1); // the session of node 3
   answer(9, 1, 1);
   solo.step({ kind: "HeartbeatResponse", ...solo.from(2, 1), session: 1, boot: 4, round: 0 });

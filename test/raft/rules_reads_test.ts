@@ -36,7 +36,9 @@ test("R1 a follower's read waits at a new leader, too", () => {
   solo.acknowledge(2, 2);
   const round = lastRound(solo.take());
   acknowledgeRound(solo, 2, round);
-  expect(solo.take()).toEqual([{ kind: "ReadIndexResponse", group: 0, from: 1, to: 3, term: 2, request: 5, boot: 1, index: 2 }]);
+  expect(solo.take()).toEqual([
+    { kind: "ReadIndexResponse", group: 0, from: 1, to: 3, term: 2, request: 5, boot: 1, index: 2 },
+  ]);
 });
 
 test("R2 a read is confirmed by a round that began after it, not by an earlier one", () => {
@@ -160,7 +162,8 @@ test("R3 a question or an answer that was lost is asked again", () => {
     const cluster = new Cluster({ voters: 3 });
     cluster.elect(1);
     const token = cluster.read(2);
-    if (kind === "ReadIndexResponse") cluster.runUntil(() => cluster.pool.length === 0 || cluster.take({ kind }).length > 0, 0);
+    if (kind === "ReadIndexResponse")
+      cluster.runUntil(() => cluster.pool.length === 0 || cluster.take({ kind }).length > 0, 0);
     cluster.take({ kind });
     cluster.run(250);
     expect(cluster.readIndex(2, token)).toBe(1);
@@ -207,7 +210,10 @@ test("R3 an answer for an earlier life, or for another question, answers nothing
   solo.input((raft) => raft.requestRead(1));
   const [question] = solo.take();
   const request = question?.kind === "ReadIndex" ? question.request : 0;
-  for (const [number, boot] of [[request, 1], [request + 1, 2]] as const) {
+  for (const [number, boot] of [
+    [request, 1],
+    [request + 1, 2],
+  ] as const) {
     solo.step({ kind: "ReadIndexResponse", ...solo.from(2, 1), request: number, boot, index: 1 });
   }
   solo.step({ kind: "ReadIndexResponse", ...solo.from(3, 1), request, boot: 2, index: 1 }); // not the leader
@@ -220,9 +226,13 @@ test("R3 an answer settles all that was asked before it, and nothing later", () 
   const solo = new Solo();
   solo.step(append(solo.from(2, 1), { previous: none, terms: [1] }));
   for (let token = 1; token <= 4; token++) solo.input((raft) => raft.requestRead(token));
-  const answer = (request: number): void => solo.step({ kind: "ReadIndexResponse", ...solo.from(2, 1), request, boot: 1, index: request });
+  const answer = (request: number): void =>
+    solo.step({ kind: "ReadIndexResponse", ...solo.from(2, 1), request, boot: 1, index: request });
   answer(2);
-  expect(solo.reads).toEqual([{ token: 1, index: 2 }, { token: 2, index: 2 }]);
+  expect(solo.reads).toEqual([
+    { token: 1, index: 2 },
+    { token: 2, index: 2 },
+  ]);
   solo.take();
   solo.tick(100); // only the newest question is asked again
   expect(solo.take().map((message) => message.kind === "ReadIndex" && message.request)).toEqual([4]);
@@ -256,7 +266,8 @@ test("R8 reads on the minority side fail or wait, and never answer", () => {
   cluster.run(3000);
   const late = [1, 2, 6].map((id) => ({ id, token: cluster.read(id) }));
   cluster.run(10_000);
-  for (const { id, token } of [...early, ...late]) expect(cluster.readIndex(id, token) ?? null, `read ${token} at n${id}`).toBeNull();
+  for (const { id, token } of [...early, ...late])
+    expect(cluster.readIndex(id, token) ?? null, `read ${token} at n${id}`).toBeNull();
 });
 
 test("R8 a node that knows no leader refuses a read at once", () => {
@@ -264,7 +275,10 @@ test("R8 a node that knows no leader refuses a read at once", () => {
   solo.input((raft) => raft.requestRead(1));
   solo.tick(2000);
   solo.input((raft) => raft.requestRead(2));
-  expect(solo.reads).toEqual([{ token: 1, index: null }, { token: 2, index: null }]);
+  expect(solo.reads).toEqual([
+    { token: 1, index: null },
+    { token: 2, index: null },
+  ]);
 });
 
 test("R8 a node alone answers its reads itself, once it knows what is committed", () => {

@@ -52,7 +52,9 @@ test("L2 figure 8: an entry of an older term on a majority is not committed, and
   cluster.timeout(1);
   // (c): node 1 leads term 4 and brings entry 2 to node 3, but not yet its own entry 3.
   while (cluster.node(3).durable.terms.length < 2 || cluster.node(2).durable.terms.length < 2) {
-    const position = cluster.pool.findIndex((message) => message.kind !== "AppendEntries" || message.entries[0]?.term !== 4);
+    const position = cluster.pool.findIndex(
+      (message) => message.kind !== "AppendEntries" || message.entries[0]?.term !== 4,
+    );
     cluster.deliverAt(position);
   }
   while (cluster.pool.some((message) => message.to === 1)) cluster.deliver({ to: 1 });
@@ -73,7 +75,13 @@ test("L2 figure 8: an entry of an older term on a majority is not committed, and
 });
 
 test("L2 figure 8, the other way: once an entry of the leader's term is on a majority, all before it is safe", () => {
-  const pasts = { 1: { terms: [1, 2], term: 3 }, 2: { terms: [1, 2], term: 3 }, 3: { terms: [1], term: 3 }, 4: { terms: [1], term: 3 }, 5: { terms: [1, 3], term: 3 } };
+  const pasts = {
+    1: { terms: [1, 2], term: 3 },
+    2: { terms: [1, 2], term: 3 },
+    3: { terms: [1], term: 3 },
+    4: { terms: [1], term: 3 },
+    5: { terms: [1, 3], term: 3 },
+  };
   const cluster = new Cluster({ voters: 5, pasts });
   cluster.partition([1, 2, 3], [4, 5]);
   cluster.elect(1);
@@ -101,8 +109,13 @@ test("L3 a heartbeat names no more than what its receiver is known to store", ()
   expect(cluster.raft(1).view.log.commitIndex).toBe(4);
   cluster.advance(100);
   cluster.tick(1);
-  const told = cluster.pool.flatMap((message) => (message.kind === "Heartbeat" ? [[message.to, message.commitIndex]] : []));
-  expect(told).toEqual([[2, 4], [3, 1]]);
+  const told = cluster.pool.flatMap((message) =>
+    message.kind === "Heartbeat" ? [[message.to, message.commitIndex]] : [],
+  );
+  expect(told).toEqual([
+    [2, 4],
+    [3, 1],
+  ]);
 });
 
 test("L4 an old, short, repeated or empty append that agrees does not shorten the log", () => {
@@ -110,7 +123,12 @@ test("L4 an old, short, repeated or empty append that agrees does not shorten th
   const long = append(solo.from(2, 1), { previous: { index: 4, term: 1 }, terms: [1, 1, 1, 1] });
   const short = append(solo.from(2, 1), { previous: { index: 4, term: 1 }, terms: [1, 1] });
   const empty = append(solo.from(2, 1), { previous: { index: 5, term: 1 } });
-  for (const [message, matchIndex] of [[long, 8], [short, 6], [long, 8], [empty, 5]] as const) {
+  for (const [message, matchIndex] of [
+    [long, 8],
+    [short, 6],
+    [long, 8],
+    [empty, 5],
+  ] as const) {
     expect(outcome(solo.answers(message))).toEqual({ kind: "accepted", matchIndex });
     expect(solo.terms.length).toBe(8);
   }
@@ -124,8 +142,13 @@ test("L4 a conflict in the middle of an append cuts there and no earlier", () =>
 });
 
 test("L5 a message that would overwrite a committed entry stops the node before anything is written", () => {
-  const commit = (solo: Solo): void => solo.step(append(solo.from(2, 3), { previous: { index: 4, term: 1 }, terms: [3], commitIndex: 4 }));
-  for (const [index, terms] of [[3, [2]], [2, [1, 2, 2]], [0, [1, 1, 2, 2, 2]]] as const) {
+  const commit = (solo: Solo): void =>
+    solo.step(append(solo.from(2, 3), { previous: { index: 4, term: 1 }, terms: [3], commitIndex: 4 }));
+  for (const [index, terms] of [
+    [3, [2]],
+    [2, [1, 2, 2]],
+    [0, [1, 1, 2, 2, 2]],
+  ] as const) {
     const solo = new Solo({ terms: [1, 1, 1, 1], autoDisk: false });
     commit(solo);
     const writes = solo.writes.length;
@@ -145,7 +168,10 @@ test("L6 an append behind the commit index is answered with the commit index and
 
 test("L6 behind the commit index even a previous entry that is gone counts as agreed", () => {
   const solo = new Solo({ compacted: { index: 10, term: 2 }, terms: [2, 2] });
-  expect(outcome(solo.answers(append(solo.from(2, 2), { previous: { index: 7, term: 2 }, terms: [2, 2] })))).toEqual({ kind: "accepted", matchIndex: 10 });
+  expect(outcome(solo.answers(append(solo.from(2, 2), { previous: { index: 7, term: 2 }, terms: [2, 2] })))).toEqual({
+    kind: "accepted",
+    matchIndex: 10,
+  });
 });
 
 test("L7 shuffled and repeated answers neither stall nor confuse the leader", () => {
@@ -194,7 +220,9 @@ test("L7 an acknowledgement of more than the leader has is ignored", () => {
 
 test("L7 acknowledgements of one turn leave as one, for the greatest", () => {
   const solo = new Solo();
-  const messages = [1, 2, 3].map((count) => append(solo.from(2, 1), { previous: none, terms: Array.from({ length: count }, () => 1) }));
+  const messages = [1, 2, 3].map((count) =>
+    append(solo.from(2, 1), { previous: none, terms: Array.from({ length: count }, () => 1) }),
+  );
   solo.input((raft) => {
     for (const message of messages) raft.step(message, solo.now);
   });
@@ -206,12 +234,24 @@ test("L7 acknowledgements of one turn leave as one, for the greatest", () => {
 test("L7 acknowledgements of two sessions leave apart, and so does what follows a refusal", () => {
   const solo = new Solo();
   const first = append(solo.from(2, 1), { previous: none, terms: [1] });
-  const messages = [first, { ...first, session: 2 }, append(solo.from(2, 1), { previous: { index: 9, term: 1 } }), first];
+  const messages = [
+    first,
+    { ...first, session: 2 },
+    append(solo.from(2, 1), { previous: { index: 9, term: 1 } }),
+    first,
+  ];
   solo.input((raft) => {
     for (const message of messages) raft.step(message, solo.now);
   });
-  const sent = solo.take().flatMap((message) => (message.kind === "AppendEntriesResponse" ? [[message.session, message.outcome.kind]] : []));
-  expect(sent).toEqual([[1, "accepted"], [2, "accepted"], [1, "rejected"], [1, "accepted"]]);
+  const sent = solo
+    .take()
+    .flatMap((message) => (message.kind === "AppendEntriesResponse" ? [[message.session, message.outcome.kind]] : []));
+  expect(sent).toEqual([
+    [1, "accepted"],
+    [2, "accepted"],
+    [1, "rejected"],
+    [1, "accepted"],
+  ]);
 });
 
 test("L8 a refusal that a later answer overtook is ignored", () => {
@@ -281,7 +321,10 @@ function refusals(leader: readonly number[], follower: readonly number[]): numbe
     pasts: { 1: { terms: leader, term }, 2: { terms: follower, term } },
     limits: { appendBytesMax: 1 << 20 },
     observe: (event) => {
-      const refused = event.kind === "sent" && event.message.kind === "AppendEntriesResponse" && event.message.outcome.kind === "rejected";
+      const refused =
+        event.kind === "sent" &&
+        event.message.kind === "AppendEntriesResponse" &&
+        event.message.outcome.kind === "rejected";
       if (refused && event.message.from === 2) count++;
     },
   });
@@ -300,7 +343,12 @@ test("L9 a divergent tail of 10,000 entries over three terms costs at most four 
   const tail = [...repeat(2, 3000), ...repeat(3, 3000), ...repeat(4, 4000)];
   expect(refusals([...common, ...repeat(5, 20)], [...common, ...tail])).toBeLessThanOrEqual(4);
   expect(refusals([...common, ...repeat(5, 12_000)], [...common, ...tail])).toBeLessThanOrEqual(4);
-  expect(refusals([...common, ...repeat(2, 3000), ...repeat(6, 20)], [...common, ...repeat(3, 3000), ...repeat(4, 3000), ...repeat(5, 4000)])).toBeLessThanOrEqual(4);
+  expect(
+    refusals(
+      [...common, ...repeat(2, 3000), ...repeat(6, 20)],
+      [...common, ...repeat(3, 3000), ...repeat(4, 3000), ...repeat(5, 4000)],
+    ),
+  ).toBeLessThanOrEqual(4);
 });
 
 test("L9 a follower that is only behind is found in one refusal", () => {
@@ -321,12 +369,19 @@ test("L9 the hint skips what cannot agree and nothing that can", () => {
   ];
   for (const [terms, previous, hint] of cases) {
     const solo = new Solo({ terms, hardState: { term: 9, vote: null } });
-    expect(outcome(solo.answers(append(solo.from(2, 9), { previous })))).toEqual({ kind: "rejected", previousIndex: previous.index, hint });
+    expect(outcome(solo.answers(append(solo.from(2, 9), { previous })))).toEqual({
+      kind: "rejected",
+      previousIndex: previous.index,
+      hint,
+    });
   }
 });
 
 test("L2 L9 figure 7's worst followers apply the same commands", () => {
-  const pasts = { 1: { terms: [1, 1, 1, 4, 4, 5, 5, 6, 6, 6], term: 7 }, 2: { terms: [1, 1, 1, 2, 2, 2, 3, 3, 3, 3, 3], term: 7 } };
+  const pasts = {
+    1: { terms: [1, 1, 1, 4, 4, 5, 5, 6, 6, 6], term: 7 },
+    2: { terms: [1, 1, 1, 2, 2, 2, 3, 3, 3, 3, 3], term: 7 },
+  };
   const cluster = new Cluster({ voters: 3, pasts });
   cluster.crash(2);
   cluster.elect(1);

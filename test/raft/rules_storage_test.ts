@@ -20,7 +20,9 @@ function twoCandidates(): Cluster {
 }
 
 function votesFor(cluster: Cluster, candidate: NodeId): number {
-  return cluster.pool.filter((message) => message.kind === "RequestVoteResponse" && message.to === candidate && message.granted).length;
+  return cluster.pool.filter(
+    (message) => message.kind === "RequestVoteResponse" && message.to === candidate && message.granted,
+  ).length;
 }
 
 test("P1 a vote that was lost in a crash was never told, and may be given to another", () => {
@@ -141,11 +143,16 @@ test("P2 an acknowledgement leaves only when the entries are on disk", () => {
 
 test("P2 an acknowledgement is dropped when a later leader overwrites the entries in the same turn", () => {
   const solo = new Solo({ voters: 5 });
-  const appends = [append(solo.from(2, 1), { previous: none, terms: [1, 1] }), append(solo.from(3, 2), { previous: none, terms: [2] })];
+  const appends = [
+    append(solo.from(2, 1), { previous: none, terms: [1, 1] }),
+    append(solo.from(3, 2), { previous: none, terms: [2] }),
+  ];
   solo.input((raft) => {
     for (const message of appends) raft.step(message, solo.now);
   });
-  expect(solo.take().map((message) => [message.kind, message.to, message.term])).toEqual([["AppendEntriesResponse", 3, 2]]);
+  expect(solo.take().map((message) => [message.kind, message.to, message.term])).toEqual([
+    ["AppendEntriesResponse", 3, 2],
+  ]);
 });
 
 test("P3 a term is on disk no later than its entries, wherever the power goes", () => {
@@ -178,7 +185,14 @@ test("P4 a vote outlives every step down and restart inside its term", () => {
   cluster.step({ kind: "Heartbeat", group: 0, from: 3, to: 2, term: 7, commitIndex: 0, round: 1, session: 1 });
   cluster.restart(2);
   cluster.step({ kind: "RequestVote", group: 0, from: 4, to: 2, term: 7, lastLog: none, transfer: false });
-  expect(cluster.pool.at(-1)).toEqual({ kind: "RequestVoteResponse", group: 0, from: 2, to: 4, term: 7, granted: false });
+  expect(cluster.pool.at(-1)).toEqual({
+    kind: "RequestVoteResponse",
+    group: 0,
+    from: 2,
+    to: 4,
+    term: 7,
+    granted: false,
+  });
   expect(cluster.node(2).durable.hardState).toEqual({ term: 7, vote: 1 });
 });
 
@@ -187,7 +201,15 @@ test("P4 a leader that steps down without a quorum still has voted for itself", 
   cluster.elect(1);
   cluster.isolate(1);
   cluster.runUntil(() => cluster.raft(1).view.role.kind !== "leader", 2000);
-  cluster.step({ kind: "RequestVote", group: 0, from: 3, to: 1, term: 1, lastLog: { index: 9, term: 1 }, transfer: false });
+  cluster.step({
+    kind: "RequestVote",
+    group: 0,
+    from: 3,
+    to: 1,
+    term: 1,
+    lastLog: { index: 9, term: 1 },
+    transfer: false,
+  });
   const [answer] = cluster.take({ kind: "RequestVoteResponse", from: 1 });
   expect(answer?.kind === "RequestVoteResponse" && answer.granted).toBe(false);
 });
@@ -196,7 +218,10 @@ test("P5 a cut and what replaces it are one write: the disk has the old log or t
   const old = [1, 1, 1, 1, 2, 2, 2, 2, 2, 2];
   const next = [1, 1, 1, 1, 3, 3, 3];
   for (let reached = 0; reached <= 1; reached++) {
-    const cluster = new Cluster({ voters: 3, pasts: { 1: { terms: next }, 2: { terms: next.slice(0, 4) }, 3: { terms: old } } });
+    const cluster = new Cluster({
+      voters: 3,
+      pasts: { 1: { terms: next }, 2: { terms: next.slice(0, 4) }, 3: { terms: old } },
+    });
     cluster.crash(3);
     cluster.timeout(1);
     cluster.deliver();
@@ -235,7 +260,13 @@ test("P6 a late completion does not vouch for overwritten entries", () => {
 test("P6 the same term again at the same place: only its own completion counts", () => {
   const solo = new Solo({ terms: [1], autoDisk: false, voters: 5 });
   const acknowledged = (): readonly number[] =>
-    solo.take().flatMap((message) => (message.kind === "AppendEntriesResponse" && message.outcome.kind === "accepted" ? [message.outcome.matchIndex] : []));
+    solo
+      .take()
+      .flatMap((message) =>
+        message.kind === "AppendEntriesResponse" && message.outcome.kind === "accepted"
+          ? [message.outcome.matchIndex]
+          : [],
+      );
   solo.step(append(solo.from(2, 2), { previous: { index: 1, term: 1 }, terms: [2, 2] })); // 2..3 of term 2
   solo.step(append(solo.from(3, 3), { previous: { index: 1, term: 1 }, terms: [3] })); // 2 of term 3
   solo.step(append(solo.from(4, 4), { previous: { index: 1, term: 1 }, terms: [2, 2] })); // A again

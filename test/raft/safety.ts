@@ -81,7 +81,10 @@ export class Safety {
     const index = log.commitIndex;
     const copies = this.membership.voters.filter((id) => durableOf(id).terms[index - 1] === log.termAt(index));
     const name = `${index}@${log.termAt(index)}`;
-    assert(copies.length >= majority(this.membership.voters.length), `${name} is committed on ${copies.length} disks (I7)`);
+    assert(
+      copies.length >= majority(this.membership.voters.length),
+      `${name} is committed on ${copies.length} disks (I7)`,
+    );
   }
 
   /** I5: every node applies the same entries in the same order, without a gap. `previous` is the last one applied in this life. */
@@ -108,7 +111,10 @@ export class Safety {
     const later = term > message.term;
     switch (message.kind) {
       case "RequestVote":
-        assert(later || (term === message.term && vote === message.from), "asked for votes before its own was durable (I8)");
+        assert(
+          later || (term === message.term && vote === message.from),
+          "asked for votes before its own was durable (I8)",
+        );
         return;
       case "RequestVoteResponse":
         assert(term >= message.term, "answered a candidate before the term was durable (I8)");
@@ -123,7 +129,10 @@ export class Safety {
         const { matchIndex } = message.outcome;
         if (matchIndex === 0) return;
         const promised = this.termInOffice(message.term, matchIndex);
-        assert(durable.terms[matchIndex - 1] === promised, `acknowledged ${matchIndex}@${promised} before it was durable (I8)`);
+        assert(
+          durable.terms[matchIndex - 1] === promised,
+          `acknowledged ${matchIndex}@${promised} before it was durable (I8)`,
+        );
         return;
       }
       default:

@@ -55,7 +55,11 @@ class ScriptRun {
         return;
       case "start":
         if (this.options === null) throw new Error("`nodes` comes first");
-        this.started = new Cluster({ ...this.options, pasts: this.pasts, observe: (event) => this.say(formatEvent(event)) });
+        this.started = new Cluster({
+          ...this.options,
+          pasts: this.pasts,
+          observe: (event) => this.say(formatEvent(event)),
+        });
         return;
       case "timeout":
         this.cluster.timeout(id);
@@ -164,7 +168,8 @@ function groupOf(words: readonly string[]): ClusterOptions {
 }
 
 function pastOf(words: readonly string[]): Past {
-  const after = (name: string): number | undefined => (words.includes(name) ? Number(words[words.indexOf(name) + 1]) : undefined);
+  const after = (name: string): number | undefined =>
+    words.includes(name) ? Number(words[words.indexOf(name) + 1]) : undefined;
   const terms: readonly Term[] = words.includes("log") ? words.slice(words.indexOf("log") + 1).map(Number) : [];
   const term = after("term") ?? terms.at(-1) ?? 0;
   const vote = after("vote");
@@ -193,7 +198,8 @@ function filterOf(words: readonly string[]): MessageFilter {
     const [from = "", to] = word.split(">");
     if (kind !== undefined) filter = { ...filter, kind };
     else if (to === undefined) throw new Error(`cannot understand: ${word}`);
-    else filter = { ...filter, ...(from === "" ? {} : { from: Number(from) }), ...(to === "" ? {} : { to: Number(to) }) };
+    else
+      filter = { ...filter, ...(from === "" ? {} : { from: Number(from) }), ...(to === "" ? {} : { to: Number(to) }) };
   }
   return filter;
 }

@@ -7,7 +7,9 @@ import { runScript } from "./script.ts";
 
 const directory = join(import.meta.dirname, "..", "scripts");
 
-for (const file of readdirSync(directory).filter((name) => name.endsWith(".txt")).sort()) {
+for (const file of readdirSync(directory)
+  .filter((name) => name.endsWith(".txt"))
+  .sort()) {
   test(`script ${file}`, () => {
     const path = join(directory, file);
     const expected = readFileSync(path, "utf8");

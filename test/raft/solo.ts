@@ -57,9 +57,12 @@ export class Solo {
     const compacted = options.compacted ?? { index: 0, term: 0 };
     this.compacted = compacted;
     this.autoDisk = options.autoDisk ?? true;
-    this.stored = (options.terms ?? []).map((term, position) => pastEntry({ index: compacted.index + 1 + position, term }));
+    this.stored = (options.terms ?? []).map((term, position) =>
+      pastEntry({ index: compacted.index + 1 + position, term }),
+    );
     const ids = Array.from({ length: options.voters ?? 3 }, (_, position) => position + 1);
-    const membership = options.learner === true ? { voters: ids.map((id) => id + 1), learners: [1] } : { voters: ids, learners: [] };
+    const membership =
+      options.learner === true ? { voters: ids.map((id) => id + 1), learners: [1] } : { voters: ids, learners: [] };
     const last = this.stored.at(-1) ?? compacted;
     const restored = {
       hardState: options.hardState ?? { term: last.term, vote: null },
@@ -75,7 +78,13 @@ export class Solo {
         return this.stored.slice(from - compacted.index - 1, to - compacted.index);
       },
     };
-    this.raft = new Raft({ ...testLimits, ...options.limits, id: 1, group: 0 }, restored, reader, seededRandom(7), this.now);
+    this.raft = new Raft(
+      { ...testLimits, ...options.limits, id: 1, group: 0 },
+      restored,
+      reader,
+      seededRandom(7),
+      this.now,
+    );
     this.before = snapshotOf(this.raft.view);
   }
 
@@ -157,12 +166,20 @@ export class Solo {
     const { role, term } = this.raft.view;
     assert(role.kind === "leader", "only a leader is acknowledged");
     const session = role.progress.get(peer)?.session ?? 0;
-    this.step({ kind: "AppendEntriesResponse", ...this.from(peer, term), session, boot: 1, outcome: { kind: "accepted", matchIndex } });
+    this.step({
+      kind: "AppendEntriesResponse",
+      ...this.from(peer, term),
+      session,
+      boot: 1,
+      outcome: { kind: "accepted", matchIndex },
+    });
   }
 
   get terms(): readonly Term[] {
     const { log } = this.raft.view;
-    return Array.from({ length: log.lastIndex - this.compacted.index }, (_, position) => log.termAt(this.compacted.index + 1 + position));
+    return Array.from({ length: log.lastIndex - this.compacted.index }, (_, position) =>
+      log.termAt(this.compacted.index + 1 + position),
+    );
   }
 
   private get peers(): readonly NodeId[] {

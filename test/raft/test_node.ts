@@ -2,7 +2,18 @@
 import { assert } from "../../src/lib/assert.ts";
 import { seededRandom, type Random } from "../../src/lib/random.ts";
 import { checkState, checkStep, Raft, snapshotOf } from "../../src/raft/mod.ts";
-import type { Entry, Index, Membership, Message, Millis, NodeId, Persist, RaftOptions, Ready, Snapshot } from "../../src/raft/mod.ts";
+import type {
+  Entry,
+  Index,
+  Membership,
+  Message,
+  Millis,
+  NodeId,
+  Persist,
+  RaftOptions,
+  Ready,
+  Snapshot,
+} from "../../src/raft/mod.ts";
 import { MemoryStorage } from "../../src/storage/memory.ts";
 import type { Durable, Safety } from "./safety.ts";
 import type { Event } from "./trace.ts";

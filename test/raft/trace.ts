@@ -31,7 +31,9 @@ export function formatEvent(event: Event): string {
     case "commit":
       return `n${event.id} commits ${event.index}`;
     case "read":
-      return event.index === null ? `n${event.id} gives up read ${event.token}` : `n${event.id} may answer read ${event.token} at ${event.index}`;
+      return event.index === null
+        ? `n${event.id} gives up read ${event.token}`
+        : `n${event.id} may answer read ${event.token} at ${event.index}`;
     default:
       return unreachable(event);
   }
@@ -75,7 +77,8 @@ function detail(message: Message): string {
 
 function formatWrite({ hardState, truncateFrom, entries }: Persist): string {
   const parts: string[] = [];
-  if (hardState !== null) parts.push(`term ${hardState.term} vote ${hardState.vote === null ? "-" : `n${hardState.vote}`}`);
+  if (hardState !== null)
+    parts.push(`term ${hardState.term} vote ${hardState.vote === null ? "-" : `n${hardState.vote}`}`);
   if (truncateFrom !== null) parts.push(`cut ${truncateFrom}`);
   if (entries.length > 0) parts.push(formatEntries(entries));
   return parts.length === 0 ? "barrier" : parts.join(", ");
@@ -89,7 +92,9 @@ export function formatEntries(entries: readonly EntryId[]): string {
     if (run?.term === term) run.last = index;
     else runs.push({ first: index, last: index, term });
   }
-  return runs.length === 0 ? "-" : runs.map(({ first, last, term }) => `${first === last ? first : `${first}..${last}`}@${term}`).join(" ");
+  return runs.length === 0
+    ? "-"
+    : runs.map(({ first, last, term }) => `${first === last ? first : `${first}..${last}`}@${term}`).join(" ");
 }
 
 function id({ index, term }: EntryId): string {

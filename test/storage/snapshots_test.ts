@@ -108,11 +108,31 @@ describe("snapshot files", () => {
         whole.subarray(start + 2 * stored),
       ]);
       expect(damageOf(exchanged)).toBe(`snapshot ${name}: chunk 1: checksum mismatch`);
+      const shorter = Buffer.concat([whole.subarray(0, start), whole.subarray(start + stored)]);
+      expect(damageOf(shorter)).toBe(`snapshot ${name}: end: bytes are missing or too many`);
+      store.remove(name);
+      write(store, metaAt(1), imageOf(2 * chunkBytes + 7, 9));
+      const other = readFileSync(path);
+      const mixed = Buffer.concat([
+        whole.subarray(0, start),
+        other.subarray(start, start + stored),
+        whole.subarray(start + stored),
+      ]);
+      expect(damageOf(mixed)).toContain(`snapshot ${name}: end: its chunks are not those`);
       expect(damageOf(whole)).toBe("");
       renameSync(path, join(directory, "0-2-2.snapshot"));
       expect(damageIn(() => store.verify("0-2-2.snapshot"))).toBe(
         `snapshot 0-2-2.snapshot: header: it is that of ${name}`,
       );
+    }));
+
+  test("a writer that gives up leaves nothing behind", () =>
+    inTempDirectory((directory) => {
+      const writer = openSnapshotFiles(directory).create(metaAt(1));
+      writer.append(imageOf(2 * chunkBytes));
+      expect(readdirSync(directory).length).toBe(1);
+      writer.abort();
+      expect(readdirSync(directory)).toEqual([]);
     }));
 
   test("files of others are left alone", () =>

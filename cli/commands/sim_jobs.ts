@@ -1,0 +1,56 @@
+/** Shares the seeds of `proa sim` among processes of this very program, each of which runs one piece after another. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import type { Context } from "../context.ts";
+import type { SeedRange } from "./sim.ts";
+import { optionsOf, type SimPart, type SimSetting, type SimSummary } from "./sim_run.ts";
+import { assert } from "../../src/lib/assert.ts";
+import { ProaError } from "../../src/lib/errors.ts";
+
+/** Seeds that one process runs before it tells what came of them: enough to be worth its start. */
+const pieceSeeds = 200;
+
+/** Runs the seeds of `range`; parts come in the order in which they are done. */
+export async function* runInProcesses(range: SeedRange, setting: SimSetting, context: Context): AsyncIterable<SimPart> {
+  let next = range.first;
+  const running = new Map<number, Promise<{ readonly first: number; readonly part: SimPart }>>();
+  let isDone = false;
+  for (;;) {
+    while (running.size < setting.request.jobs && next <= range.last && !isDone && !setting.isOver()) {
+      const piece = { first: next, last: Math.min(range.last, next + pieceSeeds - 1) };
+      next = piece.last + 1;
+      running.set(
+        piece.first,
+        runPiece(piece, setting, context).then((part) => ({ first: piece.first, part })),
+      );
+    }
+    if (running.size === 0) return;
+    const { first, part } = await Promise.race(running.values());
+    running.delete(first);
+    isDone ||= setting.request.first && part.failures.length > 0;
+    yield part;
+  }
+}
+
+async function runPiece({ first, last }: SeedRange, { request, wishes }: SimSetting, { runtime }: Context): Promise<SimPart> {
+  const [program, ...words] = runtime.self;
+  assert(program !== undefined, "a command has a program");
+  const options = [...optionsOf(wishes), ...(request.first ? ["--first"] : [])];
+  const child = spawn(program, [...words, "sim", "--seeds", `${first}..${last}`, "--json", ...options], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let printed = "";
+  child.stdout.setEncoding("utf8").on("data", (piece: string) => (printed += piece));
+  await once(child, "close");
+  return parsePart(printed);
+}
+
+/** The summary that a process printed. */
+function parsePart(printed: string): SimPart {
+  try {
+    return JSON.parse(printed) as SimSummary;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new ProaError("INTERNAL", "Cannot go on: a process of the simulator ended without a summary", { cause: error });
+  }
+}
