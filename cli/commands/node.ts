@@ -29,7 +29,7 @@ const start = command({
       duration,
       "how long a follower waits for its leader before it thinks of an election",
       {
-        defaultText: "800ms",
+        defaultText: "600ms",
       },
     ),
     heartbeat: option("duration", duration, "how often a leader makes itself heard", { defaultText: "100ms" }),

@@ -29,7 +29,7 @@ export interface NodeLimits {
 }
 
 export const defaultLimits: NodeLimits = {
-  electionTimeoutMs: 800,
+  electionTimeoutMs: 600,
   heartbeatMs: 100,
   payloadBytesMax: 512 * 1024,
   appendBytesMax: 1024 * 1024,
