@@ -47,9 +47,7 @@ export class ReadRounds {
 
   /** Takes out everything and returns the tokens of this node: the office is lost, and with it the right to answer. */
   takeAll(): readonly number[] {
-    const readers = [...this.waiting];
-    for (let round = this.rounds.shift(); round !== undefined; round = this.rounds.shift())
-      readers.unshift(...round.readers);
+    const readers = [...this.confirm(Infinity).flatMap((round) => round.readers), ...this.waiting];
     this.waiting = [];
     return readers.flatMap((reader) => (reader.kind === "local" ? [reader.token] : []));
   }

@@ -96,7 +96,9 @@ export class SimDisk {
 
   release(): void {
     this.hangs = false;
-    for (; this.overdue > 0; this.overdue--) this.tell();
+    const { overdue } = this;
+    this.overdue = 0;
+    for (let count = 0; count < overdue; count++) this.tell();
   }
 
   private persist(writes: readonly Persist[]): void {

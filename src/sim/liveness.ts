@@ -3,6 +3,7 @@
  * must agree on a leader, take a write, come to the same state, and stay in peace (I12).
  */
 import type { Random } from "../lib/random.ts";
+import type { Node } from "../node/mod.ts";
 import type { Millis } from "../raft/mod.ts";
 import { happens, pick, sample, streamOf } from "./chance.ts";
 import type { Cluster } from "./cluster.ts";
@@ -80,30 +81,39 @@ function leaderOf(core: readonly Host[]): Host | null {
   return agreed && leader.node?.view(0).ready === true ? leader : null;
 }
 
-/** A client's write must be taken, by whoever leads now. */
+/** A client's write must be taken, by whoever leads now; it tries again and again, as a client would. */
 function writeOnce(cluster: Cluster, core: readonly Host[], must: (condition: () => boolean, what: string) => void): void {
+  const { timeline, history, plan } = cluster;
   let applied = false;
-  for (let tries = 1; !applied; tries++) {
-    let waits = true;
-    must(() => leaderOf(core) !== null, "there is no leader");
-    const commands: readonly Command[] = [{ kind: "put", key: "a", value: 0xffff_0000 + tries, ifRevision: null }];
-    const record = cluster.history.beginWrite(commands);
+  let waits = false;
+  let retryAt = timeline.now;
+  let value = probeValue;
+  must(() => {
+    if (applied || waits || timeline.now < retryAt) return applied;
+    const commands: readonly Command[] = [{ kind: "put", key: "a", value: value++, ifRevision: null }];
+    const record = history.beginWrite(commands);
     const request = { commands: encodeCommands(commands, () => 0), count: 1 };
-    const sent = leaderOf(core)?.request(
-      (node, answered) => {
-        node.write(0, request, (outcome) => {
-          answered();
-          waits = false;
-          applied = outcome.kind === "applied";
-          if (outcome.kind === "notApplied") cluster.history.refuseWrite(record);
-        });
-      },
-      () => (waits = false),
-    );
-    if (sent !== true) continue;
-    must(() => !waits, "a write is not answered");
-  }
+    retryAt = timeline.now + plan.limits.electionTimeoutMs / 2;
+    waits = true;
+    const ask = (node: Node, answered: () => void): void => {
+      node.write(0, request, (outcome) => {
+        answered();
+        waits = false;
+        applied = outcome.kind === "applied";
+        if (outcome.kind === "notApplied") history.refuseWrite(record);
+      });
+    };
+    const sent = leaderOf(core)?.request(ask, () => (waits = false)) ?? false;
+    if (!sent) {
+      waits = false;
+      history.refuseWrite(record);
+    }
+    return false;
+  }, "no write was taken");
 }
+
+/** Values from here on are those of the writes that prove that the cluster works. */
+const probeValue = 0xffff_0000;
 
 /** Whether all of `core` have applied the same, and nothing is left to apply. */
 function isConverged(core: readonly Host[]): boolean {

@@ -120,6 +120,23 @@ test("R2 reads die with the office", () => {
   expect(solo.reads.length).toBe(1);
 });
 
+test("R2 however many reads die with the office, all are given up, in the order in which they came", () => {
+  const solo = new Solo();
+  solo.lead();
+  solo.acknowledge(2, 1);
+  const asked = [1, 100_000, 200_000, 300_001];
+  for (let round = 1; round < asked.length; round++) {
+    solo.input((raft) => {
+      for (let token = asked[round - 1] ?? 0; token < (asked[round] ?? 0); token++) raft.requestRead(token);
+    });
+  }
+  solo.now += 1000;
+  solo.raft.tick(solo.now);
+  const given = solo.raft.ready()?.reads ?? [];
+  expect(given.length).toBe(300_000);
+  expect(given.every((read, position) => read.token === position + 1 && read.index === null)).toBe(true);
+});
+
 test("R2 all reads of a turn share a round", () => {
   const solo = new Solo();
   solo.lead();

@@ -2,14 +2,14 @@
 import { expect, test } from "bun:test";
 import { seededRandom } from "../../src/lib/random.ts";
 import type { Message, NodeId } from "../../src/raft/mod.ts";
-import { Cluster, testLimits } from "./harness.ts";
+import { Cluster, type ClusterOptions, testLimits } from "./harness.ts";
 import { termsOf } from "./safety.ts";
 import { append, Solo } from "./solo.ts";
 
 const none = { index: 0, term: 0 };
 
 /** Three nodes, node 1 leads, all is quiet; options as in {@link Cluster}. */
-function led(options: Partial<ConstructorParameters<typeof Cluster>[0]> = {}): Cluster {
+function led(options: Partial<ClusterOptions> = {}): Cluster {
   const cluster = new Cluster({ voters: 3, ...options });
   cluster.elect(1);
   cluster.run(200);
