@@ -101,7 +101,9 @@ describe("run.mjs", () => {
   testScene("installs when a package is missing or of another version", async ({ home, start }) => {
     fs.writeFileSync(join(home, "node_modules", "bun", "package.json"), '{ "version": "0.9.0" }');
     const child = start(["install"]);
+    const ended = once(child, "exit");
     expect(await readUntil(child.stderr, null)).toContain("installing the packages");
+    await ended;
     const called = fs.readFileSync(join(home, "npm-called"), "utf8");
     expect(called).toBe("ci --include=dev --no-audit --no-fund --loglevel=error");
   });

@@ -45,6 +45,7 @@ interface Matchers {
   toBeLessThanOrEqual(bound: number): void;
   toContain(element: unknown): void;
   toMatch(expected: string | RegExp): void;
+  toMatchObject(expected: object): void;
   toHaveLength(length: number): void;
   toBeInstanceOf(type: new (...args: never[]) => unknown): void;
   toBeNull(): void;
@@ -88,6 +89,7 @@ function matchers(actual: unknown, positive: boolean, message: string | undefine
     toBeLessThanOrEqual: (bound) => verify(numberOf(actual) <= bound, "<=", bound),
     toContain: (element) => verify(contains(actual, element), "to contain", element),
     toMatch: (expected) => verify(typeof actual === "string" && matches(actual, expected), "to match", expected),
+    toMatchObject: (expected) => verify(matchesPart(actual, expected), "to match", expected),
     toHaveLength: (length) => verify(lengthOf(actual) === length, "to have length", length),
     toBeInstanceOf: (type) => verify(actual instanceof type, "to be an instance of", type.name),
     toBeNull: () => verify(actual === null, "to be", null),
@@ -96,6 +98,13 @@ function matchers(actual: unknown, positive: boolean, message: string | undefine
     toBeTruthy: () => verify(Boolean(actual), "to be truthy"),
     toBeFalsy: () => verify(!actual, "to be falsy"),
   };
+}
+
+/** Whether `actual` has everything that `expected` has, and perhaps more. */
+function matchesPart(actual: unknown, expected: unknown): boolean {
+  if (typeof expected !== "object" || expected === null) return Object.is(actual, expected);
+  if (typeof actual !== "object" || actual === null) return false;
+  return Object.entries(expected).every(([name, value]) => matchesPart(Reflect.get(actual, name), value));
 }
 
 function check(holds: boolean, positive: boolean, claim: string): void {

@@ -1,0 +1,69 @@
+/** Runs of the simulator: real nodes must survive them, and a seed must always give the same run. */
+import { expect, test } from "bun:test";
+import { fileURLToPath } from "node:url";
+import { faultNames, runSeed } from "../../src/sim/mod.ts";
+import { run } from "../helpers/run.ts";
+import { runFile } from "../helpers/runtime.ts";
+
+test("300 seeds", () => {
+  const failures: string[] = [];
+  const total = { applied: 0, answered: 0, elections: 0, falls: 0, undecided: 0 };
+  for (let seed = 1; seed <= 300; seed++) {
+    const { failure, requests, elections, falls, undecided } = runSeed(seed);
+    if (failure !== null) failures.push(`proa sim --seed ${seed}: ${failure.message}`);
+    total.applied += requests.applied;
+    total.answered += requests.answered;
+    total.elections += elections;
+    total.falls += falls;
+    total.undecided += undecided;
+  }
+  expect(failures).toEqual([]);
+  // They did something: a simulator in which nothing happens finds nothing.
+  expect(total.applied).toBeGreaterThan(10_000);
+  expect(total.answered).toBeGreaterThan(5000);
+  expect(total.elections).toBeGreaterThan(600);
+  expect(total.falls).toBeGreaterThan(600);
+  expect(total.undecided).toBe(0);
+}, 120_000);
+
+test("every fault alone, with three nodes", () => {
+  for (const fault of faultNames) {
+    const { failure, requests, plan } = runSeed(7, { faults: [fault], nodes: 3, clients: 3, faultsMs: 3000 });
+    expect(failure).toBe(null);
+    expect([...plan.faults.keys()]).toEqual([fault]);
+    expect(requests.applied).toBeGreaterThan(0);
+  }
+});
+
+test("without faults nothing is lost and nobody is deposed", () => {
+  const { failure, requests, elections, falls } = runSeed(3, { faults: [], nodes: 5 });
+  expect({ failure, elections, falls, unknown: requests.unknown }).toEqual({
+    failure: null,
+    elections: 1,
+    falls: 0,
+    unknown: 0,
+  });
+});
+
+test("a seed gives the same run again, with a trace or without", () => {
+  const lines: string[] = [];
+  const again: string[] = [];
+  for (let seed = 50; seed < 60; seed++) {
+    const first = runSeed(seed);
+    const second = runSeed(seed, {}, (line) => lines.push(line));
+    const third = runSeed(seed, {}, (line) => again.push(line));
+    expect(second).toEqual(first);
+    expect(third).toEqual(first);
+  }
+  expect(lines.length).toBeGreaterThan(1000);
+  expect(again.join("\n") === lines.join("\n")).toBe(true);
+  expect(runSeed(61).traceHash === runSeed(60).traceHash).toBe(false);
+});
+
+test("a seed gives the same run in another process", async () => {
+  const [program, ...words] = runFile;
+  const child = fileURLToPath(new URL("seed_child.ts", import.meta.url));
+  const { status, stdout } = await run(program, [...words, child, "71", "72", "73"]);
+  expect(status).toBe(0);
+  expect(stdout.trim()).toBe([71, 72, 73].map((seed) => runSeed(seed).traceHash).join(" "));
+});
