@@ -33,15 +33,19 @@ export const mutants: readonly Mutant[] = [
     find: "this.vote = start.hardState.vote;",
     replace: "this.vote = null;",
   }),
-  mutant("two votes in a term", {
-    file: "src/raft/voting.ts",
-    find: "state.vote === message.from || (state.vote === null && state.leader === null);",
-    replace: "state.leader === null;",
-  }, {
-    file: "src/raft/state.ts",
-    find: 'assert(this.vote === null || this.vote === candidate, "one vote a term");',
-    replace: "",
-  }),
+  mutant(
+    "two votes in a term",
+    {
+      file: "src/raft/voting.ts",
+      find: "state.vote === message.from || (state.vote === null && state.leader === null);",
+      replace: "state.leader === null;",
+    },
+    {
+      file: "src/raft/state.ts",
+      find: 'assert(this.vote === null || this.vote === candidate, "one vote a term");',
+      replace: "",
+    },
+  ),
   mutant("vote for a shorter log", {
     file: "src/raft/voting.ts",
     find: "(candidate.term === own.term && candidate.index >= own.index)",
@@ -61,19 +65,23 @@ export const mutants: readonly Mutant[] = [
     find: "const hardState = dirty ?",
     replace: "const hardState = dirty && entries.length === 0 ?",
   }),
-  mutant("candidate wins before its own vote is durable", {
-    file: "src/raft/candidate.ts",
-    find: 'state.role = { kind: "candidate", votes: new Map() };',
-    replace: 'state.role = { kind: "candidate", votes: new Map([[state.id, true]]) };',
-  }, {
-    file: "src/raft/leader.ts",
-    find: 'assert(state.hardStateDurable, "the vote for ourselves left before it was durable");',
-    replace: "",
-  }),
+  mutant(
+    "candidate wins before its own vote is durable",
+    {
+      file: "src/raft/candidate.ts",
+      find: 'state.role = { kind: "candidate", votes: new Map() };',
+      replace: 'state.role = { kind: "candidate", votes: new Map([[state.id, true]]) };',
+    },
+    {
+      file: "src/raft/leader.ts",
+      find: 'assert(state.hardStateDurable, "the vote for ourselves left before it was durable");',
+      replace: "",
+    },
+  ),
   mutant("no no-op, read index at once", {
     file: "src/raft/leader.ts",
     find: "return state.log.termAt(state.log.commitIndex) === state.term;",
-    replace: "return state.role.kind === \"leader\";",
+    replace: 'return state.role.kind === "leader";',
   }),
   mutant("reads without a round", {
     file: "src/raft/leader.ts",
@@ -124,20 +132,20 @@ export const mutants: readonly Mutant[] = [
     file: "src/raft/log.ts",
     find: "write.lastIndex = Math.min(write.lastIndex, index - 1);",
     replace: "write.lastIndex = write.lastIndex + 0;",
-  }, {
-    file: "src/raft/log.ts",
-    find: "this.stableIndex = Math.max(this.stableIndex, write.lastIndex);",
-    replace: "this.stableIndex = Math.max(this.stableIndex, Math.min(write.lastIndex, this.lastIndex));",
   }),
-  mutant("stale append response after restart counted", {
-    file: "src/raft/replication.ts",
-    find: "message.session !== progress.session || message.boot < progress.boot) return;",
-    replace: "message.boot < 0) return;",
-  }, {
-    file: "src/raft/replication.ts",
-    find: "if (progress.boot !== 0) {",
-    replace: "if (progress.boot < 0) {",
-  }),
+  mutant(
+    "stale append response after restart counted",
+    {
+      file: "src/raft/replication.ts",
+      find: "message.session !== progress.session || message.boot < progress.boot) return;",
+      replace: "message.boot < 0) return;",
+    },
+    {
+      file: "src/raft/replication.ts",
+      find: "if (progress.boot !== 0) {",
+      replace: "if (progress.boot < 0) {",
+    },
+  ),
   mutant("acknowledgement of an earlier term kept", {
     file: "src/raft/state.ts",
     find: 'this.promises = this.promises.filter((message) => message.kind !== "AppendEntriesResponse");',
@@ -148,57 +156,73 @@ export const mutants: readonly Mutant[] = [
     find: "this.promises.push(message);\n  }\n\n  /** The fields",
     replace: "this.messages.push(message);\n  }\n\n  /** The fields",
   }),
-  mutant("waiter keyed by index only", {
-    file: "src/node/waiters.ts",
-    find: "return first?.id.index === index && first.id.term === term;",
-    replace: "return first?.id.index === index && term > 0;",
-  }, {
-    file: "src/node/waiters.ts",
-    find: "if (first.id.term !== id.term) {",
-    replace: "if (first.id.term < 0) {",
-  }),
+  mutant(
+    "waiter keyed by index only",
+    {
+      file: "src/node/waiters.ts",
+      find: "return first?.id.index === index && first.id.term === term;",
+      replace: "return first?.id.index === index && term > 0;",
+    },
+    {
+      file: "src/node/waiters.ts",
+      find: "if (first.id.term !== id.term) {",
+      replace: "if (first.id.term < 0) {",
+    },
+  ),
   mutant("lost office refuses what is in the log", {
     file: "src/node/waiters.ts",
     find: 'for (const part of waiter.parts) part.done({ kind: "unknown", reason });',
     replace: 'for (const part of waiter.parts) part.done({ kind: "notApplied", reason: "notLeader", leader: null });',
   }),
-  mutant("apply twice after restart", {
-    file: "src/raft/log.ts",
-    find: "this.handedOutIndex += entries.length;",
-    replace: "this.handedOutIndex += Math.max(1, entries.length - 1);",
-  }, {
-    file: "src/kv/store.ts",
-    find: 'assert(entry.index === this.lastApplied + 1, "entries are applied in order, each once");',
-    replace: "",
-  }),
-  mutant("pre-vote counted as a vote", {
-    file: "src/raft/candidate.ts",
-    find: 'state.role = { kind: "candidate", votes: new Map() };',
-    replace: 'state.role = { kind: "candidate", votes: state.role.kind === "preCandidate" ? state.role.votes : new Map() };',
-  }, {
-    file: "src/raft/candidate.ts",
-    find: "if (candidate.votes.has(state.id)) return;",
-    replace: "",
-  }),
+  mutant(
+    "apply twice after restart",
+    {
+      file: "src/raft/log.ts",
+      find: "this.handedOutIndex += entries.length;",
+      replace: "this.handedOutIndex += Math.max(1, entries.length - 1);",
+    },
+    {
+      file: "src/kv/store.ts",
+      find: 'assert(entry.index === this.lastApplied + 1, "entries are applied in order, each once");',
+      replace: "",
+    },
+  ),
+  mutant(
+    "pre-vote counted as a vote",
+    {
+      file: "src/raft/candidate.ts",
+      find: 'state.role = { kind: "candidate", votes: new Map() };',
+      replace:
+        'state.role = { kind: "candidate", votes: state.role.kind === "preCandidate" ? state.role.votes : new Map() };',
+    },
+    {
+      file: "src/raft/candidate.ts",
+      find: "if (candidate.votes.has(state.id)) return;",
+      replace: "",
+    },
+  ),
   mutant("isolated leader never steps down", {
     file: "src/raft/leader.ts",
     find: "if (!hasQuorumContact(state, leader)) {",
     replace: "if (state.now < 0) {",
   }),
-  mutant("nobody holds back for a live leader", {
-    file: "src/raft/raft.ts",
-    find: "if (!message.transfer && hearsLeader(state)) return false;",
-    replace: "if (message.transfer && !hearsLeader(state)) return false;",
-  }),
+  mutant(
+    "nobody holds back for a live leader",
+    {
+      file: "src/raft/voting.ts",
+      find: "if (message.term > state.term && hearsLeader(state)) return;",
+      replace: "",
+    },
+    {
+      file: "src/raft/raft.ts",
+      find: "if (!message.transfer && hearsLeader(state)) return false;",
+      replace: "if (message.transfer && !hearsLeader(state)) return false;",
+    },
+  ),
   mutant("lost window is never sent again", {
     file: "src/raft/replication.ts",
     find: "if (windowLost) nudge(state, { to: message.from, progress });",
     replace: "if (windowLost && state.now < 0) nudge(state, { to: message.from, progress });",
-  }),
-  mutant("stale refusal rewinds", {
-    file: "src/raft/progress.ts",
-    find: "if (rejected.previousIndex <= this.matchIndex) return false;",
-    replace: "",
   }),
   mutant("transfer goes on proposing", {
     file: "src/raft/leader.ts",

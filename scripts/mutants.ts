@@ -26,7 +26,8 @@ type Outcome =
 function judge(mutant: Mutant): Outcome {
   const directory = mkdtempSync(join(tmpdir(), "proa-mutant-"));
   try {
-    for (const part of ["src", "cli", "package.json"]) cpSync(join(root, part), join(directory, part), { recursive: true });
+    for (const part of ["src", "cli", "package.json"])
+      cpSync(join(root, part), join(directory, part), { recursive: true });
     symlinkSync(join(root, "node_modules"), join(directory, "node_modules"));
     for (const edit of mutant.edits) plant(directory, edit);
     return simulate(directory);
@@ -39,7 +40,8 @@ function judge(mutant: Mutant): Outcome {
 function plant(directory: string, { file, find, replace }: Edit): void {
   const path = join(directory, file);
   const parts = readFileSync(path, "utf8").split(find);
-  if (parts.length !== 2) throw new Error(`Cannot plant a bug in ${file}: ${parts.length - 1} places read ${JSON.stringify(find)}`);
+  if (parts.length !== 2)
+    throw new Error(`Cannot plant a bug in ${file}: ${parts.length - 1} places read ${JSON.stringify(find)}`);
   writeFileSync(path, parts.join(replace));
 }
 

@@ -50,7 +50,8 @@ export interface SeedRange {
 
 function seedRange(value: string): SeedRange {
   const [from, to, ...more] = value.split("..");
-  if (from === undefined || to === undefined || more.length > 0) throw new InvalidValueError("expected a range such as 1..1000");
+  if (from === undefined || to === undefined || more.length > 0)
+    throw new InvalidValueError("expected a range such as 1..1000");
   const parse = integer(0, seedMax);
   const range = { first: parse(from), last: parse(to) };
   if (range.first > range.last) throw new InvalidValueError("expected a range that rises, such as 1..1000");

@@ -32,7 +32,11 @@ export async function* runInProcesses(range: SeedRange, setting: SimSetting, con
   }
 }
 
-async function runPiece({ first, last }: SeedRange, { request, wishes }: SimSetting, { runtime }: Context): Promise<SimPart> {
+async function runPiece(
+  { first, last }: SeedRange,
+  { request, wishes }: SimSetting,
+  { runtime }: Context,
+): Promise<SimPart> {
   const [program, ...words] = runtime.self;
   assert(program !== undefined, "a command has a program");
   const options = [...optionsOf(wishes), ...(request.first ? ["--first"] : [])];
@@ -51,6 +55,8 @@ function parsePart(printed: string): SimPart {
     return JSON.parse(printed) as SimSummary;
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    throw new ProaError("INTERNAL", "Cannot go on: a process of the simulator ended without a summary", { cause: error });
+    throw new ProaError("INTERNAL", "Cannot go on: a process of the simulator ended without a summary", {
+      cause: error,
+    });
   }
 }

@@ -48,7 +48,10 @@ export async function simulate(request: SimRequest, context: Context): Promise<v
   const range = rangeOf(request);
   const startedAt = performance.now();
   const isOver = (): boolean => context.globals.timeoutMs !== null && performance.now() >= context.deadline;
-  const runs = request.jobs === 1 ? runHere(range, { request, wishes, isOver }) : runInProcesses(range, { request, wishes, isOver }, context);
+  const runs =
+    request.jobs === 1
+      ? runHere(range, { request, wishes, isOver })
+      : runInProcesses(range, { request, wishes, isOver }, context);
   const total = { seeds: 0, failures: new Array<SimFailure>(), virtual_hours: 0, events: 0 };
   let toldAt = startedAt;
   for await (const part of runs) {
@@ -92,7 +95,10 @@ async function* runHere(range: SeedRange, { request, wishes, isOver }: SimSettin
 }
 
 /** The first failure with its trace, or the smaller run that was found for it; a run that was to be traced, whatever its end. */
-function explain(summary: SimSummary, { request, wishes, context }: { request: SimRequest; wishes: Wishes; context: Context }): void {
+function explain(
+  summary: SimSummary,
+  { request, wishes, context }: { request: SimRequest; wishes: Wishes; context: Context },
+): void {
   const [first] = summary.failures;
   if (first === undefined) {
     if (request.trace && request.seed !== undefined) printTrace(request.seed, wishes, Infinity);

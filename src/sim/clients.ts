@@ -23,7 +23,8 @@ export interface RequestCounters {
 }
 
 /** How a request went, for its client. */
-type Ending = { readonly kind: "done" } | { readonly kind: "refused"; readonly leader: number | null } | { readonly kind: "lost" };
+type Ending =
+  { readonly kind: "done" } | { readonly kind: "refused"; readonly leader: number | null } | { readonly kind: "lost" };
 
 const done: Ending = { kind: "done" };
 const lost: Ending = { kind: "lost" };
@@ -36,7 +37,8 @@ const wildRevision = 1_000_000_000;
 export function startClients(cluster: Cluster, isOver: () => boolean): RequestCounters {
   const counters: RequestCounters = { applied: 0, answered: 0, refused: 0, unknown: 0 };
   const values = { last: 0 };
-  for (let number = 1; number <= cluster.plan.clients; number++) new Client(number, cluster, { counters, values, isOver }).pause();
+  for (let number = 1; number <= cluster.plan.clients; number++)
+    new Client(number, cluster, { counters, values, isOver }).pause();
   return counters;
 }
 
@@ -51,6 +53,8 @@ class Client {
   private readonly random: Random;
   /** The node that it asks next, if somebody named it. */
   private leader: number | null = null;
+  /** The one node that it always asks, if it has one. */
+  private readonly home: Host | null;
   /** The revisions of keys as it last saw them: 0 where a key did not exist. */
   private readonly revisions = new Map<string, number>();
 
@@ -60,6 +64,7 @@ class Client {
     private readonly shared: Shared,
   ) {
     this.random = streamOf(cluster.plan.seed, `client ${number}`);
+    this.home = happens(this.random, 0.3) ? pick(this.random, cluster.hosts) : null;
   }
 
   /** Does nothing for a while, then the next thing. */
@@ -116,7 +121,10 @@ class Client {
   private tryWrite(draft: () => readonly Command[], tries: number): void {
     const { history } = this.cluster;
     const commands = draft();
-    const request = { commands: encodeCommands(commands, () => this.random.integer(0, this.cluster.plan.valueBytesMax)), count: commands.length };
+    const request = {
+      commands: encodeCommands(commands, () => this.random.integer(0, this.cluster.plan.valueBytesMax)),
+      count: commands.length,
+    };
     const record = history.beginWrite(commands);
     const onOutcome = (outcome: WriteOutcome): Ending => {
       switch (outcome.kind) {
@@ -137,7 +145,11 @@ class Client {
     };
     this.ask({
       name: () => commands.map(describeCommand).join(", "),
-      send: (host, end) => host.request((node, answered) => node.write(0, request, (outcome) => (answered(), end(onOutcome(outcome)))), () => end(lost)),
+      send: (host, end) =>
+        host.request(
+          (node, answered) => node.write(0, request, (outcome) => (answered(), end(onOutcome(outcome)))),
+          () => end(lost),
+        ),
       onUnsent: () => history.refuseWrite(record),
       onEnd: (ending) => this.after(ending, tries, (left) => this.tryWrite(draft, left)),
     });
@@ -159,7 +171,11 @@ class Client {
     };
     this.ask({
       name: () => `${consistency} ${query.kind} ${query.kind === "get" ? query.key : `${query.start}..${query.end}`}`,
-      send: (host, end) => host.request((node, answered) => node.read(0, request, (outcome) => (answered(), end(onOutcome(outcome)))), () => end(lost)),
+      send: (host, end) =>
+        host.request(
+          (node, answered) => node.read(0, request, (outcome) => (answered(), end(onOutcome(outcome)))),
+          () => end(lost),
+        ),
       onUnsent: () => undefined,
       onEnd: (ending) => this.after(ending, tries, (left) => this.tryRead(query, consistency, left)),
     });
@@ -174,7 +190,8 @@ class Client {
   }): void {
     const { timeline, trace, plan } = this.cluster;
     const host = this.chooseHost();
-    const note = (what: string): void => trace.note(this.number, () => `c${this.number} ${what} ${request.name()} at n${host.id}`);
+    const note = (what: string): void =>
+      trace.note(this.number, () => `c${this.number} ${what} ${request.name()} at n${host.id}`);
     let waits = true;
     const end = (ending: Ending): void => {
       note(waits ? ending.kind : `${ending.kind} too late`);
@@ -202,7 +219,8 @@ class Client {
   }
 
   private chooseHost(): Host {
-    const { cluster, random, leader } = this;
+    const { cluster, random, leader, home } = this;
+    if (home !== null) return home;
     if (leader !== null && happens(random, 0.9)) return cluster.host(leader);
     const { leader: known } = cluster;
     return known !== null && happens(random, 0.6) ? known : pick(random, cluster.hosts);
@@ -240,5 +258,9 @@ function readAnswer(query: Query, outcome: ReadOutcome & { kind: "answered" }): 
     return { index: outcome.appliedIndex, revision, found: state === null ? [] : [{ key: query.key, state }] };
   }
   const { revision, items } = readRangeAnswer(reader);
-  return { index: outcome.appliedIndex, revision, found: items.map(({ key, state }) => ({ key: keyText(key), state })) };
+  return {
+    index: outcome.appliedIndex,
+    revision,
+    found: items.map(({ key, state }) => ({ key: keyText(key), state })),
+  };
 }

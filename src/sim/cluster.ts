@@ -25,7 +25,7 @@ export class Cluster {
   readonly hosts: readonly Host[];
   readonly ids: readonly NodeId[];
   /** Who falls stays down, if it is in here. */
-  readonly lost = new Set<NodeId>();
+  private readonly lost = new Set<NodeId>();
   /** How often a machine fell. */
   falls = 0;
   private readonly restarts: Random;
@@ -87,6 +87,12 @@ export class Cluster {
   victim(random: Random): Host {
     const { leader } = this;
     return leader !== null && happens(random, 0.4) ? leader : pick(random, this.hosts);
+  }
+
+  /** Switches a machine off, for good. */
+  lose(host: Host): void {
+    this.lost.add(host.id);
+    if (host.isUp) host.crash();
   }
 
   private onFall(host: Host): void {

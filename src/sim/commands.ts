@@ -1,7 +1,15 @@
 /** What clients ask for, as values and as the bytes that a node takes. Every put has a value of its own, by which it is known again. */
 import { assert, unreachable } from "../lib/assert.ts";
 import { ByteWriter } from "../lib/byte_writer.ts";
-import { type CommandCursor, keyBytes, writeDelete, writeDeleteRange, writeGet, writePut, writeRange } from "../wire/mod.ts";
+import {
+  type CommandCursor,
+  keyBytes,
+  writeDelete,
+  writeDeleteRange,
+  writeGet,
+  writePut,
+  writeRange,
+} from "../wire/mod.ts";
 
 /** Names a value; 0 stands for a key that does not exist. */
 export type ValueId = number;
@@ -55,7 +63,12 @@ export function encodeQuery(query: Query): Uint8Array {
 export function commandAt(cursor: CommandCursor): Command {
   switch (cursor.kind) {
     case "put":
-      return { kind: "put", key: cursor.keyText(), value: valueIdOf(cursor.copyValue()), ifRevision: cursor.ifRevision };
+      return {
+        kind: "put",
+        key: cursor.keyText(),
+        value: valueIdOf(cursor.copyValue()),
+        ifRevision: cursor.ifRevision,
+      };
     case "delete":
       return { kind: "delete", key: cursor.keyText(), ifRevision: cursor.ifRevision };
     case "deleteRange":

@@ -9,7 +9,8 @@ export function describeMessage(message: Message): string {
 /** What a write changes on the disk. */
 export function describeWrite({ hardState, truncateFrom, entries }: Persist): string {
   const parts: string[] = [];
-  if (hardState !== null) parts.push(`term ${hardState.term} vote ${hardState.vote === null ? "-" : `n${hardState.vote}`}`);
+  if (hardState !== null)
+    parts.push(`term ${hardState.term} vote ${hardState.vote === null ? "-" : `n${hardState.vote}`}`);
   if (truncateFrom !== null) parts.push(`cut ${truncateFrom}`);
   if (entries.length > 0) parts.push(describeEntries(entries));
   return parts.length === 0 ? "barrier" : parts.join(", ");

@@ -155,7 +155,11 @@ export class SimDisk {
     const { hardState, terms } = this.durableState;
     const same = restored.hardState.term === hardState.term && restored.hardState.vote === hardState.vote;
     check(same, "I6", () => `term ${hardState.term} became term ${restored.hardState.term} by a restart (I6)`);
-    check(restored.lastIndex === terms.length, "I6", () => `${terms.length} entries became ${restored.lastIndex} by a restart (I6)`);
+    check(
+      restored.lastIndex === terms.length,
+      "I6",
+      () => `${terms.length} entries became ${restored.lastIndex} by a restart (I6)`,
+    );
     return restored;
   }
 }

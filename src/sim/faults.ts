@@ -4,6 +4,7 @@ import type { Random } from "../lib/random.ts";
 import type { Millis, NodeId } from "../raft/mod.ts";
 import { between, happens, pick, sample, shuffled, streamOf, waitMs } from "./chance.ts";
 import type { Cluster } from "./cluster.ts";
+import type { Host } from "./host.ts";
 import { type Way, waysBetween, waysWhere } from "./links.ts";
 import type { FaultName } from "./plan.ts";
 
@@ -49,7 +50,15 @@ export function startFaults(cluster: Cluster): () => void {
         if (undos.delete(undo)) undo();
       });
     };
-    begin[name]({ cluster, random, strength, timeoutMs: cluster.plan.limits.electionTimeoutMs, repeat, after, undoAfter });
+    begin[name]({
+      cluster,
+      random,
+      strength,
+      timeoutMs: cluster.plan.limits.electionTimeoutMs,
+      repeat,
+      after,
+      undoAfter,
+    });
   }
   return () => {
     isOver = true;
@@ -76,7 +85,10 @@ const begin: Readonly<Record<FaultName, (trouble: Trouble) => void>> = {
   partitions: (trouble) => {
     repeatCut(trouble, ({ random, cluster }) => {
       const left = sample(random, cluster.ids, random.integer(1, Math.max(1, Math.floor(cluster.ids.length / 2))));
-      return waysBetween(left, cluster.ids.filter((id) => !left.includes(id)));
+      return waysBetween(
+        left,
+        cluster.ids.filter((id) => !left.includes(id)),
+      );
     });
   },
   "one-way": (trouble) => {
@@ -119,7 +131,10 @@ const begin: Readonly<Record<FaultName, (trouble: Trouble) => void>> = {
       const victims = sample(random, cluster.ids, random.integer(1, cluster.ids.length));
       for (const victim of victims) {
         after(between(random, 0, 2 * timeoutMs), () => {
-          undoAfter(between(random, timeoutMs, 4 * timeoutMs), cluster.network.links.cut(waysBetween([victim], cluster.ids)));
+          undoAfter(
+            between(random, timeoutMs, 4 * timeoutMs),
+            cluster.network.links.cut(waysBetween([victim], cluster.ids)),
+          );
         });
       }
     });
@@ -179,19 +194,47 @@ const begin: Readonly<Record<FaultName, (trouble: Trouble) => void>> = {
     repeat(8 * timeoutMs, change);
   },
   leaps: ({ cluster, random, strength, timeoutMs, repeat }) => {
-    repeat(meanGapMs(strength, timeoutMs), () => cluster.victim(random).leapClock(between(random, 0, 3 * timeoutMs)));
+    repeat(meanGapMs(strength, timeoutMs), () => {
+      const victims = happens(random, 0.5)
+        ? [cluster.victim(random)]
+        : cluster.hosts.filter(() => happens(random, 0.5));
+      for (const host of victims) host.leapClock(between(random, 0, 3 * timeoutMs));
+    });
   },
-  transfers: ({ cluster, random, strength, timeoutMs, repeat }) => {
-    repeat(meanGapMs(strength, timeoutMs) / 3, () => {
-      const host = happens(random, 0.9) ? (cluster.leader ?? cluster.victim(random)) : cluster.victim(random);
-      const to = happens(random, 0.7) ? pick(random, cluster.ids) : null;
-      host.request(
-        (node, answered) => node.transferLeader(0, to, answered),
-        () => undefined,
+  transfers: (trouble) => {
+    const { cluster, random, strength, timeoutMs, repeat } = trouble;
+    repeat(meanGapMs(strength, timeoutMs) / 2, () => {
+      transferLeader(
+        trouble,
+        happens(random, 0.9) ? (cluster.leader ?? cluster.victim(random)) : cluster.victim(random),
       );
     });
   },
+  handovers: (trouble) => {
+    const { cluster, random, strength, timeoutMs, repeat, after, undoAfter } = trouble;
+    repeat(meanGapMs(strength, timeoutMs), () => {
+      const { leader } = cluster;
+      if (leader === null) return;
+      transferLeader(trouble, leader);
+      // The old leader hears nothing of its successor, who did not wait for anybody's patience to end.
+      const atOnce = happens(random, 0.5);
+      after(atOnce ? 0 : between(random, 0, 0.1 * timeoutMs), () => {
+        const isHeard = atOnce || happens(random, 0.3);
+        const ways = waysWhere(cluster.ids, ({ from, to }) => to === leader.id || (from === leader.id && !isHeard));
+        undoAfter(between(random, 0.2 * timeoutMs, 2 * timeoutMs), cluster.network.links.cut(ways));
+      });
+    });
+  },
 };
+
+/** Asks `host` to hand its office over, to anybody. */
+function transferLeader({ cluster, random }: Trouble, host: Host): void {
+  const to = happens(random, 0.7) ? pick(random, cluster.ids) : null;
+  host.request(
+    (node, answered) => node.transferLeader(0, to, answered),
+    () => undefined,
+  );
+}
 
 function changeNetwork(cluster: Cluster, change: Partial<Cluster["network"]["conditions"]>): void {
   cluster.network.conditions = { ...cluster.network.conditions, ...change };
@@ -201,12 +244,15 @@ function changeNetwork(cluster: Cluster, change: Partial<Cluster["network"]["con
 function repeatCut(trouble: Trouble, choose: (trouble: Trouble) => readonly Way[]): void {
   const { cluster, random, strength, timeoutMs, repeat, undoAfter } = trouble;
   repeat(meanGapMs(strength, timeoutMs), () => {
-    undoAfter(between(random, 0, 5 * timeoutMs), cluster.network.links.cut(choose(trouble)));
+    undoAfter(
+      between(random, 0, (happens(random, 0.5) ? 1.5 : 5) * timeoutMs),
+      cluster.network.links.cut(choose(trouble)),
+    );
   });
 }
 
 function meanGapMs(strength: number, timeoutMs: Millis): Millis {
-  return timeoutMs * (9 - 7 * strength);
+  return timeoutMs * (6 - 5 * strength);
 }
 
 function ringDistance(ring: readonly NodeId[], { from, to }: Way): number {

@@ -50,14 +50,25 @@ export class History {
   ) {}
 
   beginWrite(commands: readonly Command[]): WriteRecord {
-    const record = { commands, call: ++this.moment, floor: this.floor, returned: Infinity, results: null, refused: false };
+    const record = {
+      commands,
+      call: ++this.moment,
+      floor: this.floor,
+      returned: Infinity,
+      results: null,
+      refused: false,
+    };
     this.writes.push(record);
     return record;
   }
 
   /** The write took effect: nothing that was answered before it was asked for lies behind it in the log. */
   endWrite(record: WriteRecord, answer: { readonly index: Index; readonly results: readonly CommandResult[] }): void {
-    check(answer.index > record.floor, "I9", () => `a write got entry ${answer.index}, and one before it rests on ${record.floor} (I9)`);
+    check(
+      answer.index > record.floor,
+      "I9",
+      () => `a write got entry ${answer.index}, and one before it rests on ${record.floor} (I9)`,
+    );
     this.reference.checkWrite(record.commands, answer);
     record.returned = ++this.moment;
     record.results = answer.results;
@@ -78,7 +89,11 @@ export class History {
 
   /** The read is answered: nothing that was answered before it was asked for is missing. */
   endRead(record: ReadRecord, answer: ReadAnswer): void {
-    check(answer.index >= record.floor, "I9", () => `a read was answered at ${answer.index}, and an answer before it rests on ${record.floor} (I9)`);
+    check(
+      answer.index >= record.floor,
+      "I9",
+      () => `a read was answered at ${answer.index}, and an answer before it rests on ${record.floor} (I9)`,
+    );
     this.checkStale(record.query, answer);
     record.returned = ++this.moment;
     record.found = answer.found;

@@ -6,7 +6,16 @@ import { assert } from "../lib/assert.ts";
 import { ProaError } from "../lib/errors.ts";
 import type { Random } from "../lib/random.ts";
 import { Node } from "../node/mod.ts";
-import { checkState, checkStep, type Entry, type Message, type NodeId, type RaftState, type Snapshot, snapshotOf } from "../raft/mod.ts";
+import {
+  checkState,
+  checkStep,
+  type Entry,
+  type Message,
+  type NodeId,
+  type RaftState,
+  type Snapshot,
+  snapshotOf,
+} from "../raft/mod.ts";
 import { between, happens, streamOf } from "./chance.ts";
 import { SimClock } from "./clock.ts";
 import { describeWrite } from "./describe.ts";
@@ -151,7 +160,9 @@ export class Host {
         transport,
         clock,
         random: streamOf(plan.seed, `node ${this.id} life ${life}`),
-        logger: { log: (_level, event, fields) => trace.note(life, () => `n${this.id} ${event} ${JSON.stringify(fields)}`) },
+        logger: {
+          log: (_level, event, fields) => trace.note(life, () => `n${this.id} ${event} ${JSON.stringify(fields)}`),
+        },
         newMachine: () => new ObservedStore((entry, stateHash) => this.onApplied(entry, stateHash)),
       },
     );
@@ -168,7 +179,11 @@ export class Host {
   stop(): void {
     assert(!this.asleep, "a machine that is asleep cannot be asked to stop");
     this.running.node.stop();
-    check(this.connections.size === 0, "C2", () => `n${this.id} stopped with ${this.connections.size} requests unanswered (C2)`);
+    check(
+      this.connections.size === 0,
+      "C2",
+      () => `n${this.id} stopped with ${this.connections.size} requests unanswered (C2)`,
+    );
     this.fall("is stopped");
   }
 
@@ -289,7 +304,11 @@ export class Host {
     if (life.before !== null) checkStep(life.before, state);
     life.before = snapshotOf(state);
     this.observe();
-    trace.note(state.log.lastIndex, () => `n${this.id} ${state.role.kind} in term ${state.term}: log to ${state.log.lastIndex}, commit ${state.log.commitIndex}`);
+    trace.note(
+      state.log.lastIndex,
+      () =>
+        `n${this.id} ${state.role.kind} in term ${state.term}: log to ${state.log.lastIndex}, commit ${state.log.commitIndex}`,
+    );
   }
 
   /**

@@ -45,7 +45,7 @@ export function checkLinearizability<State extends string | number, Input>(
   let returnsLeft = operations.filter((operation) => operation.returned !== Infinity).length;
   let state = model.initial;
   let point = head.next;
-  for (let steps = 0; returnsLeft > 0; ) {
+  for (let steps = 0; returnsLeft > 0;) {
     if (point === null || !point.isCall) {
       // A call that has returned must have been chosen before this point: take back the latest choice and try another.
       const last = chosen.pop();
@@ -85,7 +85,8 @@ function listOf(operations: readonly Operation<unknown>[]): Point {
   const points: { readonly moment: number; readonly point: Point }[] = [];
   operations.forEach(({ call, returned }, operation) => {
     assert(returned > call, "a call returns after it was made");
-    const end: Point | null = returned === Infinity ? null : { operation, returnPoint: null, isCall: false, previous: null, next: null };
+    const end: Point | null =
+      returned === Infinity ? null : { operation, returnPoint: null, isCall: false, previous: null, next: null };
     points.push({ moment: call, point: { operation, returnPoint: end, isCall: true, previous: null, next: null } });
     if (end !== null) points.push({ moment: returned, point: end });
   });

@@ -35,7 +35,16 @@ export class Links {
 
 /** Every way between a node of `left` and one of `right`, in both directions. */
 export function waysBetween(left: readonly NodeId[], right: readonly NodeId[]): readonly Way[] {
-  return left.flatMap((a) => right.flatMap((b) => (a === b ? [] : [{ from: a, to: b }, { from: b, to: a }])));
+  return left.flatMap((a) =>
+    right.flatMap((b) =>
+      a === b
+        ? []
+        : [
+            { from: a, to: b },
+            { from: b, to: a },
+          ],
+    ),
+  );
 }
 
 /** Every way between two of `ids` that `isWanted`. */

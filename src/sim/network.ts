@@ -133,7 +133,8 @@ export class SimNetwork {
   private damage(packet: Packet): Packet {
     const { damages } = this;
     if (!happens(damages, this.conditions.corruption)) return packet;
-    if (happens(damages, 0.2)) return { bytes: packet.bytes.subarray(0, damages.integer(0, packet.bytes.length - 1)), damaged: true };
+    if (happens(damages, 0.2))
+      return { bytes: packet.bytes.subarray(0, damages.integer(0, packet.bytes.length - 1)), damaged: true };
     const bytes = packet.bytes.slice();
     const position = damages.integer(0, bytes.length - 1);
     bytes[position] = (bytes[position] ?? 0) ^ (1 << damages.integer(0, 7));

@@ -25,6 +25,7 @@ export const faultNames = [
   "drift",
   "leaps",
   "transfers",
+  "handovers",
 ] as const;
 
 export type FaultName = (typeof faultNames)[number];

@@ -59,7 +59,7 @@ export class Reference {
     const done: Executed[] = [];
     let revision = this.revisionAt(entry.index - 1);
     if (entry.kind === "commands") {
-      for (const cursor = payloadCursor(entry.payload); cursor.next(); ) {
+      for (const cursor = payloadCursor(entry.payload); cursor.next();) {
         const command = commandAt(cursor);
         const result = this.execute(command, { index: entry.index, revision });
         revision = result.revision;
@@ -80,30 +80,60 @@ export class Reference {
   }
 
   /** What a client was told of its write: all of it stands in entry `index`, together, and did what it was told (C3). */
-  checkWrite(commands: readonly Command[], answer: { readonly index: Index; readonly results: readonly CommandResult[] }): void {
+  checkWrite(
+    commands: readonly Command[],
+    answer: { readonly index: Index; readonly results: readonly CommandResult[] },
+  ): void {
     const done = this.executed[answer.index] ?? [];
-    check(answer.results.length === commands.length, "C3", () => `${commands.length} commands have ${answer.results.length} results (C3)`);
+    check(
+      answer.results.length === commands.length,
+      "C3",
+      () => `${commands.length} commands have ${answer.results.length} results (C3)`,
+    );
     const isHere = (start: number): boolean =>
       commands.every((command, position) => {
         const here = done[start + position];
         const result = answer.results[position];
-        return here !== undefined && result !== undefined && sameCommand(here.command, command) && sameResult(here.result, result);
+        return (
+          here !== undefined &&
+          result !== undefined &&
+          sameCommand(here.command, command) &&
+          sameResult(here.result, result)
+        );
       });
     const found = done.some((_, start) => isHere(start));
-    check(found, "C3", () => `${commands.map(describeCommand).join(", ")} was answered by entry ${answer.index}, which says otherwise (C3)`);
+    check(
+      found,
+      "C3",
+      () =>
+        `${commands.map(describeCommand).join(", ")} was answered by entry ${answer.index}, which says otherwise (C3)`,
+    );
   }
 
   /** What a client was told about `keys`: all that exists of them at `index`, and nothing else. */
-  checkAnswer(keys: readonly string[], answer: { readonly index: Index; readonly revision: number; readonly found: readonly FoundKey[] }): void {
+  checkAnswer(
+    keys: readonly string[],
+    answer: { readonly index: Index; readonly revision: number; readonly found: readonly FoundKey[] },
+  ): void {
     const { index, revision, found } = answer;
     check(index <= this.appliedIndex, "I5", () => `a read was answered at ${index}, which nobody has applied (I5)`);
-    check(revision === this.revisionAt(index), "C5", () => `revision ${revision} at ${index} should be ${this.revisionAt(index)} (C5)`);
+    check(
+      revision === this.revisionAt(index),
+      "C5",
+      () => `revision ${revision} at ${index} should be ${this.revisionAt(index)} (C5)`,
+    );
     const expected = keys.flatMap((key) => {
       const version = this.versionAt(key, index);
       return version === null ? [] : [`${key}=${describeVersion(version)}`];
     });
-    const told = found.map(({ key, state }) => `${key}=${describeVersion({ ...state, value: valueIdOf(state.value) })}`);
-    check(told.join() === expected.join(), "C5", () => `at ${index} a node reads ${told.join()} instead of ${expected.join()} (C5)`);
+    const told = found.map(
+      ({ key, state }) => `${key}=${describeVersion({ ...state, value: valueIdOf(state.value) })}`,
+    );
+    check(
+      told.join() === expected.join(),
+      "C5",
+      () => `at ${index} a node reads ${told.join()} instead of ${expected.join()} (C5)`,
+    );
   }
 
   private execute(command: Command, at: { readonly index: Index; readonly revision: number }): CommandResult {
@@ -112,23 +142,37 @@ export class Reference {
       case "put": {
         const before = this.latest(command.key);
         this.onApplied(command, index);
-        if (failed(command.ifRevision, before)) return { status: "preconditionFailed", revision, modRevision: before?.modRevision ?? 0, changed: 0 };
+        if (failed(command.ifRevision, before))
+          return { status: "preconditionFailed", revision, modRevision: before?.modRevision ?? 0, changed: 0 };
         const next = revision + 1;
-        const version = { value: command.value, createRevision: before?.createRevision ?? next, modRevision: next, version: (before?.version ?? 0) + 1 };
+        const version = {
+          value: command.value,
+          createRevision: before?.createRevision ?? next,
+          modRevision: next,
+          version: (before?.version ?? 0) + 1,
+        };
         this.change(command.key, { index, version });
         return { status: "ok", revision: next, modRevision: next, changed: 1 };
       }
       case "delete": {
         const before = this.latest(command.key);
-        if (failed(command.ifRevision, before)) return { status: "preconditionFailed", revision, modRevision: before?.modRevision ?? 0, changed: 0 };
+        if (failed(command.ifRevision, before))
+          return { status: "preconditionFailed", revision, modRevision: before?.modRevision ?? 0, changed: 0 };
         if (before === null) return { status: "ok", revision, modRevision: 0, changed: 0 };
         this.change(command.key, { index, version: null });
         return { status: "ok", revision: revision + 1, modRevision: 0, changed: 1 };
       }
       case "deleteRange": {
-        const doomed = [...this.changes.keys()].filter((key) => key >= command.start && key < command.end && this.latest(key) !== null);
+        const doomed = [...this.changes.keys()].filter(
+          (key) => key >= command.start && key < command.end && this.latest(key) !== null,
+        );
         for (const key of doomed) this.change(key, { index, version: null });
-        return { status: "ok", revision: revision + (doomed.length > 0 ? 1 : 0), modRevision: 0, changed: doomed.length };
+        return {
+          status: "ok",
+          revision: revision + (doomed.length > 0 ? 1 : 0),
+          modRevision: 0,
+          changed: doomed.length,
+        };
       }
       default:
         return unreachable(command);
@@ -137,8 +181,16 @@ export class Reference {
 
   private onApplied(command: Command & { kind: "put" }, index: Index): void {
     const before = this.indexOfValue.get(command.value);
-    check(before === undefined, "C3", () => `${describeCommand(command)} stands in entries ${before} and ${index} (C3)`);
-    check(!this.refused.has(command.value), "C2", () => `${describeCommand(command)} was refused and is applied at ${index} (C2)`);
+    check(
+      before === undefined,
+      "C3",
+      () => `${describeCommand(command)} stands in entries ${before} and ${index} (C3)`,
+    );
+    check(
+      !this.refused.has(command.value),
+      "C2",
+      () => `${describeCommand(command)} was refused and is applied at ${index} (C2)`,
+    );
     this.indexOfValue.set(command.value, index);
   }
 
@@ -166,7 +218,9 @@ function failed(ifRevision: number | null, before: KeyVersion | null): boolean {
 }
 
 function sameResult(a: CommandResult, b: CommandResult): boolean {
-  return a.status === b.status && a.revision === b.revision && a.modRevision === b.modRevision && a.changed === b.changed;
+  return (
+    a.status === b.status && a.revision === b.revision && a.modRevision === b.modRevision && a.changed === b.changed
+  );
 }
 
 function describeVersion({ value, createRevision, modRevision, version }: KeyVersion): string {

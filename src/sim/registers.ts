@@ -62,10 +62,19 @@ export function operationsByKey(
 }
 
 /** A write of several commands is as many operations on its keys, all at the same time; the model has no need to know that they are one. */
-function addWrite(operations: ReadonlyMap<string, Operation<KeyInput>[]>, record: WriteRecord, values: ReadonlyMap<number, ValueId>): void {
-  const commands = record.commands.map((command, position) => ({ command, result: record.results?.[position] ?? null }));
+function addWrite(
+  operations: ReadonlyMap<string, Operation<KeyInput>[]>,
+  record: WriteRecord,
+  values: ReadonlyMap<number, ValueId>,
+): void {
+  const commands = record.commands.map((command, position) => ({
+    command,
+    result: record.results?.[position] ?? null,
+  }));
   for (const [key, list] of operations) {
-    const inputs = commands.flatMap(({ command, result }) => (touches(command, key) ? [inputOf(command, result, values)] : []));
+    const inputs = commands.flatMap(({ command, result }) =>
+      touches(command, key) ? [inputOf(command, result, values)] : [],
+    );
     inputs.forEach((input, position) => {
       list.push({ ...spread(record, position / inputs.length), input });
     });
@@ -73,11 +82,18 @@ function addWrite(operations: ReadonlyMap<string, Operation<KeyInput>[]>, record
 }
 
 /** Moments of a list must differ, so commands of one write to one key are a hair apart; their order stays open. */
-function spread({ call, returned }: { readonly call: Moment; readonly returned: Moment }, fraction: number): { readonly call: Moment; readonly returned: Moment } {
+function spread(
+  { call, returned }: { readonly call: Moment; readonly returned: Moment },
+  fraction: number,
+): { readonly call: Moment; readonly returned: Moment } {
   return { call: call + fraction / 2, returned: returned + fraction / 2 };
 }
 
-function addRead(operations: ReadonlyMap<string, Operation<KeyInput>[]>, record: ReadRecord, keys: readonly string[]): void {
+function addRead(
+  operations: ReadonlyMap<string, Operation<KeyInput>[]>,
+  record: ReadRecord,
+  keys: readonly string[],
+): void {
   const { found } = record;
   if (found === null) return;
   for (const key of keys) {
@@ -112,7 +128,11 @@ function valuesByRevision(history: History): ReadonlyMap<number, ValueId> {
   const values = new Map<number, ValueId>();
   const learn = (revision: number, value: ValueId): void => {
     const known = values.get(revision);
-    check(known === undefined || known === value, "I9", () => `revision ${revision} is that of the values ${known} and ${value} (I9)`);
+    check(
+      known === undefined || known === value,
+      "I9",
+      () => `revision ${revision} is that of the values ${known} and ${value} (I9)`,
+    );
     values.set(revision, value);
   };
   for (const { commands, results } of history.writes) {

@@ -28,8 +28,8 @@ interface Applied {
 
 export class Safety {
   private readonly offices = new Map<Term, Office>();
-  /** Entries that were ever handed to a disk, by term and index. */
-  private readonly entries = new Map<Term, Map<Index, { readonly lastTerm: Term; readonly checksum: number }>>();
+  /** Entries that were ever handed to a disk, by term and index in one number. */
+  private readonly entries = new Map<number, { readonly lastTerm: Term; readonly checksum: number }>();
   private readonly votes = new Map<string, NodeId>();
   /** `applied[i]` is entry i + 1. */
   private readonly applied: Applied[] = [];
@@ -79,11 +79,10 @@ export class Safety {
   }
 
   private onEntry({ index, term, checksum }: Entry, lastTerm: Term): void {
-    let ofTerm = this.entries.get(term);
-    if (ofTerm === undefined) this.entries.set(term, (ofTerm = new Map()));
-    const known = ofTerm.get(index);
+    const name = term * 2 ** 24 + index;
+    const known = this.entries.get(name);
     if (known === undefined) {
-      ofTerm.set(index, { lastTerm, checksum });
+      this.entries.set(name, { lastTerm, checksum });
       return;
     }
     check(known.checksum === checksum, "I3", () => `entry ${index}@${term} has two contents (I3)`);
@@ -97,7 +96,11 @@ export class Safety {
     for (let index = Math.max(seen + 1, log.firstIndex); index <= log.commitIndex; index++) {
       const known = this.committed[index - 1];
       const term = log.termAt(index);
-      check(known === undefined || known.term === term, "I4", () => `entries ${index}@${known?.term} and ${index}@${term} are committed (I4)`);
+      check(
+        known === undefined || known.term === term,
+        "I4",
+        () => `entries ${index}@${known?.term} and ${index}@${term} are committed (I4)`,
+      );
       if (known === undefined) this.committed.push({ term, byTerm });
     }
     if (isNews) this.assertDurable(membership, { index: log.commitIndex, term: byTerm });
@@ -118,11 +121,19 @@ export class Safety {
     check(index <= this.commitIndex, "I5", () => `${index}@${term} was applied before it was committed (I5)`);
     const known = this.applied[index - 1];
     if (known === undefined) {
-      check(index === this.applied.length + 1, "I5", () => `${index}@${term} was applied and nobody applied the one before (I5)`);
+      check(
+        index === this.applied.length + 1,
+        "I5",
+        () => `${index}@${term} was applied and nobody applied the one before (I5)`,
+      );
       this.applied.push({ term, checksum, stateHash });
       return;
     }
-    check(known.term === term && known.checksum === checksum, "I5", () => `two nodes applied different entries ${index} (I5)`);
+    check(
+      known.term === term && known.checksum === checksum,
+      "I5",
+      () => `two nodes applied different entries ${index} (I5)`,
+    );
     check(known.stateHash === stateHash, "C5", () => `the states behind entry ${index} differ (C5)`);
   }
 
@@ -130,11 +141,19 @@ export class Safety {
   onDurable(id: NodeId, before: HardState, { hardState, terms }: Durable): void {
     const { term, vote } = hardState;
     check(term >= before.term, "I6", () => `the durable term of n${id} fell from ${before.term} to ${term} (I6)`);
-    check((terms.at(-1) ?? 0) <= term, "P3", () => `n${id} has an entry of term ${terms.at(-1)} and is in term ${term} (P3)`);
+    check(
+      (terms.at(-1) ?? 0) <= term,
+      "P3",
+      () => `n${id} has an entry of term ${terms.at(-1)} and is in term ${term} (P3)`,
+    );
     if (vote === null) return;
     const name = `${id}@${term}`;
     const known = this.votes.get(name);
-    check(known === undefined || known === vote, "I6", () => `n${id} voted for n${known} and for n${vote} in term ${term} (I6)`);
+    check(
+      known === undefined || known === vote,
+      "I6",
+      () => `n${id} voted for n${known} and for n${vote} in term ${term} (I6)`,
+    );
     this.votes.set(name, vote);
   }
 
@@ -143,7 +162,11 @@ export class Safety {
     const durable = this.durableOf(message.from);
     const { term, vote } = durable.hardState;
     const promise = (kept: boolean, what: string): void => {
-      check(kept, "I8", () => `n${message.from} sent ${message.kind} in term ${message.term} before ${what} was durable (I8)`);
+      check(
+        kept,
+        "I8",
+        () => `n${message.from} sent ${message.kind} in term ${message.term} before ${what} was durable (I8)`,
+      );
     };
     switch (message.kind) {
       case "RequestPreVoteResponse":
@@ -158,7 +181,8 @@ export class Safety {
         return;
       case "AppendEntriesResponse":
         promise(term >= message.term, "the term");
-        if (message.outcome.kind === "accepted") promise(this.holds(durable, message.term, message.outcome.matchIndex), `${message.outcome.matchIndex}`);
+        if (message.outcome.kind === "accepted")
+          promise(this.holds(durable, message.term, message.outcome.matchIndex), `${message.outcome.matchIndex}`);
         return;
       case "RequestVote":
       case "AppendEntries":

@@ -51,7 +51,8 @@ function wishesOf({ plan }: RunResult): Required<Wishes> {
 function* smallerThan({ wishes, result }: Shrunk): Iterable<Required<Wishes>> {
   const { nodes, clients, faultsMs, faults } = wishes;
   const shorter = [Math.ceil(result.virtualMs), Math.ceil(faultsMs / 2), Math.ceil(faultsMs * 0.8)];
-  for (const smaller of shorter) if (smaller < faultsMs && smaller >= shortestMs) yield { ...wishes, faultsMs: smaller };
+  for (const smaller of shorter)
+    if (smaller < faultsMs && smaller >= shortestMs) yield { ...wishes, faultsMs: smaller };
   if (faults.length > 3) {
     const middle = Math.floor(faults.length / 2);
     yield { ...wishes, faults: faults.slice(0, middle) };

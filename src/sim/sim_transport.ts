@@ -3,7 +3,7 @@ import { assert } from "../lib/assert.ts";
 import { CorruptError } from "../lib/errors.ts";
 import type { Message, NodeId } from "../raft/mod.ts";
 import { newTransportCounters, type Transport } from "../transport/mod.ts";
-import { decodeFrame } from "../wire/mod.ts";
+import { decodeFrame, type FrameReceiver } from "../wire/mod.ts";
 import type { Packet, SimNetwork } from "./network.ts";
 import { check } from "./violation.ts";
 
@@ -20,7 +20,12 @@ export class SimTransport implements Transport {
   readonly counters = newTransportCounters();
   private closed = false;
 
-  constructor(private readonly options: SimTransportOptions) {}
+  private readonly receiver: FrameReceiver;
+
+  constructor(private readonly options: SimTransportOptions) {
+    const { self, clusterId, network } = options;
+    this.receiver = { self, clusterId, peers: new Set(network.ids) };
+  }
 
   send(messages: readonly Message[]): void {
     for (const message of messages) {
@@ -54,9 +59,8 @@ export class SimTransport implements Transport {
   }
 
   private decode({ bytes }: Packet): Message | null {
-    const { self, clusterId, network } = this.options;
     try {
-      const decoded = decodeFrame(bytes, { self, clusterId, peers: new Set(network.ids) });
+      const decoded = decodeFrame(bytes, this.receiver);
       return decoded.kind === "message" ? decoded.message : null;
     } catch (error) {
       if (error instanceof CorruptError) return null;

@@ -12,7 +12,7 @@ export function drawPlan(seed: number, wishes: Wishes): Plan {
   const drawn = {
     nodes: pick(random, [1, 2, 3, 3, 3, 3, 4, 5, 5, 5, 6, 7]),
     clients: random.integer(1, 6),
-    faultsMs: electionTimeoutMs * between(random, 6, 22),
+    faultsMs: electionTimeoutMs * between(random, 6, 30),
     keyCount: random.integer(1, 6),
     delayMs: electionTimeoutMs * pick(random, [0.002, 0.01, 0.03]),
     writeMs: electionTimeoutMs * pick(random, [0, 0.003, 0.02, 0.06]),
@@ -27,7 +27,7 @@ export function drawPlan(seed: number, wishes: Wishes): Plan {
     seed,
     nodes: wishes.nodes ?? drawn.nodes,
     clients: wishes.clients ?? drawn.clients,
-    keys: [..."abcdefgh"].slice(0, drawn.keyCount),
+    keys: ["a", "b", "c", "d", "e", "f"].slice(0, drawn.keyCount),
     faultsMs: wishes.faultsMs ?? drawn.faultsMs,
     faults: drawFaults(seed, wishes.faults ?? null),
     limits,
@@ -50,7 +50,9 @@ function drawFaults(seed: number, wanted: readonly FaultName[] | null): Readonly
 /** Limits so small that each of them is met. */
 function drawLimits(random: Random): NodeLimits {
   const electionTimeoutMs = random.integer(80, 250);
-  const small = (least: number, most: number, usual: number): number => (happens(random, 0.4) ? random.integer(least, most) : usual);
+  const chance = pick(random, [0, 0.3, 0.6, 1]);
+  const small = (least: number, most: number, usual: number): number =>
+    happens(random, chance) ? random.integer(least, most) : usual;
   const payloadBytesMax = small(16, 300, defaultLimits.payloadBytesMax);
   return {
     electionTimeoutMs,

@@ -34,5 +34,9 @@ export function failureOf(thrown: unknown): Failure {
   if (thrown instanceof ViolationError) return { invariant: thrown.invariant, message, stack };
   const named = /\(([A-Z]\d+)\)/.exec(message)?.[1];
   if (named !== undefined) return { invariant: named, message, stack };
-  return { invariant: thrown instanceof AssertionError ? `assertion: ${message}` : `${thrown.name}: ${message}`, message, stack };
+  return {
+    invariant: thrown instanceof AssertionError ? `assertion: ${message}` : `${thrown.name}: ${message}`,
+    message,
+    stack,
+  };
 }
