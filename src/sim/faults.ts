@@ -204,10 +204,8 @@ const begin: Readonly<Record<FaultName, (trouble: Trouble) => void>> = {
   transfers: (trouble) => {
     const { cluster, random, strength, timeoutMs, repeat } = trouble;
     repeat(meanGapMs(strength, timeoutMs) / 2, () => {
-      transferLeader(
-        trouble,
-        happens(random, 0.9) ? (cluster.leader ?? cluster.victim(random)) : cluster.victim(random),
-      );
+      const host = happens(random, 0.9) ? (cluster.leader ?? cluster.victim(random)) : cluster.victim(random);
+      transferLeader(host, happens(random, 0.7) ? pick(random, cluster.ids) : null);
     });
   },
   handovers: (trouble) => {
@@ -215,7 +213,7 @@ const begin: Readonly<Record<FaultName, (trouble: Trouble) => void>> = {
     repeat(meanGapMs(strength, timeoutMs), () => {
       const { leader } = cluster;
       if (leader === null) return;
-      transferLeader(trouble, leader);
+      transferLeader(leader, null);
       // The old leader hears nothing of its successor, who did not wait for anybody's patience to end.
       const atOnce = happens(random, 0.5);
       after(atOnce ? 0 : between(random, 0, 0.1 * timeoutMs), () => {
@@ -227,9 +225,8 @@ const begin: Readonly<Record<FaultName, (trouble: Trouble) => void>> = {
   },
 };
 
-/** Asks `host` to hand its office over, to anybody. */
-function transferLeader({ cluster, random }: Trouble, host: Host): void {
-  const to = happens(random, 0.7) ? pick(random, cluster.ids) : null;
+/** Asks `host` to hand its office over, to whoever is best prepared or to one node. */
+function transferLeader(host: Host, to: NodeId | null): void {
   host.request(
     (node, answered) => node.transferLeader(0, to, answered),
     () => undefined,
