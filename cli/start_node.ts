@@ -75,13 +75,13 @@ export async function startNode(settings: NodeSettings, around: Surroundings): P
 
 /** A leader that stops on purpose hands its office over first, so that nobody has to wait for an election. */
 function handOver(node: Node): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
   const somebodyCanLead = node.status(0).peers.some((peer) => peer.active);
   if (!somebodyCanLead) return Promise.resolve();
-  node.transferLeader(0, null, () => {
-    resolve(); // whatever came of it: an election does the same, only later
+  return new Promise((resolve) => {
+    node.transferLeader(0, null, () => {
+      resolve(); // whatever came of it: an election does the same, only later
+    });
   });
-  return promise;
 }
 
 function newTransport(

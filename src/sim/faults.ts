@@ -139,11 +139,15 @@ const begin: Readonly<Record<FaultName, (trouble: Trouble) => void>> = {
       }
     });
   },
-  crashes: ({ cluster, random, strength, timeoutMs, repeat }) => {
+  crashes: ({ cluster, random, strength, timeoutMs, repeat, after }) => {
     repeat(meanGapMs(strength, timeoutMs), () => {
-      const all = happens(random, 0.15);
-      const victims = all ? cluster.up : [cluster.victim(random)];
-      for (const host of victims) if (host.isUp) host.crash();
+      const victims = happens(random, 0.15) ? cluster.hosts : [cluster.victim(random)];
+      const crash = (again: number): void => {
+        for (const host of victims) if (host.isUp) host.crash();
+        // A machine that falls may fall again as soon as it is back.
+        if (again > 0) after(between(random, 0, timeoutMs), () => crash(again - 1));
+      };
+      crash(happens(random, 0.4) ? random.integer(1, 5) : 0);
     });
   },
   "sudden-crashes": ({ cluster, strength, undoAfter }) => {
@@ -180,10 +184,13 @@ const begin: Readonly<Record<FaultName, (trouble: Trouble) => void>> = {
   },
   pauses: ({ cluster, random, strength, timeoutMs, repeat, undoAfter }) => {
     repeat(meanGapMs(strength, timeoutMs) / 2, () => {
-      const host = cluster.victim(random);
-      if (!host.isUp) return;
-      host.sleep();
-      undoAfter(between(random, 0, (happens(random, 0.5) ? 0.5 : 4) * timeoutMs), () => host.wakeUp());
+      const victims = happens(random, 0.3)
+        ? cluster.hosts.filter(() => happens(random, 0.5))
+        : [cluster.victim(random)];
+      for (const host of victims) {
+        if (host.isUp) host.sleep();
+        undoAfter(between(random, 0, (happens(random, 0.5) ? 0.5 : 4) * timeoutMs), () => host.wakeUp());
+      }
     });
   },
   drift: ({ cluster, random, strength, timeoutMs, repeat }) => {

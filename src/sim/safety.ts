@@ -89,9 +89,15 @@ export class Safety {
     check(known.lastTerm === lastTerm, "I3", () => `entry ${index}@${term} follows two logs (I3)`);
   }
 
-  /** I4 and I7: what is committed stays, and is on the disks of a quorum when the first node says so. `seen` was the commit index before. */
-  onCommit({ log, membership }: Readonly<RaftState>, seen: Index): void {
-    const byTerm = log.termAt(log.commitIndex); // a leader commits by an entry of its own
+  /**
+   * I4 and I7: what is committed stays, and is on the disks of a quorum when the first node says so. Rule L2: a leader
+   * commits by an entry of its own term. `seen` was the commit index before.
+   */
+  onCommit({ id, role, term: ownTerm, log, membership }: Readonly<RaftState>, seen: Index): void {
+    const byTerm = log.termAt(log.commitIndex);
+    check(role.kind !== "leader" || byTerm === ownTerm, "L2", () => {
+      return `n${id} leads term ${ownTerm} and committed ${log.commitIndex}@${byTerm} by counting (L2)`;
+    });
     const isNews = log.commitIndex > this.committed.length;
     for (let index = Math.max(seen + 1, log.firstIndex); index <= log.commitIndex; index++) {
       const known = this.committed[index - 1];

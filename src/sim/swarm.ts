@@ -36,7 +36,7 @@ export function drawPlan(seed: number, wishes: Wishes): Plan {
 
 /** Each fault has a stream of its own, so that it is as strong without the others as with them. */
 function drawFaults(seed: number, wanted: readonly FaultName[] | null): ReadonlyMap<FaultName, number> {
-  const chance = pick(streamOf(seed, "mix"), [0, 0.1, 0.25, 0.25, 0.25, 0.5, 0.5, 0.9]);
+  const chance = pick(streamOf(seed, "mix"), [0, 0.05, 0.05, 0.1, 0.1, 0.15, 0.25, 0.5]);
   const faults = new Map<FaultName, number>();
   for (const name of faultNames) {
     const random = streamOf(seed, `strength of ${name}`);

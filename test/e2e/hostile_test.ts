@@ -1,7 +1,6 @@
 /** Strangers on the ports and mistakes on the command line: refused in words, and nothing else changes. */
 import { expect, test } from "bun:test";
 import { connect } from "node:net";
-import { once } from "node:events";
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { proaBinary } from "../helpers/binary.ts";
@@ -159,7 +158,8 @@ async function sendBytes(port: number, bytes: Uint8Array): Promise<void> {
   socket.on("error", () => undefined); // cut off in the middle: that is what should happen
   socket.resume();
   socket.end(bytes);
-  await once(socket, "close");
+  // Not `once` of node:events, which takes that error for the end of the world.
+  await new Promise((resolve) => socket.on("close", resolve));
 }
 
 /** A port near `port` where nothing listens. */
