@@ -38,7 +38,8 @@ export function readProject(root: string): Project {
   const visit = (folder: string): void => {
     for (const entry of readdirSync(posix.join(root, folder), { withFileTypes: true })) {
       const path = posix.join(folder, entry.name);
-      if (entry.isDirectory() && !ignored.has(entry.name) && !/^n\d+$/.test(path)) visit(path);
+      if (ignored.has(entry.name)) continue; // `.git` is a file in a work tree of its own
+      if (entry.isDirectory() && !/^n\d+$/.test(path)) visit(path);
       else if (entry.isFile() && !binary.test(entry.name))
         files.set(path, readFileSync(posix.join(root, path), "utf8"));
     }
