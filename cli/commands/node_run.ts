@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import type { Context } from "../context.ts";
 import { errorReport } from "../error_report.ts";
 import { err } from "../output.ts";
-import { startNode } from "../start_node.ts";
+import { startNode } from "../../src/start_node.ts";
 import { productVersion } from "../version.ts";
 import { exitOfSignal, StopSignals } from "../stop_signals.ts";
 import { CorruptError, ProaError } from "../../src/lib/errors.ts";

@@ -1,17 +1,17 @@
 /** Gives every port of a node its body: disk, network, clock, service port. What it starts runs until it is stopped. */
 import { createHash, randomBytes } from "node:crypto";
-import { createService, defaultServiceLimits } from "../src/api/mod.ts";
-import { Store } from "../src/kv/mod.ts";
-import { ProaError } from "../src/lib/errors.ts";
-import type { Logger } from "../src/lib/logger.ts";
-import { seededRandom } from "../src/lib/random.ts";
-import { removeNodeFile, writeNodeFile } from "../src/local/node_file.ts";
-import { formatHostPort, type ServerAddress } from "../src/local/server_list.ts";
-import { Node, type NodeLimits, type NodePorts, type ServerStatus } from "../src/node/mod.ts";
-import type { Runtime } from "../src/runtime/runtime.ts";
-import { systemClock } from "../src/runtime/system_clock.ts";
-import { openDataDirectory } from "../src/storage/mod.ts";
-import { defaultTcpLimits, TcpTransport } from "../src/transport/mod.ts";
+import { createService, defaultServiceLimits } from "./api/mod.ts";
+import { Store } from "./kv/mod.ts";
+import { ProaError } from "./lib/errors.ts";
+import type { Logger } from "./lib/logger.ts";
+import { seededRandom } from "./lib/random.ts";
+import { removeNodeFile, writeNodeFile } from "./local/node_file.ts";
+import { formatHostPort, type ServerAddress } from "./local/server_list.ts";
+import { Node, type NodeLimits, type NodePorts, type ServerStatus } from "./node/mod.ts";
+import type { Runtime } from "./runtime/runtime.ts";
+import { systemClock } from "./runtime/system_clock.ts";
+import { openDataDirectory } from "./storage/mod.ts";
+import { defaultTcpLimits, TcpTransport } from "./transport/mod.ts";
 
 export interface NodeSettings {
   readonly id: number;
