@@ -1,73 +1,141 @@
 /**
  * Proves that the simulator finds bugs: plants each of the mutants in a copy of the sources, runs seeds until one fails, and
- * tells after how many. `bun scripts/mutants.ts [--seeds MOST] [WORD...]` runs those whose names contain a word. Exits
- * with 7 when a bug was not found.
+ * tells after how many.
+ *
+ *     bun run mutants [--seeds MOST] [--jobs N] [WORD...]     those whose names contain a word; all without words
+ *
+ * Exits with 7 when a bug was not found.
  */
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import process from "node:process";
+import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
-import { type Edit, type Mutant, mutants } from "./mutant_list.ts";
+import { parseArgs } from "node:util";
+import { mutants } from "./mutants/list.ts";
+import { type Edit, type Mutant, occurrences } from "./mutants/mutant.ts";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const words = process.argv.slice(2);
-const seedsMax = words[0] === "--seeds" ? Number(words.splice(0, 2)[1]) : 5000;
 /** A bug may make a run that never ends. Milliseconds. */
 const patienceMs = 20 * 60_000;
+const usage = "bun run mutants [--seeds MOST] [--jobs N] [WORD...]";
 
 /** What became of a mutant. `seeds`: how many were run, the failing one included. */
 type Outcome =
-  | { readonly kind: "found"; readonly seeds: number; readonly message: string }
+  | { readonly kind: "found"; readonly seeds: number; readonly message: string; readonly replay: string }
   | { readonly kind: "survived"; readonly seeds: number }
   | { readonly kind: "broken"; readonly message: string };
 
+interface Options {
+  readonly seedsMax: number;
+  readonly jobs: number;
+  readonly chosen: readonly Mutant[];
+}
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  const options = optionsOf(process.argv.slice(2));
+  if (typeof options === "string") {
+    console.error(`${options}\nusage: ${usage}`);
+    return 2;
+  }
+  const startedAt = performance.now();
+  const waiting = [...options.chosen];
+  const outcomes: Outcome[] = [];
+  const work = async (): Promise<void> => {
+    for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
+      const begunAt = performance.now();
+      const outcome = await judge(mutant, options.seedsMax);
+      outcomes.push(outcome);
+      const seconds = ((performance.now() - begunAt) / 1000).toFixed(1).padStart(6);
+      console.log(`${mutant.name.padEnd(48)}${seconds} s  ${describe(outcome)}`);
+    }
+  };
+  await Promise.all(Array.from({ length: options.jobs }, work));
+  console.log(summary(outcomes, performance.now() - startedAt));
+  return outcomes.every(({ kind }) => kind === "found") ? 0 : 7;
+}
+
+/** What was asked for, or why it cannot be done. */
+function optionsOf(args: readonly string[]): Options | string {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: { seeds: { type: "string", default: "5000" }, jobs: { type: "string", default: "1" } },
+    });
+    const [seedsMax, jobs] = [Number(values.seeds), Number(values.jobs)];
+    if (!Number.isSafeInteger(seedsMax) || seedsMax < 1) return `--seeds must be a number from 1, not ${values.seeds}`;
+    if (!Number.isSafeInteger(jobs) || jobs < 1) return `--jobs must be a number from 1, not ${values.jobs}`;
+    const chosen = mutants.filter(
+      ({ name }) => positionals.length === 0 || positionals.some((word) => name.includes(word)),
+    );
+    if (chosen.length === 0) return `no mutant is named like ${positionals.join(" or ")}`;
+    return { seedsMax, jobs, chosen };
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    return error.message;
+  }
+}
+
 /** Applies the edits of `mutant` to a copy of the sources and runs the simulator on it. */
-function judge(mutant: Mutant): Outcome {
+async function judge(mutant: Mutant, seedsMax: number): Promise<Outcome> {
   const directory = mkdtempSync(join(tmpdir(), "proa-mutant-"));
   try {
     for (const part of ["src", "cli", "package.json"])
       cpSync(join(root, part), join(directory, part), { recursive: true });
     symlinkSync(join(root, "node_modules"), join(directory, "node_modules"));
     for (const edit of mutant.edits) plant(directory, edit);
-    return simulate(directory);
+    return await simulate(directory, seedsMax);
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
 }
 
 /** Stops everything when the text to replace is not there exactly once: then the mutant is out of date. */
-function plant(directory: string, { file, find, replace }: Edit): void {
-  const path = join(directory, file);
-  const parts = readFileSync(path, "utf8").split(find);
-  if (parts.length !== 2)
-    throw new Error(`Cannot plant a bug in ${file}: ${parts.length - 1} places read ${JSON.stringify(find)}`);
-  writeFileSync(path, parts.join(replace));
+function plant(directory: string, edit: Edit): void {
+  const path = join(directory, edit.file);
+  const before = readFileSync(path, "utf8");
+  const places = occurrences(edit, before);
+  if (places !== 1)
+    throw new Error(`Cannot plant a bug in ${edit.file}: ${places} places read ${JSON.stringify(edit.find)}`);
+  writeFileSync(path, before.split(edit.find).join(edit.replace));
 }
 
-function simulate(directory: string): Outcome {
-  const { status, stdout, stderr } = spawnSync(
-    process.execPath,
-    ["cli/bun.ts", "sim", "--seeds", `1..${seedsMax}`, "--first", "--json"],
-    { cwd: directory, encoding: "utf8", timeout: patienceMs },
-  );
-  if (status !== 0 && status !== 7) return { kind: "broken", message: stderr };
-  const { seeds, failures } = JSON.parse(stdout) as { seeds: number; failures: readonly { message: string }[] };
+async function simulate(directory: string, seedsMax: number): Promise<Outcome> {
+  const child = spawn(process.execPath, ["cli/bun.ts", "sim", "--seeds", `1..${seedsMax}`, "--first", "--json"], {
+    cwd: directory,
+    stdio: ["ignore", "pipe", "pipe"],
+    timeout: patienceMs,
+  });
+  const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
+  const [stdout, stderr, status] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
+  if (status !== 0 && status !== 7) return { kind: "broken", message: stderr.trim() };
+  const { seeds, failures } = JSON.parse(stdout) as {
+    seeds: number;
+    failures: readonly { message: string; replay: string }[];
+  };
   const [failure] = failures;
-  return failure === undefined ? { kind: "survived", seeds } : { kind: "found", seeds, message: failure.message };
+  return failure === undefined ? { kind: "survived", seeds } : { kind: "found", seeds, ...failure };
 }
 
-let missed = 0;
-for (const mutant of mutants) {
-  if (words.length > 0 && !words.some((word) => mutant.name.includes(word))) continue;
-  const outcome = judge(mutant);
-  if (outcome.kind !== "found") missed++;
-  const result =
-    outcome.kind === "found"
-      ? `found after ${outcome.seeds}: ${outcome.message}`
-      : outcome.kind === "survived"
-        ? `NOT FOUND in ${outcome.seeds} seeds`
-        : `BROKEN: ${outcome.message}`;
-  console.log(`${mutant.name.padEnd(48)} ${result}`);
+function describe(outcome: Outcome): string {
+  switch (outcome.kind) {
+    case "found":
+      return `found after ${outcome.seeds}: ${outcome.message}`;
+    case "survived":
+      return `NOT FOUND in ${outcome.seeds} seeds`;
+    default:
+      return `BROKEN: ${outcome.message}`;
+  }
 }
-process.exit(missed === 0 ? 0 : 7);
+
+function summary(outcomes: readonly Outcome[], tookMs: number): string {
+  const seeds = outcomes.flatMap((outcome) => (outcome.kind === "found" ? [outcome.seeds] : [])).sort((a, b) => a - b);
+  const half = seeds[Math.floor((seeds.length - 1) / 2)];
+  const when = half === undefined ? "" : `: half of them within ${half} seeds, the last after ${seeds.at(-1)}`;
+  return `${seeds.length} of ${outcomes.length} mutants found${when}; ${(tookMs / 1000).toFixed(0)} s`;
+}

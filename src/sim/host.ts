@@ -1,31 +1,20 @@
 /**
  * One machine: its disk and clock, and a real node that lives on it, dies with the power and starts again. Everything
- * that reaches the node comes through here, in order, and waits while the machine is asleep; every turn is checked.
+ * that reaches the node comes through here, in order, and waits while the machine is asleep.
  */
 import { assert } from "../lib/assert.ts";
 import { ProaError } from "../lib/errors.ts";
 import type { Random } from "../lib/random.ts";
-import { Node } from "../node/mod.ts";
-import {
-  checkState,
-  checkStep,
-  type Entry,
-  type Message,
-  type NodeId,
-  type RaftState,
-  type Snapshot,
-  snapshotOf,
-} from "../raft/mod.ts";
+import type { Node } from "../node/mod.ts";
+import type { NodeId, RaftState } from "../raft/mod.ts";
 import { between, happens, streamOf } from "./chance.ts";
-import { SimClock } from "./clock.ts";
 import { describeWrite } from "./describe.ts";
 import { SimDisk } from "./disk.ts";
+import { Life } from "./life.ts";
 import type { Packet, SimNetwork } from "./network.ts";
-import { ObservedStore } from "./observed_store.ts";
 import type { Plan } from "./plan.ts";
 import type { Reference } from "./reference.ts";
 import type { Safety } from "./safety.ts";
-import { SimTransport } from "./sim_transport.ts";
 import type { Timeline } from "./timeline.ts";
 import type { Trace } from "./trace.ts";
 import { check } from "./violation.ts";
@@ -60,16 +49,6 @@ class PowerCutError extends Error {
   override readonly name = "PowerCutError";
 }
 
-/** One life of a node, from its start until the power fails. */
-interface Life {
-  readonly node: Node;
-  readonly clock: SimClock;
-  readonly transport: SimTransport;
-  /** The state at the end of the last turn, if there was one. */
-  before: Snapshot | null;
-  commitSeen: number;
-}
-
 export class Host {
   readonly disk: SimDisk;
   /** How fast the clock of this machine runs. */
@@ -96,7 +75,7 @@ export class Host {
       wake: (tell) => this.arrive("input", tell),
       watcher: {
         onWrite: (write, lastTerm) => {
-          this.observe();
+          this.life?.observe();
           around.trace.note(write.seq, () => `n${id} writes #${write.seq}: ${describeWrite(write)}`);
           safety.onWrite(this.state, write, lastTerm);
         },
@@ -127,47 +106,24 @@ export class Host {
 
   /** The core's state. The machine must be up. */
   get state(): Readonly<RaftState> {
-    return this.running.node.inspect(0);
+    return this.running.state;
   }
 
   /** Starts the node on what its disk holds. */
   boot(): void {
     assert(this.life === null, "a machine is started once a life");
-    const { plan, clusterId, clusterIdBytes, network, ids, trace, timeline } = this.around;
-    const life = ++this.lives;
-    const clock = new SimClock(timeline, this, { offsetMs: between(this.random, 0, 1e6) });
-    clock.setRate(this.clockRate);
-    const transport = new SimTransport({
-      self: this.id,
-      clusterId: clusterIdBytes,
-      network,
-      onLeaving: (message) => this.onLeaving(message),
-    });
-    const node = new Node(
+    const number = ++this.lives;
+    this.life = new Life(
       {
         id: this.id,
-        cluster: "sim",
-        clusterId,
-        version: "0.0.0",
-        pid: life,
-        servers: [],
-        bootstrap: { voters: ids, learners: [] },
-        limits: plan.limits,
-        transportKind: "simulated",
-      },
-      {
+        number,
         storage: this.disk.open(),
-        transport,
-        clock,
-        random: streamOf(plan.seed, `node ${this.id} life ${life}`),
-        logger: {
-          log: (_level, event, fields) => trace.note(life, () => `n${this.id} ${event} ${JSON.stringify(fields)}`),
-        },
-        newMachine: () => new ObservedStore((entry, stateHash) => this.onApplied(entry, stateHash)),
+        owner: this,
+        clock: { offsetMs: between(this.random, 0, 1e6), rate: this.clockRate },
+        onLeaving: () => this.maybeDie(),
       },
+      this.around,
     );
-    this.life = { node, clock, transport, before: null, commitSeen: 0 };
-    trace.note(this.id, () => `n${this.id} starts, boot ${node.boot}`);
   }
 
   /** Cuts the power. */
@@ -271,7 +227,7 @@ export class Host {
   private enter(kind: Arrival, callback: () => void): void {
     try {
       callback();
-      if (kind === "turn") this.afterTurn();
+      if (kind === "turn") this.running.afterTurn();
     } catch (error) {
       if (error instanceof PowerCutError) this.fall("loses its power on the way");
       else if (error instanceof ProaError && error.code === "DISK_FAILED") this.fall(`stops: ${error.message}`);
@@ -280,11 +236,9 @@ export class Host {
   }
 
   private fall(how: string): void {
-    const { clock, transport } = this.running;
-    this.observe();
+    this.running.observe();
     this.around.trace.note(this.id, () => `n${this.id} ${how}`);
-    clock.clear();
-    transport.close();
+    this.running.end();
     this.life = null;
     this.asleep = false;
     for (const kind of arrivals) this.held[kind] = [];
@@ -293,49 +247,6 @@ export class Host {
     this.connections.clear();
     for (const { onLost } of lost) onLost();
     this.around.onFall(this);
-  }
-
-  /** What must hold of the node after each turn, alone and with all others. */
-  private afterTurn(): void {
-    const life = this.running;
-    const { state } = this;
-    const { trace } = this.around;
-    checkState(state);
-    if (life.before !== null) checkStep(life.before, state);
-    life.before = snapshotOf(state);
-    this.observe();
-    trace.note(
-      state.log.lastIndex,
-      () =>
-        `n${this.id} ${state.role.kind} in term ${state.term}: log to ${state.log.lastIndex}, commit ${state.log.commitIndex}`,
-    );
-  }
-
-  /**
-   * Compares leadership and commit index with all that is known. Called as often as possible, because the disks must be
-   * right at the very moment (I7), and because the power may fail in the middle of a turn.
-   */
-  private observe(): void {
-    const { life } = this;
-    if (life === null) return;
-    const { state } = this;
-    if (state.role.kind === "leader") this.around.safety.onLeader(state);
-    if (state.log.commitIndex === life.commitSeen) return;
-    this.around.safety.onCommit(state, life.commitSeen);
-    life.commitSeen = state.log.commitIndex;
-  }
-
-  private onLeaving(message: Message): void {
-    this.maybeDie();
-    this.observe();
-    this.around.safety.onLeaving(message);
-  }
-
-  private onApplied(entry: Entry, stateHash: string): void {
-    const { reference, safety } = this.around;
-    this.observe();
-    if (entry.index > reference.appliedIndex) reference.apply(entry);
-    safety.onApplied(entry, stateHash);
   }
 
   private maybeDie(): void {

@@ -1,0 +1,13 @@
+/** All deliberate bugs, each of which the simulator must find. */
+import { answersMutants } from "./answers.ts";
+import { diskMutants } from "./disk.ts";
+import { electionsMutants } from "./elections.ts";
+import type { Mutant } from "./mutant.ts";
+import { replicationMutants } from "./replication.ts";
+
+export const mutants: readonly Mutant[] = [
+  ...electionsMutants,
+  ...replicationMutants,
+  ...diskMutants,
+  ...answersMutants,
+];

@@ -1,0 +1,68 @@
+/** Bugs in replication and commitment: logs that part, entries that are committed too early or never sent. */
+import { mutant, type Mutant } from "./mutant.ts";
+
+export const replicationMutants: readonly Mutant[] = [
+  mutant("acknowledge before quorum", {
+    file: "src/raft/leader.ts",
+    find: "id === state.id ? log.stableIndex : matchIndex(leader, id),",
+    replace: "log.stableIndex + 0 * matchIndex(leader, id),",
+  }),
+  mutant("leader counts itself before its disk", {
+    file: "src/raft/leader.ts",
+    find: "id === state.id ? log.stableIndex : matchIndex(leader, id),",
+    replace: "id === state.id ? log.lastIndex : matchIndex(leader, id),",
+  }),
+  mutant("follower commits to its own last index", {
+    file: "src/raft/follower.ts",
+    find: "commitUpTo(state, Math.min(message.commitIndex, matchIndex));",
+    replace: "commitUpTo(state, Math.min(message.commitIndex, log.lastIndex));",
+  }),
+  mutant("heartbeat tells the leader's commit index", {
+    file: "src/raft/replication.ts",
+    find: "const commitIndex = Math.min(progress.matchIndex, state.log.commitIndex);",
+    replace: "const commitIndex = progress.matchIndex * 0 + state.log.commitIndex;",
+  }),
+  mutant("truncate on any append", {
+    file: "src/raft/follower.ts",
+    find: "if (log.matches(entry)) continue;",
+    replace: "if (entry.index <= log.commitIndex) continue;",
+  }),
+  mutant("append without looking at the previous entry", {
+    file: "src/raft/follower.ts",
+    find: "if (!log.matches(previous)) {",
+    replace: "if (previous.index > log.lastIndex) {",
+  }),
+  mutant("commit an older term by counting", {
+    file: "src/raft/leader.ts",
+    find: "if (log.termAt(index) !== state.term) return;",
+    replace: "",
+  }),
+  mutant(
+    "stale append response after restart counted",
+    {
+      file: "src/raft/replication.ts",
+      find: "message.session !== progress.session || message.boot < progress.boot) return;",
+      replace: "message.boot < 0) return;",
+    },
+    {
+      file: "src/raft/replication.ts",
+      find: "if (progress.boot !== 0) {",
+      replace: "if (progress.boot < 0) {",
+    },
+  ),
+  mutant("acknowledgement of an earlier term kept", {
+    file: "src/raft/state.ts",
+    find: 'this.promises = this.promises.filter((message) => message.kind !== "AppendEntriesResponse");',
+    replace: "",
+  }),
+  mutant("acknowledgement leaves before the disk has it", {
+    file: "src/raft/state.ts",
+    find: "this.promises.push(message);\n  }\n\n  /** The fields",
+    replace: "this.messages.push(message);\n  }\n\n  /** The fields",
+  }),
+  mutant("lost window is never sent again", {
+    file: "src/raft/replication.ts",
+    find: "if (windowLost) nudge(state, { to: message.from, progress });",
+    replace: "if (windowLost && state.now < 0) nudge(state, { to: message.from, progress });",
+  }),
+];
