@@ -1,5 +1,6 @@
 /** The table of all commands, in the order of the help pages. Loading it must stay cheap: it is loaded for every command. */
 import type { Command } from "../command.ts";
+import { benchCommands } from "./bench.ts";
 import { clusterCommands } from "./cluster.ts";
 import { demoCommands } from "./demo.ts";
 import { kvCommands } from "./kv.ts";
@@ -16,6 +17,7 @@ export const commands: readonly Command[] = [
   ...waitCommands,
   ...nodeCommands,
   ...demoCommands,
+  ...benchCommands,
   ...simCommands,
   version,
 ];

@@ -1,5 +1,6 @@
 /** Finds ports for the nodes of a local cluster: a block of neighbours, moved as a whole when one of them is taken. */
-import { createServer } from "node:net";
+import { createServer, type Server } from "node:net";
+import { assert } from "../lib/assert.ts";
 import { ProaError } from "../lib/errors.ts";
 import { servicePortOffset, type ServerAddress } from "./server_list.ts";
 
@@ -71,5 +72,26 @@ function serversOfBlock({
   return Array.from({ length: count }, (_, position) => {
     const port = firstReplicatePort + block * blockStep + position;
     return { id: position + 1, replicate: { host, port }, service: { host, port: port + servicePortOffset } };
+  });
+}
+
+/** Ports of `host` that nothing listens on now, all different. */
+export async function freePorts(host: string, count: number): Promise<readonly number[]> {
+  const servers = Array.from({ length: count }, () => createServer());
+  try {
+    return await Promise.all(servers.map((server) => boundPort(server, host)));
+  } finally {
+    for (const server of servers) server.close();
+  }
+}
+
+function boundPort(server: Server, host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ host, port: 0 }, () => {
+      const address = server.address();
+      assert(address !== null && typeof address === "object", "a listening server has an address");
+      resolve(address.port);
+    });
   });
 }

@@ -11,3 +11,4 @@ export { type FaultName, faultNames, type Plan, type Wishes } from "./plan.ts";
 export { type RunResult, runSeed } from "./simulation.ts";
 export { shrink, type Shrunk } from "./shrink.ts";
 export type { Failure } from "./violation.ts";
+export { checkLinearizability, type Model, type Operation } from "./linearizability.ts";

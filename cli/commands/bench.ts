@@ -1,0 +1,51 @@
+/** `proa bench`: puts a cluster under load and tells what it does, how fast and how evenly. */
+import { command, flag, option, optionOr } from "../command.ts";
+import { choice, duration, integer } from "../parsers.ts";
+
+/** As many as a local cluster can have; src/local says so too, and takes longer to load than a command may. */
+const localNodesMax = 9;
+
+const bench = command({
+  path: ["bench"],
+  summary: "Measure how many puts and gets a cluster does, and how long each takes",
+  description:
+    "Sends to the leader, many requests in one frame. By default as many requests as --in-flight says are unanswered at any time (closed loop); with --callers that many independent callers " +
+    "each wait for an answer before they ask again; with --rate requests begin at that rate, whether the earlier ones are answered or not (open loop), and each is timed from the moment at which it " +
+    "should have been sent. Keys are written below bench/: remove them with proa kv del --prefix bench/. With --local a cluster is started for this run alone, fsync on, in a directory for temporary files " +
+    "(TMPDIR decides which), and removed afterwards. --check exits with 7 when the answers contradict each other. With --timeout the run ends at that time at the latest.",
+  args: {},
+  options: {
+    op: optionOr("op", choice("put", "get", "mixed"), "put", "put, get, or mixed: as many of one as of the other"),
+    consistency: optionOr(
+      "level",
+      choice("linearizable", "stale"),
+      "linearizable",
+      "of gets: linearizable, or stale (from any node, as it is there)",
+    ),
+    inFlight: option("number", integer(1, 1_000_000), "how many requests may be unanswered at a time", {
+      defaultText: "128, or 10000 with --rate",
+    }),
+    connections: optionOr("number", integer(1, 10_000), "1", "how many connections share them"),
+    callers: option("number", integer(1, 1_000_000), "this many callers, each with one request at a time"),
+    rate: option("number", integer(1, 100_000_000), "begin this many requests a second"),
+    valueSize: optionOr("bytes", integer(0, 1024 * 1024), "256", "the size of a value"),
+    keyCount: optionOr("number", integer(1, 100_000_000), "10000", "how many keys are used, in random order"),
+    duration: optionOr("duration", duration, "10s", "how long it is measured"),
+    warmup: optionOr("duration", duration, "1s", "how long it runs before that"),
+    local: option("nodes", integer(1, localNodesMax), "start a cluster of this many nodes for this run"),
+    check: flag("record what is asked and answered, and verify that it is linearizable; needs --op mixed"),
+  },
+  examples: [
+    { command: "proa bench --local 3", does: "puts on three nodes of their own" },
+    { command: "proa bench --op get --in-flight 2000 --json", does: "gets from your cluster, for a script" },
+    { command: "proa bench --rate 50000 --duration 1m", does: "how evenly it answers at 50,000 puts a second" },
+    { command: "proa bench --callers 128 --connections 8", does: "as 128 threads of an application would" },
+    { command: "proa bench --local 3 --op mixed --key-count 20 --check", does: "whether the answers are right" },
+  ],
+  run: async ({ options }, context) => {
+    const { runBench } = await import("./bench_run.ts");
+    await runBench(options, context);
+  },
+});
+
+export const benchCommands = [bench];
