@@ -1,6 +1,7 @@
 /** How keys are typed: as text, or encoded where they are bytes that no command line can hold. */
 import { optionOr } from "./command.ts";
 import { choice } from "./parsers.ts";
+import { typedText } from "./typed_text.ts";
 import { base64Decode, hexDecode, percentDecode } from "../src/client/key_text.ts";
 import { ProaError } from "../src/lib/errors.ts";
 import { boundProblem, keyProblem, refuse } from "../src/wire/limits.ts";
@@ -37,10 +38,13 @@ export function typedBound(typed: {
   return bound;
 }
 
-const utf8 = new TextEncoder();
+const notText = {
+  cannot: "take the key as it is typed",
+  hint: "name its bytes: --encoding percent takes %FF for a byte, hex and base64 take all of them encoded",
+};
 
 const decoders: Readonly<Record<KeyEncoding, (text: string) => Uint8Array | null>> = {
-  text: (text) => utf8.encode(text),
+  text: (text) => typedText(text, notText),
   percent: percentDecode,
   hex: hexDecode,
   base64: base64Decode,

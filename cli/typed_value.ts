@@ -1,6 +1,7 @@
 /** A value as it is typed: itself, or `-` for stdin, or `@file`. */
 import { closeSync, openSync } from "node:fs";
 import { errorCode, readFully } from "./descriptors.ts";
+import { typedText } from "./typed_text.ts";
 import { ProaError } from "../src/lib/errors.ts";
 import { defaultCommandLimits } from "../src/wire/limits.ts";
 
@@ -10,16 +11,21 @@ const { valueBytesMax } = defaultCommandLimits;
 /** The bytes of `text`. Throws TOO_LARGE beyond what nodes accept, without reading further, and USAGE for an unreadable file. */
 export function typedValue(text: string): Uint8Array<ArrayBuffer> {
   const value =
-    text === "-" ? readFully(stdin, valueBytesMax) : text.startsWith("@") ? readFile(text.slice(1)) : encode(text);
+    text === "-"
+      ? readFully(stdin, valueBytesMax)
+      : text.startsWith("@")
+        ? readFile(text.slice(1))
+        : typedText(text, notText);
   if (value !== null && value.length <= valueBytesMax) return value;
   throw new ProaError("TOO_LARGE", `Cannot put: the value has more than ${valueBytesMax} bytes`, {
     hint: "split it over several keys",
   });
 }
 
-function encode(text: string): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(text);
-}
+const notText = {
+  cannot: "take the value as it is typed",
+  hint: "pass bytes through stdin or a file: proa kv put KEY - or proa kv put KEY @FILE",
+};
 
 function readFile(path: string): Uint8Array<ArrayBuffer> | null {
   let descriptor: number | null = null;

@@ -4,7 +4,9 @@ import { commands } from "../../cli/commands/index.ts";
 import { errorReport } from "../../cli/error_report.ts";
 import { escapeBytes } from "../../cli/escape.ts";
 import { helpPage } from "../../cli/help.ts";
+import { typedBound, typedKey } from "../../cli/key_encoding.ts";
 import { displayWidth, table } from "../../cli/table.ts";
+import { typedValue } from "../../cli/typed_value.ts";
 import { ProaError } from "../../src/lib/errors.ts";
 import { jsonError } from "./proa.ts";
 
@@ -119,4 +121,15 @@ describe("an error", () => {
     expect(text).toContain("text_test.ts");
     expect(jsonError(errorReport("thrown text", true).text)["code"]).toBe("INTERNAL");
   });
+});
+
+test("an argument that is not UTF-8 is refused, because the runtime has already lost its bytes", () => {
+  for (const typed of [
+    () => typedValue("\uFFFD"),
+    () => typedKey({ text: "a\uFFFD", encoding: "text", verb: "put" }),
+    () => typedBound({ text: "\uFFFD", encoding: "text", verb: "list" }),
+  ])
+    expect(typed).toThrow("not valid UTF-8");
+  expect(typedKey({ text: "%FF", encoding: "percent", verb: "put" })).toEqual(Uint8Array.of(0xff));
+  expect(typedValue("é")).toEqual(Uint8Array.of(0xc3, 0xa9));
 });
