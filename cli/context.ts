@@ -102,7 +102,8 @@ function switchOf(name: string, env: Environment): boolean {
   return readVariable(variable, env[variable] ?? "", switchText);
 }
 
-function readVariable<T>(variable: string, value: string, read: (text: string) => T): T {
+/** Reads what a variable of the environment says. Throws USAGE that names it. */
+export function readVariable<T>(variable: string, value: string, read: (text: string) => T): T {
   try {
     return read(value);
   } catch (error) {

@@ -2,6 +2,7 @@
 import type { Command } from "../command.ts";
 import { benchCommands } from "./bench.ts";
 import { clusterCommands } from "./cluster.ts";
+import { configCommands } from "./config.ts";
 import { demoCommands } from "./demo.ts";
 import { kvCommands } from "./kv.ts";
 import { leaderCommands } from "./leader.ts";
@@ -16,6 +17,7 @@ export const commands: readonly Command[] = [
   ...clusterCommands,
   ...waitCommands,
   ...nodeCommands,
+  ...configCommands,
   ...demoCommands,
   ...benchCommands,
   ...simCommands,

@@ -1,44 +1,23 @@
 /** `proa node`: one node of a cluster, as a process. */
-import { command, flag, option, optionOr } from "../command.ts";
+import { command, flag, option } from "../command.ts";
 import type { OptionSpec, Parse } from "../command.ts";
-import { choice, duration, integer, text } from "../parsers.ts";
+import { nodeSettingFlags } from "../config/node_settings.ts";
+import { text } from "../parsers.ts";
 import { ProaError } from "../../src/lib/errors.ts";
-import { parseServers } from "../../src/local/server_list.ts";
 
-const nodeIdMax = 0xffff_ffff;
+const config = option("file", text, "a file with settings, see proa help config", { defaultText: "$PROA_CONFIG" });
 
 const start = command({
   path: ["node", "start"],
   summary: "Run a node in the foreground until it is told to stop",
   description:
     "All nodes of a cluster are started with the same server list. What happens is logged on stderr. SIGTERM and SIGINT end the node in order; " +
-    "whatever happens to its process, all that it acknowledged is on its disk.",
+    "whatever happens to its process, all that it acknowledged is on its disk. Each setting may also come from a variable, such as PROA_LOG_LEVEL, " +
+    "or from the file that --config names: a flag wins over a variable, a variable over the file.",
   args: {},
   options: {
-    id: needed("id", "number", integer(1, nodeIdMax), "the id of this node in the server list"),
-    servers: needed(
-      "servers",
-      "list",
-      parseServers,
-      "all nodes, as 'id,host:replicate[,host:service];…'; the service port defaults to the replicate port + 1000",
-    ),
-    data: needed("data", "directory", text, "where this node keeps its data, made when it does not exist"),
-    cluster: optionOr("name", clusterName, "proa", "the name of the cluster: nodes of another name are strangers"),
-    electionTimeout: option(
-      "duration",
-      duration,
-      "how long a follower waits for its leader before it thinks of an election",
-      {
-        defaultText: "600ms",
-      },
-    ),
-    heartbeat: option("duration", duration, "how often a leader makes itself heard", { defaultText: "100ms" }),
-    logLevel: optionOr(
-      "level",
-      choice("debug", "info", "warn", "error"),
-      "info",
-      "the least important events that are logged: debug, info, warn or error",
-    ),
+    ...nodeSettingFlags,
+    config,
     exitWithParent: flag("end when stdin ends, as it does when the process that started this one is gone"),
   },
   examples: [
@@ -55,6 +34,7 @@ const start = command({
         "proa node start --id 2 --servers '1,10.0.0.1:4001,10.0.0.1:80;2,10.0.0.2:4001,10.0.0.2:80;3,10.0.0.3:4001,10.0.0.3:80' --data /var/lib/proa",
       does: "one of three machines, with service ports of your choice",
     },
+    { command: "proa node start --config node.toml --id 2", does: "one file for all nodes, but for what differs" },
   ],
   run: async ({ options }, context) => {
     const { runNode } = await import("./node_run.ts");
@@ -113,16 +93,4 @@ function needed<T>(name: string, placeholder: string, parse: Parse<T>, descripti
     });
   };
   return { ...spec, read };
-}
-
-/** Names go into files and messages of all nodes. */
-function clusterName(value: string): string {
-  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(value)) return value;
-  throw new ProaError(
-    "USAGE",
-    `Cannot use the cluster name ${JSON.stringify(value)}: expected 1 to 63 letters, digits, dots, dashes or underscores`,
-    {
-      hint: "it begins with a letter or a digit",
-    },
-  );
 }

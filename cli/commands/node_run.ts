@@ -1,5 +1,8 @@
 /** What `proa node start` does: serves until it is told to end, and stops at once when something breaks. */
 import { resolve } from "node:path";
+import { configFileOf } from "../config/config_file.ts";
+import type { NodeSettingValues } from "../config/node_settings.ts";
+import { resolveNode } from "../config/resolve.ts";
 import type { Context } from "../context.ts";
 import { errorReport } from "../error_report.ts";
 import { err } from "../output.ts";
@@ -7,25 +10,22 @@ import { startNode } from "../../src/start_node.ts";
 import { productVersion } from "../version.ts";
 import { exitOfSignal, StopSignals } from "../stop_signals.ts";
 import { CorruptError, ProaError } from "../../src/lib/errors.ts";
-import { lineLogger, type LogLevel } from "../../src/lib/logger.ts";
-import type { ServerAddress } from "../../src/local/server_list.ts";
-import { defaultLimits, type NodeLimits } from "../../src/node/mod.ts";
+import { lineLogger } from "../../src/lib/logger.ts";
+import { defaultLimits } from "../../src/node/mod.ts";
 
-export interface NodeOptions {
-  readonly id: number;
-  readonly servers: readonly ServerAddress[];
-  readonly data: string;
-  readonly cluster: string;
-  readonly electionTimeout: number | undefined;
-  readonly heartbeat: number | undefined;
-  readonly logLevel: LogLevel;
+export interface NodeOptions extends NodeSettingValues {
+  readonly config: string | undefined;
   readonly exitWithParent: boolean;
 }
 
 /** Runs until SIGTERM, SIGINT or, if asked for, the end of stdin; then ends the process with 143, 130 or 0. */
-export async function runNode(options: NodeOptions, { runtime, output }: Context): Promise<never> {
-  const { id, servers, data, cluster, logLevel } = options;
-  const limits = limitsOf(options);
+export async function runNode(options: NodeOptions, { runtime, output, env }: Context): Promise<never> {
+  const { id, servers, data, cluster, logLevel, electionTimeout, heartbeat } = resolveNode({
+    typed: options,
+    env,
+    file: configFileOf(options, env),
+  });
+  const limits = { ...defaultLimits, electionTimeoutMs: electionTimeout, heartbeatMs: heartbeat };
   crashOnSurprise({ json: output.mode !== "table", data });
   const signals = new StopSignals().first.then((signal) => exitOfSignal[signal]);
   const ends = options.exitWithParent ? [signals, endOfInput().then(() => 0)] : [signals];
@@ -38,14 +38,6 @@ export async function runNode(options: NodeOptions, { runtime, output }: Context
   logger.log("info", `node ${String(id)} stops`);
   await running.disposeAsync();
   process.exit(exit);
-}
-
-function limitsOf({ electionTimeout, heartbeat }: NodeOptions): NodeLimits {
-  const electionTimeoutMs = electionTimeout ?? defaultLimits.electionTimeoutMs;
-  const heartbeatMs = heartbeat ?? defaultLimits.heartbeatMs;
-  if (electionTimeoutMs >= 3 * heartbeatMs) return { ...defaultLimits, electionTimeoutMs, heartbeatMs };
-  const reason = `${String(electionTimeoutMs)} ms are less than three heartbeats of ${String(heartbeatMs)} ms`;
-  throw new ProaError("USAGE", `Cannot use this election timeout: ${reason}`, { hint: "ten heartbeats are usual" });
 }
 
 /** A broken belief or a failed disk ends the process at once (crash-stop): nothing that it might still promise can be trusted. */

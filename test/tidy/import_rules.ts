@@ -41,6 +41,7 @@ const packages: readonly { readonly name: string; readonly in: RegExp }[] = [
   { name: "commander", in: /^cli\/framework\.ts$/ },
   { name: "@commander-js/extra-typings", in: /^cli\/framework\.ts$/ },
   { name: "@msgpack/msgpack", in: /^src\/wire\/msgpack\.ts$/ },
+  { name: "smol-toml", in: /^cli\/config\// },
   { name: "sorted-btree", in: /^src\/kv\// },
   { name: "zod", in: /^(cli|src\/api)\/|^src\/node\/(options|config)\.ts$/ },
 ];

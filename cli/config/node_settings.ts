@@ -1,0 +1,147 @@
+/** Every setting of a node, once: its flag, its variable, and its key in a configuration file come from this table. Cheap to load. */
+import { option } from "../command.ts";
+import type { OptionSpec } from "../command.ts";
+import { choice, duration, integer, text } from "../parsers.ts";
+import { ProaError } from "../../src/lib/errors.ts";
+import { formatServers, parseServers } from "../../src/local/server_list.ts";
+
+/** What a value is in TOML. A `path` is taken from the directory of the file; a `list` may also be one string. */
+export type Shape =
+  | { readonly kind: "integer" | "text" | "path" | "list" }
+  | { readonly kind: "choice"; readonly words: readonly string[] };
+
+export type TomlValue = string | number | readonly string[];
+
+/** One setting. `V` is what its value is once all sources were asked. */
+export interface NodeSetting<V> {
+  readonly option: OptionSpec<V | undefined>;
+  /** Where it stands in a configuration file: `transport.kind`. */
+  readonly key: string;
+  readonly shape: Shape;
+  /** What the example file says. */
+  readonly sample: TomlValue;
+  /** Whether a node cannot start without it. */
+  readonly isNeeded: boolean;
+  /** A value as the file has it. */
+  toml(value: V): TomlValue;
+}
+
+const nodeIdMax = 0xffff_ffff;
+const logLevels = ["debug", "info", "warn", "error"] as const;
+
+export const nodeSettings = {
+  id: setting({
+    key: "id",
+    shape: { kind: "integer" },
+    sample: 1,
+    isNeeded: true,
+    option: option("number", integer(1, nodeIdMax), "the id of this node in the server list"),
+    toml: (id) => id,
+  }),
+  servers: setting({
+    key: "servers",
+    shape: { kind: "list" },
+    sample: ["1,127.0.0.1:4001", "2,127.0.0.1:4002", "3,127.0.0.1:4003"],
+    isNeeded: true,
+    option: option(
+      "list",
+      parseServers,
+      "all nodes, as 'id,host:replicate[,host:service];…'; the service port defaults to the replicate port + 1000",
+    ),
+    toml: (servers) => servers.map((server) => formatServers([server])),
+  }),
+  data: setting({
+    key: "data",
+    shape: { kind: "path" },
+    sample: "./n1",
+    isNeeded: true,
+    option: option("directory", text, "where this node keeps its data, made when it does not exist"),
+    toml: (value) => value,
+  }),
+  cluster: setting({
+    key: "cluster",
+    shape: { kind: "text" },
+    sample: "proa",
+    isNeeded: false,
+    option: option("name", clusterName, "the name of the cluster: nodes of another name are strangers", {
+      defaultText: "proa",
+    }),
+    toml: (value) => value,
+  }),
+  electionTimeout: setting({
+    key: "timing.election_timeout",
+    shape: { kind: "text" },
+    sample: "600ms",
+    isNeeded: false,
+    option: option("duration", duration, "how long a follower waits for its leader before it thinks of an election", {
+      defaultText: "600ms",
+    }),
+    toml: durationText,
+  }),
+  heartbeat: setting({
+    key: "timing.heartbeat",
+    shape: { kind: "text" },
+    sample: "100ms",
+    isNeeded: false,
+    option: option("duration", duration, "how often a leader makes itself heard", { defaultText: "100ms" }),
+    toml: durationText,
+  }),
+  logLevel: setting({
+    key: "log_level",
+    shape: { kind: "choice", words: logLevels },
+    sample: "info",
+    isNeeded: false,
+    option: option(
+      "level",
+      choice(...logLevels),
+      "the least important events that are logged: debug, info, warn or error",
+      { defaultText: "info" },
+    ),
+    toml: (value) => value,
+  }),
+} as const;
+
+type Table = typeof nodeSettings;
+export type NodeSettingName = keyof Table;
+
+type ValueOf<S> = S extends NodeSetting<infer V> ? V : never;
+
+/** What the flags, or another source, say: undefined where they say nothing. */
+export type NodeSettingValues = { readonly [K in NodeSettingName]: ValueOf<Table[K]> | undefined };
+
+/** What a node is started with: settings that are needed or have a default are there. */
+export type NodeValues = { readonly [K in NodeSettingName]: ValueOf<Table[K]> };
+
+/** The flags of the table, for a command. */
+export const nodeSettingFlags = Object.fromEntries(
+  Object.entries(nodeSettings).map(([name, { option: flag }]) => [name, flag]),
+) as { readonly [K in NodeSettingName]: Table[K]["option"] };
+
+export const settingNames = Object.keys(nodeSettings) as readonly NodeSettingName[];
+
+/** A setting, whatever its type. */
+export function settingOf(name: NodeSettingName): NodeSetting<unknown> {
+  return nodeSettings[name];
+}
+
+function setting<V>(spec: NodeSetting<V>): NodeSetting<V> {
+  return spec;
+}
+
+function durationText(millis: number): string {
+  return `${String(millis)}ms`;
+}
+
+/** Names go into files and messages of all nodes. */
+const clusterNamePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+
+function clusterName(value: string): string {
+  if (clusterNamePattern.test(value)) return value;
+  throw new ProaError(
+    "USAGE",
+    `Cannot use the cluster name ${JSON.stringify(value)}: expected 1 to 63 letters, digits, dots, dashes or underscores`,
+    {
+      hint: "it begins with a letter or a digit",
+    },
+  );
+}
