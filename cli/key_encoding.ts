@@ -40,7 +40,7 @@ export function typedBound(typed: {
 
 const notText = {
   cannot: "take the key as it is typed",
-  hint: "name its bytes: --encoding percent takes %FF for a byte, hex and base64 take all of them encoded",
+  hint: "name its bytes: --key-encoding percent takes %FF for a byte, hex and base64 take all of them encoded",
 };
 
 const decoders: Readonly<Record<KeyEncoding, (text: string) => Uint8Array | null>> = {
