@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { entryChecksum } from "../src/lib/checksum.ts";
-import type { Entry } from "../src/raft/mod.ts";
+import { newMembership, type Entry } from "../src/raft/mod.ts";
 import { openBunSqlite } from "../src/runtime/bun_sqlite.ts";
 import { openSqliteStorage, type SqliteStorage } from "../src/storage/sqlite.ts";
 
@@ -17,7 +17,7 @@ const cases = [
   { name: "512 KiB", payloadBytes: 512 * 1024, commits: 400 },
 ];
 
-const membership = { voters: [1, 2, 3], learners: [] };
+const membership = newMembership({ voters: [1, 2, 3] });
 
 console.log("payload    commits/s     MB/s    p50 µs    p99 µs    max µs   mean µs   load ms");
 for (const { name, payloadBytes, commits } of cases) {

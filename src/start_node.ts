@@ -7,7 +7,8 @@ import type { Logger } from "./lib/logger.ts";
 import { seededRandom } from "./lib/random.ts";
 import { removeNodeFile, writeNodeFile } from "./local/node_file.ts";
 import { formatHostPort, type ServerAddress } from "./local/server_list.ts";
-import { Node, type NodeLimits, type NodePorts, type ServerStatus } from "./node/mod.ts";
+import { Node, type NodeLimits, type NodePorts } from "./node/mod.ts";
+import { newMembership, type Server } from "./raft/mod.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import { systemClock } from "./runtime/system_clock.ts";
 import { openDataDirectory } from "./storage/mod.ts";
@@ -108,7 +109,7 @@ function newNode(
       version,
       pid: process.pid,
       servers: servers.map(addressesOf),
-      bootstrap: { voters, learners: [] },
+      bootstrap: newMembership({ voters, servers: servers.map(addressesOf) }),
       limits,
       transportKind: "tcp",
     },
@@ -122,7 +123,7 @@ function newNode(
 }
 
 /** Tells other commands, and whoever reads the log, that the node serves. */
-function publish({ directory }: NodeSettings, { id, replicate, service }: ServerStatus, logger: Logger): void {
+function publish({ directory }: NodeSettings, { id, replicate, service }: Server, logger: Logger): void {
   writeNodeFile(directory, { pid: process.pid, id, service, replicate, startedAt: new Date().toISOString() });
   logger.log("info", `node ${String(id)} serving http://${service} (replicate ${replicate}, data ${directory})`);
 }
@@ -162,6 +163,6 @@ function selfOf({ id, servers }: Pick<NodeSettings, "id" | "servers">): ServerAd
   );
 }
 
-function addressesOf({ id, replicate, service }: ServerAddress): ServerStatus {
+function addressesOf({ id, replicate, service }: ServerAddress): Server {
   return { id, replicate: formatHostPort(replicate), service: formatHostPort(service) };
 }

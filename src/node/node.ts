@@ -8,7 +8,7 @@ import { RingQueue } from "../lib/ring_queue.ts";
 import type { Logger } from "../lib/logger.ts";
 import type { Random } from "../lib/random.ts";
 import type { StateMachine } from "../kv/mod.ts";
-import type { GroupId, Membership, Message, NodeId, Persist, RaftState } from "../raft/mod.ts";
+import type { GroupId, Membership, Message, NodeId, Persist, RaftState, Server } from "../raft/mod.ts";
 import type { Storage } from "../storage/mod.ts";
 import type { Transport } from "../transport/mod.ts";
 import type { Clock } from "./clock.ts";
@@ -18,7 +18,7 @@ import type { TransferOutcome, WriteOutcome } from "./outcomes.ts";
 import type { ReadRequest } from "./reads.ts";
 import { nodeStatus } from "./report.ts";
 import type { Consistency, GroupView, NodeService } from "./service.ts";
-import type { NodeStatus, ServerStatus } from "./status.ts";
+import type { NodeStatus } from "./status.ts";
 
 export interface NodeOptions {
   readonly id: NodeId;
@@ -27,7 +27,7 @@ export interface NodeOptions {
   readonly clusterId: string;
   readonly version: string;
   readonly pid: number;
-  readonly servers: readonly ServerStatus[];
+  readonly servers: readonly Server[];
   /** Who votes, if the store is new. */
   readonly bootstrap: Membership;
   readonly limits: NodeLimits;
@@ -52,7 +52,7 @@ const roundsPerTurnMax = 8;
 
 export class Node implements NodeService {
   readonly id: NodeId;
-  readonly servers: readonly ServerStatus[];
+  readonly servers: readonly Server[];
   readonly boot: number;
   private readonly options: NodeOptions;
   private readonly storage: Storage;

@@ -40,7 +40,7 @@ export function nodeStatus(node: {
     revision: machine.revision,
     key_count: machine.keyCount,
     state_hash: machine.stateHash(),
-    members: { voters: membership.voters, outgoing: [], learners: membership.learners },
+    members: { voters: membership.voters, outgoing: membership.outgoing, learners: membership.learners },
     servers: options.servers,
     peers: peers(raft, node.now),
     transport: { kind: options.transportKind, ...node.counters },

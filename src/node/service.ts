@@ -1,7 +1,7 @@
 /** What a running node offers to the service port. Callbacks come later or at once, each exactly once. */
-import type { GroupId, Index, NodeId, Role, Term } from "../raft/mod.ts";
+import type { GroupId, Index, NodeId, Role, Server, Term } from "../raft/mod.ts";
 import type { ReadOutcome, TransferOutcome, WriteOutcome } from "./outcomes.ts";
-import type { NodeStatus, ServerStatus } from "./status.ts";
+import type { NodeStatus } from "./status.ts";
 
 /** `linearizable`: at an index that the leader confirmed after the read arrived. `stale`: what this node has applied. */
 export type Consistency = "linearizable" | "stale";
@@ -32,7 +32,7 @@ export interface NodeService {
   /** Calls `listener` after each change of leader, term or readiness; returns how to stop that. */
   onChange(listener: () => void): () => void;
   /** Where the nodes of the cluster listen. */
-  readonly servers: readonly ServerStatus[];
+  readonly servers: readonly Server[];
 }
 
 export interface GroupView {

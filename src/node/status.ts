@@ -1,5 +1,5 @@
 /** The view that one node has of itself, as `GET /api/status` answers it. Field names are a contract. */
-import type { NodeId, Role } from "../raft/mod.ts";
+import type { NodeId, Role, Server } from "../raft/mod.ts";
 import type { TransportCounters } from "../transport/mod.ts";
 
 export interface NodeStatus {
@@ -30,18 +30,10 @@ export interface NodeStatus {
     readonly outgoing: readonly NodeId[];
     readonly learners: readonly NodeId[];
   };
-  readonly servers: readonly ServerStatus[];
+  readonly servers: readonly Server[];
   /** On the leader: how far each other node has come. Empty elsewhere. */
   readonly peers: readonly PeerStatus[];
   readonly transport: { readonly kind: string } & Readonly<TransportCounters>;
-}
-
-export interface ServerStatus {
-  readonly id: NodeId;
-  /** `host:port` of the replicate port. */
-  readonly replicate: string;
-  /** `host:port` of the service port. */
-  readonly service: string;
 }
 
 export interface PeerStatus {

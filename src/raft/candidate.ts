@@ -2,6 +2,7 @@
 import { assert } from "../lib/assert.ts";
 import { becomeFollower, giveUpReads } from "./follower.ts";
 import { becomeLeader } from "./leader.ts";
+import { votersOf } from "./membership.ts";
 import type { RequestPreVoteResponse, RequestVoteResponse } from "./message.ts";
 import { tally } from "./quorum.ts";
 import type { RaftState } from "./state.ts";
@@ -35,7 +36,7 @@ function becomePreCandidate(state: RaftState): void {
   for (const to of peers(state)) {
     state.send({ kind: "RequestPreVote", ...state.envelope(to), term: state.term + 1, lastLog: state.log.last });
   }
-  if (tally(state.membership.voters, votes) === "won") becomeCandidate(state, { transfer: false });
+  if (tally(state.membership, votes) === "won") becomeCandidate(state, { transfer: false });
 }
 
 function becomeCandidate(state: RaftState, { transfer }: { transfer: boolean }): void {
@@ -52,7 +53,7 @@ function becomeCandidate(state: RaftState, { transfer }: { transfer: boolean }):
 export function stepPreCandidate(state: RaftState, candidate: PreCandidate, message: RequestPreVoteResponse): void {
   if (message.campaignTerm !== state.term + 1) return;
   candidate.votes.set(message.from, message.granted);
-  const outcome = tally(state.membership.voters, candidate.votes);
+  const outcome = tally(state.membership, candidate.votes);
   if (outcome === "won") becomeCandidate(state, { transfer: false });
   else if (outcome === "lost") becomeFollower(state, { term: state.term, leader: null });
 }
@@ -72,7 +73,7 @@ export function onVoteDurable(state: RaftState, candidate: Candidate): void {
 }
 
 function decide(state: RaftState, candidate: Candidate): void {
-  const outcome = tally(state.membership.voters, candidate.votes);
+  const outcome = tally(state.membership, candidate.votes);
   if (outcome === "won") becomeLeader(state);
   else if (outcome === "lost") becomeFollower(state, { term: state.term, leader: null });
 }
@@ -83,5 +84,5 @@ export function tickCandidate(state: RaftState): void {
 }
 
 function peers(state: RaftState): readonly NodeId[] {
-  return state.membership.voters.filter((id) => id !== state.id);
+  return votersOf(state.membership).filter((id) => id !== state.id);
 }

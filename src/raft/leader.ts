@@ -3,6 +3,7 @@ import { assert } from "../lib/assert.ts";
 import { entryChecksum } from "../lib/checksum.ts";
 import { RingQueue } from "../lib/ring_queue.ts";
 import { becomeFollower } from "./follower.ts";
+import { membersOf } from "./membership.ts";
 import type { ReadIndex } from "./message.ts";
 import type { Progress } from "./progress.ts";
 import { quorumValue } from "./quorum.ts";
@@ -55,7 +56,7 @@ export function becomeLeader(state: RaftState): void {
     proposedBytes: 0,
     transfer: null,
   };
-  for (const id of [...state.membership.voters, ...state.membership.learners]) {
+  for (const id of membersOf(state.membership)) {
     if (id !== state.id) leader.progress.set(id, newProgress(state, ++leader.sessions));
   }
   state.role = leader;
@@ -83,7 +84,7 @@ function append(state: RaftState, kind: EntryKind, payload: Uint8Array): void {
 /** Moves the commit index to what a quorum has on disk, if that entry is of our term (§5.4.2, rule L2). */
 export function maybeCommit(state: RaftState, leader: Leader): void {
   const { log } = state;
-  const index = quorumValue(state.membership.voters, (id) =>
+  const index = quorumValue(state.membership, (id) =>
     // Our own copy counts only once our own disk has it (rule P2).
     id === state.id ? log.stableIndex : matchIndex(leader, id),
   );
@@ -107,7 +108,7 @@ function matchIndex(leader: Leader, id: NodeId): Index {
 
 /** Whether a quorum answered within the least election timeout: otherwise somebody else may lead by now (rules E2 and E5). */
 export function hasQuorumContact(state: RaftState, leader: Leader): boolean {
-  const contactAt = quorumValue(state.membership.voters, (id) =>
+  const contactAt = quorumValue(state.membership, (id) =>
     id === state.id ? state.now : (leader.progress.get(id)?.contactAt ?? 0),
   );
   return state.now - contactAt < state.options.electionTimeoutMs;
@@ -150,7 +151,7 @@ function startRound(state: RaftState, leader: Leader): void {
 
 /** Answers the reads whose round a quorum has acknowledged. */
 export function confirmReads(state: RaftState, leader: Leader): void {
-  const acked = quorumValue(state.membership.voters, (id) =>
+  const acked = quorumValue(state.membership, (id) =>
     id === state.id ? leader.round : (leader.progress.get(id)?.ackedRound ?? 0),
   );
   for (const { index, readers } of leader.reads.confirm(acked)) {

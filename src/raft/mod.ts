@@ -23,6 +23,7 @@
 export * from "./types.ts";
 export * from "./message.ts";
 export * from "./ready.ts";
+export { newMembership, noMembership } from "./membership.ts";
 export { Raft } from "./raft.ts";
 export type { RaftOptions, RaftState } from "./state.ts";
 export { checkState, checkStep, snapshotOf, type Snapshot } from "./invariants.ts";

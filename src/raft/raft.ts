@@ -38,7 +38,6 @@ export class Raft {
   /** Starts as a follower of nobody, in the term that was restored, at time `now`. */
   constructor(options: RaftOptions, restored: Restored, log: LogReader, random: Random, now: Millis) {
     const { hardState, membership, boot } = restored;
-    assert(membership.voters.length > 0, "a group needs voters");
     assert(boot > 0, "boots are counted from 1");
     const role = newFollower();
     this.state = new RaftState(options, new Log(restored, log, options.tailBytesMax), membership, boot, random, {

@@ -5,6 +5,7 @@ import type { Candidate, PreCandidate } from "./candidate.ts";
 import type { Follower } from "./follower.ts";
 import type { Leader } from "./leader.ts";
 import type { Log } from "./log.ts";
+import { isVoter } from "./membership.ts";
 import type { Message } from "./message.ts";
 import type { ReadState } from "./ready.ts";
 import type { GroupId, HardState, Membership, Millis, NodeId, Term } from "./types.ts";
@@ -72,8 +73,9 @@ export class RaftState {
     return this.options.id;
   }
 
+  /** Whether this node decides, as far as it knows. */
   get isVoter(): boolean {
-    return this.membership.voters.includes(this.id);
+    return isVoter(this.membership, this.id);
   }
 
   /** Whether term and vote are on disk as they are now. */

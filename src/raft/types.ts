@@ -16,7 +16,7 @@ export interface EntryId {
 /**
  * - `noop`: empty, the first entry of each term (rule L1).
  * - `commands`: a sealed batch of client commands; the core never looks inside.
- * - `membership`: reserved for configuration changes.
+ * - `membership`: a whole {@link Membership}, in force from the moment it is appended (rule M1).
  */
 export type EntryKind = "noop" | "commands" | "membership";
 
@@ -35,10 +35,35 @@ export interface HardState {
   readonly vote: NodeId | null;
 }
 
-/** Who votes and who only receives the log. The sets are disjoint and `voters` is never empty. */
+/**
+ * Who decides and who only receives the log. Each list ascends and names nobody twice.
+ *
+ * While `outgoing` names anybody the configuration is joint: a majority of `voters` and one of `outgoing` must agree on
+ * everything (thesis §4.3). Nobody has to ask for its end: once a joint configuration is committed, the leader of the day
+ * proposes the one without its outgoing half (rule M5).
+ */
 export interface Membership {
+  /** Elect and commit. Empty only on a node that is to join and has not yet received the log: it waits and never campaigns. */
   readonly voters: readonly NodeId[];
+  /** The voters of the configuration that is being left; empty but during a change. */
+  readonly outgoing: readonly NodeId[];
+  /** Receive the log and never count (rule M7). Neither voters nor outgoing. */
   readonly learners: readonly NodeId[];
+  /** Outgoing voters that become learners at the end of the change; until then they decide. */
+  readonly learnersNext: readonly NodeId[];
+  /** Ids that have left. None comes back: its disk would have forgotten what it promised (rule P13). */
+  readonly retired: readonly NodeId[];
+  /** Where members listen, by id. Carried along in log and snapshots for the driver; a member may be missing. */
+  readonly servers: readonly Server[];
+}
+
+/** The two addresses of a node, each `host:port`. */
+export interface Server {
+  readonly id: NodeId;
+  /** For the other nodes. */
+  readonly replicate: string;
+  /** For clients. */
+  readonly service: string;
 }
 
 export type Role = "follower" | "preCandidate" | "candidate" | "leader";

@@ -209,6 +209,6 @@ export class Safety {
 }
 
 /** The sets of voters of which each must agree by its majority. */
-function quorumSets({ voters }: Membership): readonly (readonly NodeId[])[] {
-  return [voters];
+function quorumSets({ voters, outgoing }: Membership): readonly (readonly NodeId[])[] {
+  return outgoing.length === 0 ? [voters] : [voters, outgoing];
 }

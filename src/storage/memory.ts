@@ -19,7 +19,7 @@ import type {
 } from "../raft/mod.ts";
 import { checkLog, damagedEntry, takeEntries } from "./log_reading.ts";
 import type { Storage } from "./storage.ts";
-import { positionAfter, type Position } from "./write_rules.ts";
+import { assertBootstrap, positionAfter, type Position } from "./write_rules.ts";
 
 /** What is durable of one group. Entries are shared with whoever wrote them: nobody changes them. */
 interface DurableGroup {
@@ -63,7 +63,7 @@ export class MemoryStorage implements Storage {
   load(group: GroupId, bootstrap: Membership): Restored {
     assert(this.usable, "this storage is closed or lost its power");
     assert(!this.accepted.has(group), "a group is loaded once");
-    assert(bootstrap.voters.length > 0, "a group must have a voter");
+    assertBootstrap(bootstrap);
     const disk = this.durable.get(group) ?? {
       hardState: { term: 0, vote: null },
       boot: 0,

@@ -33,8 +33,7 @@ export const insertEntry = `
 export function encodeGroup(row: GroupRow): readonly SqliteValue[] {
   const { group, hardState, boot, membership, compacted, lastIndexMin } = row;
   const { term, vote } = hardState;
-  const { voters, learners } = membership;
-  const members = JSON.stringify({ voters, learners });
+  const members = JSON.stringify(membership);
   const cells = [group, term, vote, boot, members, compacted.index, compacted.term, lastIndexMin];
   return [...cells, cellsChecksum(cells)];
 }

@@ -21,7 +21,7 @@ import {
 } from "./rows.ts";
 import { databaseFile, diskError, openDatabase } from "./sqlite_database.ts";
 import type { Storage } from "./storage.ts";
-import { changesDisk, positionAfter, type Position } from "./write_rules.ts";
+import { assertBootstrap, changesDisk, positionAfter, type Position } from "./write_rules.ts";
 
 /**
  * How long the write-ahead log grows before it is copied into the database, in pages of 16 KiB. Copying stalls a turn:
@@ -99,7 +99,7 @@ export class SqliteStorage implements Storage {
 
   load(group: GroupId, bootstrap: Membership): Restored {
     assert(!this.groups.has(group), "a group is loaded once");
-    assert(bootstrap.voters.length > 0, "a group must have a voter");
+    assertBootstrap(bootstrap);
     const { row, last, termRuns } = this.use("read", () => this.recover(group, bootstrap));
     const { hardState, membership, compacted } = row;
     const loaded: LoadedGroup = {

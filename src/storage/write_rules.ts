@@ -1,7 +1,7 @@
 /** The rules that every write to a log must obey, whatever it is stored in. Pure: looks at positions, never at a disk. */
 import { assert } from "../lib/assert.ts";
 import { entryChecksum } from "../lib/checksum.ts";
-import type { Entry, EntryId, HardState, Index, Persist, Term } from "../raft/mod.ts";
+import type { Entry, EntryId, HardState, Index, Membership, Persist, Term } from "../raft/mod.ts";
 
 /** Where the writes of one group have come to: all that the next one is judged by. */
 export interface Position {
@@ -10,6 +10,12 @@ export interface Position {
   readonly hardState: HardState;
   readonly last: EntryId;
   readonly compacted: EntryId;
+}
+
+/** A new group has voters, or nobody at all where a node is to join one (rule M6: an empty set would agree to everything). */
+export function assertBootstrap({ voters, outgoing, learners }: Membership): void {
+  assert(voters.length > 0 || learners.length === 0, "a group must have a voter");
+  assert(outgoing.length === 0, "a group does not begin in the middle of a change");
 }
 
 /** Whether the write changes the disk at all; if not, it is a barrier. */

@@ -7,6 +7,7 @@ import { ByteReader } from "../lib/byte_reader.ts";
 import type { ByteWriter } from "../lib/byte_writer.ts";
 import { entryChecksum } from "../lib/checksum.ts";
 import { CorruptError } from "../lib/errors.ts";
+import { decodeMembership } from "./membership_codec.ts";
 import type { Entry, EntryId, EntryKind, Term } from "../raft/mod.ts";
 
 /** A row of the table: term (8), kind (1), payload length (4), checksum (4). The index follows from the position. */
@@ -40,7 +41,8 @@ export function writeEntryTable(writer: ByteWriter, entries: readonly Entry[], b
 
 /**
  * Reads what {@link writeEntryTable} and the payloads say, all of both. The payloads of the result are views of
- * `bytes.payloads`. Throws {@link CorruptError} when the batch does not fit `bounds` or a payload its checksum (rule P12).
+ * `bytes.payloads`. Throws {@link CorruptError} when the batch does not fit `bounds`, a payload its
+ * checksum (rule P12), or a configuration is none.
  */
 export function readEntries(bytes: EntryBytes, bounds: EntryBounds): readonly Entry[] {
   const rows = new ByteReader(bytes.table);
@@ -56,6 +58,7 @@ export function readEntries(bytes: EntryBytes, bounds: EntryBounds): readonly En
     term = row.term;
     const entry = { index, term, kind: row.kind, payload: payloads.bytes(row.payloadLength), checksum: row.checksum };
     if (entryChecksum(entry) !== entry.checksum) throw new CorruptError(`entry ${index} does not match its checksum`);
+    if (entry.kind === "membership") decodeMembership(entry.payload); // it would act at once: refuse it before the core sees it
     entries.push(entry);
   }
   if (payloads.remaining > 0) throw new CorruptError("more payload than the entries have");

@@ -9,8 +9,7 @@ import { silentLogger } from "../../src/lib/logger.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import { Store } from "../../src/kv/mod.ts";
 import { defaultLimits, Node } from "../../src/node/mod.ts";
-import type { ServerStatus } from "../../src/node/mod.ts";
-import type { Message } from "../../src/raft/mod.ts";
+import { newMembership, type Message, type Server } from "../../src/raft/mod.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import { systemClock } from "../../src/runtime/system_clock.ts";
 import { MemoryStorage } from "../../src/storage/mod.ts";
@@ -41,7 +40,7 @@ export interface ClusterNode {
 export class ServiceCluster {
   readonly nodes: ClusterNode[] = [];
   readonly network = new MemoryNetwork({ random: seededRandom(1), clusterId, encode: false });
-  private readonly servers: ServerStatus[] = [];
+  private readonly servers: Server[] = [];
   private readonly limits: ServiceLimits;
   private readonly ids: readonly number[];
 
@@ -109,7 +108,7 @@ export class ServiceCluster {
         version: "0.0.0",
         pid: id,
         servers: this.servers,
-        bootstrap: { voters: this.ids, learners: [] },
+        bootstrap: newMembership({ voters: this.ids }),
         limits: { ...defaultLimits, ...(this.ids.length === 1 ? loneTimings : timings) },
         transportKind: "memory",
       },

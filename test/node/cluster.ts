@@ -13,6 +13,7 @@ import {
   type ReadOutcome,
   type WriteOutcome,
 } from "../../src/node/mod.ts";
+import { newMembership } from "../../src/raft/mod.ts";
 import { MemoryStorage } from "../../src/storage/memory.ts";
 import { MemoryNetwork } from "../../src/transport/mod.ts";
 import {
@@ -73,7 +74,7 @@ export class TestCluster {
         version: "0.0.0",
         pid: id,
         servers,
-        bootstrap: { voters: this.ids, learners: [] },
+        bootstrap: newMembership({ voters: this.ids }),
         limits: this.limits,
         transportKind: "memory",
       },

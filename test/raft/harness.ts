@@ -4,6 +4,7 @@
  */
 import { assert } from "../../src/lib/assert.ts";
 import { entryChecksum } from "../../src/lib/checksum.ts";
+import { newMembership } from "../../src/raft/mod.ts";
 import type {
   Entry,
   HardState,
@@ -74,7 +75,7 @@ export class Cluster {
 
   constructor(options: ClusterOptions) {
     const ids = Array.from({ length: options.voters + (options.learners ?? 0) }, (_, position) => position + 1);
-    this.membership = { voters: ids.slice(0, options.voters), learners: ids.slice(options.voters) };
+    this.membership = newMembership({ voters: ids.slice(0, options.voters), learners: ids.slice(options.voters) });
     this.safety = new Safety(this.membership);
     this.observe = options.observe ?? (() => undefined);
     this.nodes = new Map(ids.map((id) => [id, this.newNode(id, options)]));

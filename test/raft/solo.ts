@@ -4,7 +4,7 @@
  */
 import { assert } from "../../src/lib/assert.ts";
 import { seededRandom } from "../../src/lib/random.ts";
-import { checkState, checkStep, Raft, snapshotOf } from "../../src/raft/mod.ts";
+import { checkState, checkStep, newMembership, Raft, snapshotOf } from "../../src/raft/mod.ts";
 import type {
   Entry,
   EntryId,
@@ -62,7 +62,9 @@ export class Solo {
     );
     const ids = Array.from({ length: options.voters ?? 3 }, (_, position) => position + 1);
     const membership =
-      options.learner === true ? { voters: ids.map((id) => id + 1), learners: [1] } : { voters: ids, learners: [] };
+      options.learner === true
+        ? newMembership({ voters: ids.map((id) => id + 1), learners: [1] })
+        : newMembership({ voters: ids });
     const last = this.stored.at(-1) ?? compacted;
     const restored = {
       hardState: options.hardState ?? { term: last.term, vote: null },

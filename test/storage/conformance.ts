@@ -1,7 +1,7 @@
 /** What every implementation of the storage port must do. */
 import { describe, expect, test } from "bun:test";
 import { seededRandom } from "../../src/lib/random.ts";
-import type { Entry, GroupId, HardState, Persist } from "../../src/raft/mod.ts";
+import { newMembership, type Entry, type GroupId, type HardState, type Persist } from "../../src/raft/mod.ts";
 import type { Storage } from "../../src/storage/mod.ts";
 import { entriesOf, entryOf, group, readAll, threeVoters, Writer, writeOf } from "./writes.ts";
 
@@ -42,20 +42,20 @@ export function storageConformance(name: string, open: () => World): void {
     check("a known group keeps its first configuration and counts its boots", (world) => {
       world.storage.load(group, threeVoters);
       world.restart();
-      expect(world.storage.load(group, { voters: [7], learners: [] }).membership).toEqual(threeVoters);
+      expect(world.storage.load(group, newMembership({ voters: [7] })).membership).toEqual(threeVoters);
       world.restart();
-      const { boot, membership } = world.storage.load(group, { voters: [7], learners: [8] });
+      const { boot, membership } = world.storage.load(group, newMembership({ voters: [7], learners: [8] }));
       expect([boot, membership]).toEqual([3, threeVoters]);
     });
 
     check("learners and votes are kept", (world) => {
-      world.storage.load(group, { voters: [1], learners: [4, 5] });
+      world.storage.load(group, newMembership({ voters: [1], learners: [4, 5] }));
       new Writer(world.storage).write({ hardState: { term: 3, vote: 1 } });
       world.settle();
       world.restart();
       const { hardState, membership } = world.storage.load(group, threeVoters);
       expect(hardState).toEqual({ term: 3, vote: 1 });
-      expect(membership).toEqual({ voters: [1], learners: [4, 5] });
+      expect(membership).toEqual(newMembership({ voters: [1], learners: [4, 5] }));
     });
 
     check("terms come back as runs", (world) => {
@@ -74,7 +74,7 @@ export function storageConformance(name: string, open: () => World): void {
     });
 
     check("P15: a restart knows the durable log and nothing of what was committed", (world) => {
-      world.storage.load(group, { voters: [1], learners: [] });
+      world.storage.load(group, newMembership({ voters: [1] }));
       new Writer(world.storage).append({ term: 1, vote: 1 }, entriesOf({ from: 1, to: 7, term: 1 }));
       world.settle();
       world.restart();
@@ -181,7 +181,7 @@ export function storageConformance(name: string, open: () => World): void {
 
     check("groups share a write and nothing else", (world) => {
       world.storage.load(0, threeVoters);
-      world.storage.load(1, { voters: [5], learners: [] });
+      world.storage.load(1, newMembership({ voters: [5] }));
       const first = entriesOf({ from: 1, to: 3, term: 1 });
       const second = entriesOf({ from: 1, to: 5, term: 8 });
       world.storage.persist([
@@ -193,7 +193,7 @@ export function storageConformance(name: string, open: () => World): void {
       world.restart();
       expect(world.storage.load(1, threeVoters)).toEqual({
         hardState: { term: 8, vote: 5 },
-        membership: { voters: [5], learners: [] },
+        membership: newMembership({ voters: [5] }),
         boot: 2,
         compacted: { index: 0, term: 0 },
         termRuns: [{ index: 1, term: 8 }],
@@ -304,7 +304,7 @@ export function storageConformance(name: string, open: () => World): void {
     check("calls out of turn", (world) => {
       const { storage } = world;
       expect(() => storage.reader(group)).toThrow("must be loaded");
-      expect(() => storage.load(group, { voters: [], learners: [1] })).toThrow("must have a voter");
+      expect(() => storage.load(group, newMembership({ voters: [], learners: [1] }))).toThrow("must have a voter");
       storage.load(group, threeVoters);
       expect(() => storage.load(group, threeVoters)).toThrow("loaded once");
       let inside: unknown = null;

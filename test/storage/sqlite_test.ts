@@ -51,7 +51,7 @@ describe("SQLite storage: the file", () => {
         term: 2,
         vote: 3,
         boot: 1,
-        membership: '{"voters":[1,2,3],"learners":[]}',
+        membership: JSON.stringify(threeVoters),
       });
       database.close();
     }));

@@ -1,10 +1,18 @@
 /** Entries and writes for the tests of storage, in few words. */
 import { entryChecksum } from "../../src/lib/checksum.ts";
-import type { Entry, EntryKind, HardState, Index, Persist, Term } from "../../src/raft/mod.ts";
+import {
+  newMembership,
+  type Entry,
+  type EntryKind,
+  type HardState,
+  type Index,
+  type Persist,
+  type Term,
+} from "../../src/raft/mod.ts";
 import type { Storage } from "../../src/storage/mod.ts";
 
 export const group = 0;
-export const threeVoters = { voters: [1, 2, 3], learners: [] };
+export const threeVoters = newMembership({ voters: [1, 2, 3] });
 
 export interface EntryPlan {
   readonly index: Index;

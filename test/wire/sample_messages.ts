@@ -1,11 +1,25 @@
 /** One message of every kind and shape, for tests of codecs and transports. */
 import { entryChecksum } from "../../src/lib/checksum.ts";
-import type { Entry, EntryKind, Message } from "../../src/raft/mod.ts";
+import type { Entry, EntryKind, Membership, Message } from "../../src/raft/mod.ts";
+import { encodeMembership } from "../../src/wire/mod.ts";
 
 export const clusterId = "00112233445566778899aabbccddeeff";
 export const otherClusterId = "ffeeddccbbaa99887766554433221100";
 
 const largest = Number.MAX_SAFE_INTEGER;
+
+/** In the middle of a change, with something in every list. */
+export const sampleMembership: Membership = {
+  voters: [1, 4, 70_000],
+  outgoing: [1, 2, 3],
+  learners: [9],
+  learnersNext: [3],
+  retired: [5, 6],
+  servers: [
+    { id: 1, replicate: "127.0.0.1:4001", service: "127.0.0.1:5001" },
+    { id: 70_000, replicate: "[::1]:4001", service: "köln.example:5001" },
+  ],
+};
 
 /** An entry whose checksum is right. */
 export function makeEntry(entry: { index: number; term: number; kind: EntryKind; payload: Uint8Array }): Entry {
@@ -59,7 +73,12 @@ export function sampleMessages({ from, to }: { readonly from: number; readonly t
       previous: { index: largest - 3, term: 0x1_0000_0001 },
       entries: [
         makeEntry({ index: largest - 2, term: 0x1_0000_0001, kind: "noop", payload: makePayload(0) }),
-        makeEntry({ index: largest - 1, term: largest, kind: "membership", payload: makePayload(9) }),
+        makeEntry({
+          index: largest - 1,
+          term: largest,
+          kind: "membership",
+          payload: encodeMembership(sampleMembership),
+        }),
         makeEntry({ index: largest, term: largest, kind: "commands", payload: makePayload(3) }),
       ],
       commitIndex: largest,
