@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import type { Context } from "../context.ts";
 import { endpointsOf } from "../endpoints.ts";
-import { exitOfSignal, type StopSignal, StopSignals } from "../stop_signals.ts";
+import { RunEnd } from "../run_end.ts";
 import { sleep } from "../../src/client/http_client.ts";
 import { ProaError } from "../../src/lib/errors.ts";
 import { BenchCluster } from "./bench_cluster.ts";
@@ -21,31 +21,31 @@ const progressMs = 1000;
 
 export async function runBench(request: BenchRequest, context: Context): Promise<void> {
   const plan = planOf(request);
-  const stop = new Stop(context);
+  const end = new RunEnd(context);
   const cluster = request.local === undefined ? null : new BenchCluster(context);
   try {
     if (cluster !== null && request.local !== undefined) {
       context.output.note(`starting ${request.local} nodes for this run`);
-      await stop.before(cluster.start(request.local));
+      await end.before(cluster.start(request.local));
     }
-    if (!stop.asked)
-      await measure(plan, request, { context, stop, endpoints: cluster?.endpoints ?? endpointsOf(context) });
+    if (!end.hasCome())
+      await measure(plan, request, { context, end, endpoints: cluster?.endpoints ?? endpointsOf(context) });
   } finally {
     await cluster?.remove();
   }
-  if (stop.signal !== null) process.exit(exitOfSignal[stop.signal]);
+  end.exitIfSignalled();
 }
 
 interface Setting {
   readonly context: Context;
-  readonly stop: Stop;
+  readonly end: RunEnd;
   readonly endpoints: readonly string[];
 }
 
 async function measure(
   plan: BenchPlan,
   times: Pick<BenchRequest, "duration" | "warmup">,
-  { context, stop, endpoints }: Setting,
+  { context, end, endpoints }: Setting,
 ): Promise<void> {
   const deadline = performance.now() + Math.min(leaderMs, context.globals.timeoutMs ?? Infinity);
   const route = await Route.find(endpoints, { spread: plan.consistency === "stale", deadline });
@@ -53,57 +53,35 @@ async function measure(
   const history = plan.check ? new KeyHistory({ keyCount: plan.keyCount, run }) : null;
   const counters = new Counters();
   const load = new Load(plan, { route, counters, frames: new FrameMaker(plan, history) });
-  if (plan.op !== "put" && history === null) await stop.before(fillKeys(load));
+  if (plan.op !== "put" && history === null) await end.before(fillKeys(load));
   startLoop(load);
-  await stop.before(sleep(times.warmup));
+  await end.before(sleep(times.warmup));
   counters.begin(performance.now());
-  await watch(plan, times.duration, { context, stop, counters });
+  await watch(plan, times.duration, { context, end, counters });
   counters.end(performance.now());
   await load.stop();
   const measured = { tally: counters.total, elapsedMs: counters.elapsedMs(performance.now()) };
   const check = history?.finish() ?? null;
   context.output.result(benchJson(plan, measured), () => benchText(plan, measured, check));
   if (check !== null && check.violations.length > 0) throw notLinearizable(check.violations);
-  if (measured.tally.ok === 0 && !stop.asked) throw route.trouble ?? nothingAnswered();
+  if (measured.tally.ok === 0 && !end.hasCome()) throw route.trouble ?? nothingAnswered();
 }
 
 /** Tells how it goes, once a second, until the time is over. */
 async function watch(
   plan: BenchPlan,
   durationMs: number,
-  { context, stop, counters }: { readonly context: Context; readonly stop: Stop; readonly counters: Counters },
+  { context, end, counters }: { readonly context: Context; readonly end: RunEnd; readonly counters: Counters },
 ): Promise<void> {
   const startedAt = performance.now();
   const seconds = Math.ceil(durationMs / progressMs);
-  for (let second = 1; second <= seconds && !stop.asked; second++) {
+  for (let second = 1; second <= seconds && !end.hasCome(); second++) {
     const from = performance.now();
     const until = startedAt + Math.min(durationMs, second * progressMs);
-    await stop.before(sleep(Math.max(0, until - from)));
+    await end.before(sleep(Math.max(0, until - from)));
     const spanMs = performance.now() - from;
     context.output.note(progressText(plan, counters.recent, { second, seconds, spanMs }));
     counters.recent.reset();
-  }
-}
-
-/** What ends a run before its time: a signal, or `--timeout`. */
-class Stop {
-  asked = false;
-  signal: StopSignal | null = null;
-  private readonly ended: Promise<void>;
-
-  constructor({ globals, deadline }: Context) {
-    const signalled = new StopSignals().first.then((signal) => {
-      this.signal = signal;
-    });
-    const timedOut = globals.timeoutMs === null ? [] : [sleep(deadline - performance.now())];
-    this.ended = Promise.race([signalled, ...timedOut]).then(() => {
-      this.asked = true;
-    });
-  }
-
-  /** Waits for `work`, or until the run is to end. */
-  async before(work: Promise<unknown>): Promise<void> {
-    await Promise.race([work, this.ended]);
   }
 }
 

@@ -7,6 +7,7 @@ import { demoCommands } from "./demo.ts";
 import { kvCommands } from "./kv.ts";
 import { leaderCommands } from "./leader.ts";
 import { nodeCommands } from "./node.ts";
+import { probeCommands } from "./probe.ts";
 import { simCommands } from "./sim.ts";
 import { version } from "./version.ts";
 import { waitCommands } from "./wait.ts";
@@ -20,6 +21,7 @@ export const commands: readonly Command[] = [
   ...configCommands,
   ...demoCommands,
   ...benchCommands,
+  ...probeCommands,
   ...simCommands,
   version,
 ];
