@@ -58,7 +58,7 @@ export interface ErrorDetail {
 
 /** An error with a code, for the user. `message` has the form "Cannot <do>: <reason>", without a full stop. */
 export class ProaError extends Error {
-  override readonly name = "ProaError";
+  override readonly name: string = "ProaError";
   readonly code: ErrorCode;
   readonly exit: number;
   readonly hint: string | undefined;

@@ -20,7 +20,7 @@ export class StubServer {
     this.server = serve({
       hostname: "127.0.0.1",
       port: 0,
-      fetch: (_request, upgrade) => Promise.resolve(upgrade({}) ?? new Response(null, { status: 400 })),
+      fetch: (_request, upgrade) => Promise.resolve(upgrade({}) ?? this.status()),
       webSocket: {
         messageBytesMax: 1_000_000,
         open: (socket) => {
@@ -36,6 +36,13 @@ export class StubServer {
         },
       },
     });
+  }
+
+  /** What a client needs to believe that this is node 1, which leads. */
+  private status(): Response {
+    const report = { cluster_id: "0", cluster: "test", node_id: 1, version: "0", role: "leader", term: 1, leader: 1 };
+    const rest = { last_index: 1, applied_index: 1, members: { voters: [1], learners: [] }, servers: [], peers: [] };
+    return Response.json({ ...report, ...rest }, { headers: { "X-Proa-Node": "1" } });
   }
 
   get endpoint(): string {

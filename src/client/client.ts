@@ -1,0 +1,205 @@
+/**
+ * The client library: a cluster as an object with methods. It finds the leader, follows it, reconnects, and tries again
+ * what has definitely not happened; what may have happened it reports, and never repeats.
+ */
+import { prefixEnd } from "../wire/mod.ts";
+import type { CommandResult, KeyRange } from "../wire/mod.ts";
+import { defaultEndpoints, isEndpoint } from "./endpoints.ts";
+import type { Operation } from "./frame.ts";
+import { bytesOf } from "./key_value.ts";
+import type { Bytes, KeyValue } from "./key_value.ts";
+import { deleteOperation, deleteRangeOperation, getOperation, putOperation, rangeOperation } from "./operations.ts";
+import type { Consistency, RangePage } from "./operations.ts";
+import { NotAppliedError } from "./outcomes.ts";
+import { Pipeline } from "./pipeline.ts";
+import { Router } from "./router.ts";
+import type { ClientClock } from "./router.ts";
+
+export interface ConnectOptions {
+  /** Service ports of some nodes, as `host:port`; the others are learned. Default: 127.0.0.1:5001, :5002 and :5003. */
+  readonly endpoints?: readonly string[];
+  /** How long a call may take unless it says otherwise, in milliseconds. Default: 5000. */
+  readonly timeoutMs?: number;
+}
+
+/** What every call takes. */
+export interface CallOptions {
+  /** How long the call may take, tries and reconnects included, in milliseconds. */
+  readonly timeoutMs?: number | undefined;
+  /** Ends the call early: with the reason of the signal, or as unknown where a write was sent already. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface ReadOptions extends CallOptions {
+  /** Default: `linearizable`. */
+  readonly consistency?: Consistency | undefined;
+}
+
+/** When a write may take effect. */
+export type Condition =
+  /** Only if the key does not exist. */
+  | { readonly ifAbsent: true; readonly ifRevision?: never }
+  /** Only if the latest put of the key was at this revision ({@link KeyValue.modRevision}). */
+  | { readonly ifRevision: number; readonly ifAbsent?: never };
+
+/** A write that took effect. */
+export interface Written {
+  readonly ok: true;
+  /** The revision of the store right after it; of a put also the `modRevision` of its key. */
+  readonly revision: number;
+}
+
+/** A delete that took effect, if only by finding nothing. */
+export interface Deleted extends Written {
+  /** How many keys are gone. */
+  readonly deleted: number;
+}
+
+/** A write that changed nothing, because its condition does not hold. */
+export interface ConditionFailed {
+  readonly ok: false;
+  readonly revision: number;
+  /** What the condition would have to name: the revision of the latest put of the key; 0 where the key does not exist. */
+  readonly modRevision: number;
+}
+
+/** Which keys: those with a prefix, or those with `start` ≤ key < `end`; `{}` is every key. */
+export type Selection =
+  | { readonly prefix: Bytes; readonly start?: undefined; readonly end?: undefined }
+  | { readonly start?: Bytes; readonly end?: Bytes; readonly prefix?: undefined };
+
+export interface RangeOptions extends ReadOptions {
+  /** The most items in one page. Default: as many as a node puts into an answer of 8 MiB. */
+  readonly limit?: number | undefined;
+  /** Leaves the values out: they come back empty. */
+  readonly keysOnly?: boolean | undefined;
+}
+
+const timeoutMsDefault = 5000;
+
+/**
+ * A connection to a cluster. Calls may be made in any number at any time: all those of one tick travel together. Calls
+ * that are under way at once take effect in any order; a call that is made after another has ended takes effect after it.
+ */
+export class Client {
+  private readonly timeoutMs: number;
+  private readonly router: Router;
+  private readonly pipeline: Pipeline;
+
+  /** Programs call `connect`, which knows the clock. Throws a `NotAppliedError` for an endpoint that is none. */
+  constructor({ endpoints = defaultEndpoints, timeoutMs = timeoutMsDefault }: ConnectOptions, clock: ClientClock) {
+    const wrong = endpoints.length === 0 ? "" : endpoints.find((endpoint) => !isEndpoint(endpoint));
+    if (wrong !== undefined) throw invalid(`Cannot connect: the endpoint ${JSON.stringify(wrong)} is not host:port`);
+    this.timeoutMs = checkedTimeout(timeoutMs);
+    this.router = new Router({ endpoints, clock });
+    this.pipeline = new Pipeline({ router: this.router, clock });
+  }
+
+  /** Writes a value. Resolves once a majority has it on disk and it is applied. */
+  put(key: Bytes, value: Bytes, options?: CallOptions): Promise<Written>;
+  put(key: Bytes, value: Bytes, options: CallOptions & Condition): Promise<Written | ConditionFailed>;
+  async put(
+    key: Bytes,
+    value: Bytes,
+    options: CallOptions & Partial<Condition> = {},
+  ): Promise<Written | ConditionFailed> {
+    const ifRevision = revisionOf(options);
+    const result = await this.run(putOperation({ key: bytesOf(key), value: bytesOf(value), ifRevision }), options);
+    return conditional(result) ?? { ok: true, revision: result.revision };
+  }
+
+  /** Reads a key; null where it does not exist. */
+  async get(key: Bytes, options: ReadOptions = {}): Promise<KeyValue | null> {
+    return this.run(getOperation(bytesOf(key), options.consistency ?? "linearizable"), options);
+  }
+
+  /** Deletes a key; where there is none, nothing changes and `deleted` is 0. */
+  delete(key: Bytes, options?: CallOptions): Promise<Deleted>;
+  delete(key: Bytes, options: CallOptions & { readonly ifRevision: number }): Promise<Deleted | ConditionFailed>;
+  async delete(
+    key: Bytes,
+    options: CallOptions & { readonly ifRevision?: number } = {},
+  ): Promise<Deleted | ConditionFailed> {
+    const ifRevision = revisionOf(options);
+    const result = await this.run(deleteOperation({ key: bytesOf(key), ifRevision }), options);
+    return conditional(result) ?? deletion(result);
+  }
+
+  /** Deletes all keys of a range in one revision. */
+  async deleteRange(selection: Selection, options: CallOptions = {}): Promise<Deleted> {
+    return deletion(await this.run(deleteRangeOperation(rangeOf(selection)), options));
+  }
+
+  /** Reads one page of a range, in the order of the bytes of its keys. */
+  async range(selection: Selection, options: RangeOptions = {}): Promise<RangePage> {
+    const { limit = null, keysOnly = false, consistency = "linearizable" } = options;
+    if (limit !== null && !(Number.isSafeInteger(limit) && limit > 0)) {
+      throw invalid(`Cannot list keys: the limit is ${limit}, not a whole number from 1`);
+    }
+    return this.run(rangeOperation({ ...rangeOf(selection), limit, keysOnly }, consistency), options);
+  }
+
+  /** All items of a range, read page by page, each page at its own revision. `timeoutMs` holds for each page. */
+  async *scan(selection: Selection, options: RangeOptions = {}): AsyncGenerator<KeyValue, void, void> {
+    const { end } = rangeOf(selection);
+    for (let rest: Selection | null = selection; rest !== null;) {
+      const page: RangePage = await this.range(rest, options);
+      yield* page.items;
+      rest = page.next === null ? null : { start: page.next, ...(end === null ? {} : { end }) };
+    }
+  }
+
+  /** Ends the connection and every call that is under way. */
+  close(): void {
+    this.pipeline.close();
+    this.router.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  private run<T>(operation: Operation<T>, { timeoutMs = this.timeoutMs, signal }: CallOptions): Promise<T> {
+    return this.pipeline.run(operation, { timeoutMs: checkedTimeout(timeoutMs), signal: signal ?? null });
+  }
+}
+
+/** The mod revision that a key must have; 0: it must not exist; null: no condition. */
+function revisionOf({
+  ifAbsent,
+  ifRevision,
+}: {
+  readonly ifAbsent?: boolean;
+  readonly ifRevision?: number;
+}): number | null {
+  if (ifRevision === undefined) return ifAbsent === true ? 0 : null;
+  if (ifAbsent === true) throw invalid("Cannot write: ifAbsent and ifRevision exclude each other");
+  if (Number.isSafeInteger(ifRevision) && ifRevision > 0) return ifRevision;
+  throw invalid(`Cannot write: ifRevision is ${ifRevision}, not a revision`);
+}
+
+/** The range that `selection` means. */
+function rangeOf({ prefix, start, end }: Selection): KeyRange {
+  if (prefix === undefined) {
+    return { start: bytesOf(start ?? ""), end: end === undefined ? null : bytesOf(end) };
+  }
+  const first = bytesOf(prefix);
+  return { start: first, end: prefixEnd(first) };
+}
+
+function conditional({ status, revision, modRevision }: CommandResult): ConditionFailed | null {
+  return status === "ok" ? null : { ok: false, revision, modRevision };
+}
+
+function deletion({ revision, changed }: CommandResult): Deleted {
+  return { ok: true, revision, deleted: changed };
+}
+
+function checkedTimeout(timeoutMs: number): number {
+  if (timeoutMs > 0) return timeoutMs;
+  throw invalid(`Cannot wait for ${timeoutMs} ms: a timeout is positive`);
+}
+
+function invalid(message: string): NotAppliedError {
+  return new NotAppliedError("INVALID_REQUEST", message);
+}
