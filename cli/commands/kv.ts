@@ -5,9 +5,9 @@ import { choice, integer, text } from "../parsers.ts";
 
 const consistency = optionOr(
   "level",
-  choice("linearizable", "stale"),
+  choice("linearizable", "lease", "stale"),
   "linearizable",
-  "linearizable: as new as every write acknowledged before; stale: what the node asked has applied",
+  "linearizable: as new as every write acknowledged before; lease: the same without asking a majority each time, if no clock runs wild; stale: what the node asked has applied",
 );
 
 const put = command({
@@ -49,6 +49,10 @@ const get = command({
     { command: "proa kv get greeting", does: "the value" },
     { command: "proa kv get greeting --json", does: "with its revisions" },
     { command: "proa kv get image > image.png", does: "any bytes" },
+    {
+      command: "proa kv get greeting --consistency lease",
+      does: "without a round to the other nodes, trusting that no clock runs wild",
+    },
     {
       command: "proa kv get greeting --consistency stale -e 127.0.0.1:5002",
       does: "what one node has applied, without asking others",

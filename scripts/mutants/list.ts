@@ -2,6 +2,7 @@
 import { answersMutants } from "./answers.ts";
 import { diskMutants } from "./disk.ts";
 import { electionsMutants } from "./elections.ts";
+import { leaseMutants } from "./leases.ts";
 import type { Mutant } from "./mutant.ts";
 import { replicationMutants } from "./replication.ts";
 
@@ -10,4 +11,5 @@ export const mutants: readonly Mutant[] = [
   ...replicationMutants,
   ...diskMutants,
   ...answersMutants,
+  ...leaseMutants,
 ];

@@ -24,7 +24,7 @@ import type { Query } from "./target.ts";
 /** Where the path of a key begins. */
 export const keyPathPrefix = "/v1/kv/";
 
-const consistencies = ["linearizable", "stale"] as const;
+const consistencies = ["linearizable", "lease", "stale"] as const;
 const booleans = ["true", "false"] as const;
 const rangeParameters = ["prefix", "start", "end"];
 const limitMax = 0xffff_ffff;

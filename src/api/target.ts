@@ -62,7 +62,11 @@ export function choiceParameter<T extends string>(query: Query, name: string, ch
   if (text === undefined) return null;
   const chosen = choices.find((choice) => choice === text);
   if (chosen !== undefined) return chosen;
-  throw invalid(`the query parameter ${name} is ${JSON.stringify(text)}, not ${choices.join(" or ")}`);
+  throw invalid(`the query parameter ${name} is ${JSON.stringify(text)}, not ${orList(choices)}`);
+}
+
+function orList(words: readonly string[]): string {
+  return `${words.slice(0, -1).join(", ")} or ${words.at(-1) ?? ""}`;
 }
 
 /** The parameter `name`, which must be an integer from 1 to `max`; null without it. */

@@ -5,7 +5,7 @@ import type { HttpAnswer } from "./http_exchange.ts";
 import { isRecord, parseJson } from "./json.ts";
 import { percentEncode, utf8Text } from "./key_text.ts";
 
-export type Consistency = "linearizable" | "stale";
+export type Consistency = "linearizable" | "lease" | "stale";
 
 /** When a write may take effect; null for always. */
 export type Condition = { readonly kind: "absent" } | { readonly kind: "revision"; readonly revision: number } | null;

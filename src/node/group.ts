@@ -109,7 +109,7 @@ export class Group {
     if (this.stopping) request.done(this.refuse("stopping"));
     else if (consistency === "stale") this.answer(request);
     else if (this.reads.count >= this.limits.waitingReadsMax) request.done(this.refuse("overloaded"));
-    else this.reads.add(request);
+    else this.reads.add(request, { lease: consistency === "lease" });
   }
 
   private answer(request: ReadRequest): void {
@@ -127,7 +127,7 @@ export class Group {
 
   transferLeader(to: number | null, now: Millis, done: (outcome: TransferOutcome) => void): void {
     if (this.stopping) return done(this.refuse("stopping"));
-    this.submit(); // what came before the transfer is proposed before it
+    this.submit(now); // what came before the transfer is proposed before it
     const { id, term } = this.raft.view;
     const start = this.raft.transferLeader(to, now);
     if (start.ok) {
@@ -153,10 +153,9 @@ export class Group {
     this.transfers.onTime(now, this.raft.view.leader);
   }
 
-  /** Hands what has arrived in this turn to the core. */
-  submit(): void {
-    const token = this.reads.takeArrived();
-    if (token !== null) this.raft.requestRead(token);
+  /** Hands what has arrived in this turn to the core. `now` is no earlier than its arrival. */
+  submit(now: Millis): void {
+    for (const request of this.reads.takeArrived()) this.raft.requestRead(request, now);
     for (let batch = this.batcher.peek(); batch !== undefined; batch = this.batcher.peek()) {
       const proposal = this.raft.propose(batch.payload);
       if (!proposal.ok) {

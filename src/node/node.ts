@@ -193,7 +193,7 @@ export class Node implements NodeService {
     for (let message = this.inbox.shift(); message !== undefined; message = this.inbox.shift())
       group.step(message, now);
     group.tick(now);
-    group.submit();
+    group.submit(now);
     for (let round = 0; round < roundsPerTurnMax && this.carryOut(now); round++);
     this.setTimer();
   }

@@ -6,6 +6,13 @@ export interface NodeLimits {
   readonly electionTimeoutMs: number;
   /** How often a leader that has nothing to send makes itself heard. Milliseconds, well below the election timeout. */
   readonly heartbeatMs: number;
+  /**
+   * How many times as fast as another's the clock of any node may run, at most: what reads with a lease trust. Quartz
+   * and the corrections of NTP together stay within 0.1 %; a tenth is far from that, and costs a lease little.
+   */
+  readonly clockRatioMax: number;
+  /** How much earlier a lease ends than it could, for clocks that are read in coarse steps. Milliseconds. */
+  readonly leaseMarginMs: number;
   /** Where a batch is sealed although more commands wait: bigger ones gain no throughput and cost latency. Bytes. */
   readonly payloadBytesMax: number;
   /** The most payload that one AppendEntries carries. Bytes. */
@@ -31,6 +38,8 @@ export interface NodeLimits {
 export const defaultLimits: NodeLimits = {
   electionTimeoutMs: 600,
   heartbeatMs: 100,
+  clockRatioMax: 1.1,
+  leaseMarginMs: 5,
   payloadBytesMax: 512 * 1024,
   appendBytesMax: 1024 * 1024,
   inflightMessagesMax: 256,
@@ -47,6 +56,8 @@ export const defaultLimits: NodeLimits = {
 export function assertLimits(limits: NodeLimits): void {
   assert(limits.heartbeatMs > 0, "heartbeatMs must be positive");
   assert(limits.electionTimeoutMs >= 3 * limits.heartbeatMs, "electionTimeoutMs must be at least three heartbeats");
+  assert(limits.clockRatioMax >= 1, "one of two clocks is the faster one");
+  assert(limits.leaseMarginMs >= 0, "a lease must not last longer than it can");
   assert(limits.uncommittedBytesMax >= limits.payloadBytesMax, "uncommittedBytesMax must hold one payload");
   assert(limits.inflightMessagesMax > 0 && limits.inflightBytesMax > 0, "the window must not be empty");
 }

@@ -16,7 +16,8 @@ interface ReadGroup {
 }
 
 export class Reads {
-  /** Reads of this turn. */
+  /** Reads of this turn: those that trust a lease, and the others. */
+  private leased: ReadRequest[] = [];
   private arrived: ReadRequest[] = [];
   /** Reads whose index was asked for, by token. */
   private readonly asked = new Map<number, readonly ReadRequest[]>();
@@ -26,17 +27,25 @@ export class Reads {
   /** All that wait. */
   count = 0;
 
-  add(request: ReadRequest): void {
-    this.arrived.push(request);
+  add(request: ReadRequest, { lease }: { readonly lease: boolean }): void {
+    (lease ? this.leased : this.arrived).push(request);
     this.count++;
   }
 
-  /** A token under which an index is to be asked for, for all that arrived since the last call; null if none did. */
-  takeArrived(): number | null {
-    if (this.arrived.length === 0) return null;
-    this.asked.set(++this.token, this.arrived);
-    this.arrived = [];
-    return this.token;
+  /** Tokens under which an index is to be asked for, for all that arrived since the last call: at most one with a lease and one without. */
+  takeArrived(): readonly { readonly token: number; readonly lease: boolean }[] {
+    const requests: { readonly token: number; readonly lease: boolean }[] = [];
+    if (this.leased.length > 0) {
+      this.asked.set(++this.token, this.leased);
+      requests.push({ token: this.token, lease: true });
+      this.leased = [];
+    }
+    if (this.arrived.length > 0) {
+      this.asked.set(++this.token, this.arrived);
+      requests.push({ token: this.token, lease: false });
+      this.arrived = [];
+    }
+    return requests;
   }
 
   /** The core decided a token: its reads can be answered at an index, or must be refused. Returns those to refuse. */
@@ -68,7 +77,13 @@ export class Reads {
 
   /** Refuses all that wait. */
   refuseAll(reason: RefusalReason): void {
-    const groups = [this.arrived, ...this.asked.values(), ...this.confirmed.map((group) => group.requests)];
+    const groups = [
+      this.leased,
+      this.arrived,
+      ...this.asked.values(),
+      ...this.confirmed.map((group) => group.requests),
+    ];
+    this.leased = [];
     this.arrived = [];
     this.asked.clear();
     this.confirmed = [];

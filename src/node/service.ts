@@ -3,8 +3,12 @@ import type { GroupId, Index, NodeId, Role, Server, Term } from "../raft/mod.ts"
 import type { ReadOutcome, TransferOutcome, WriteOutcome } from "./outcomes.ts";
 import type { NodeStatus } from "./status.ts";
 
-/** `linearizable`: at an index that the leader confirmed after the read arrived. `stale`: what this node has applied. */
-export type Consistency = "linearizable" | "stale";
+/**
+ * - `linearizable`: at an index that the leader confirmed after the read arrived.
+ * - `lease`: the same without a confirmation, as long as the leader holds a lease; linearizable if no clock runs wild (src/raft/lease.ts).
+ * - `stale`: what this node has applied.
+ */
+export type Consistency = "linearizable" | "lease" | "stale";
 
 export interface NodeService {
   readonly id: NodeId;

@@ -10,14 +10,23 @@ export interface Follower {
   readonly kind: "follower";
   /** Who leads this term; null until it makes itself heard. */
   leader: NodeId | null;
-  /** When the leader was last heard. */
-  leaderContactAt: Millis;
   /** Reads of this node that wait to be sent to the leader, all of one turn together. */
-  readsWaiting: number[];
+  readsWaiting: WaitingRead[];
   /** Reads sent to the leader, by the number of the question that carries them, in order. An answer settles all up to its own. */
-  readonly readsAsked: Map<number, readonly number[]>;
+  readonly readsAsked: Map<number, Question>;
   /** When the newest question was last sent. */
   readsAskedAt: Millis;
+}
+
+interface WaitingRead {
+  readonly token: number;
+  readonly lease: boolean;
+}
+
+interface Question {
+  readonly tokens: readonly number[];
+  /** Whether the leader's lease is good enough for them. */
+  readonly lease: boolean;
 }
 
 /** A follower that knows of no leader yet. */
@@ -25,7 +34,6 @@ export function newFollower(): Follower {
   return {
     kind: "follower",
     leader: null,
-    leaderContactAt: 0,
     readsWaiting: [],
     readsAsked: new Map(),
     readsAskedAt: 0,
@@ -39,14 +47,15 @@ export function becomeFollower(state: RaftState, { term, leader }: { term: Term;
   if (term > state.term) state.enterTerm(term);
   // Everybody else's timer is running, and a term alone must not buy its candidate time (rule E7).
   if (state.role.kind === "leader") state.resetElectionTimer();
-  state.role = { ...newFollower(), leader, leaderContactAt: state.now };
+  state.role = { ...newFollower(), leader };
 }
 
 /** Handles a message of the leader of this term. */
 export function stepFollower(state: RaftState, follower: Follower, message: AppendEntries | Heartbeat): void {
   assert(follower.leader === null || follower.leader === message.from, "two leaders in one term");
   follower.leader = message.from;
-  follower.leaderContactAt = state.now;
+  state.votesFrom = state.now + state.options.electionTimeoutMs;
+  state.preVotesWaiting.clear();
   state.resetElectionTimer();
   switch (message.kind) {
     case "AppendEntries":
@@ -123,7 +132,7 @@ export function tickFollower(state: RaftState, follower: Follower): void {
   }
   // Said as in `Raft.deadline`: the difference of the times may be rounded below what their sum promised.
   if (follower.readsAsked.size > 0 && state.now >= follower.readsAskedAt + state.options.heartbeatMs)
-    sendReadIndex(state, follower);
+    sendReadIndex(state, follower, { lease: false });
 }
 
 /** A learner never campaigns (rule E8); it only stops believing in a leader that it no longer hears. */
@@ -133,19 +142,29 @@ function loseLeader(state: RaftState, follower: Follower): void {
   state.resetElectionTimer();
 }
 
-/** Sends the reads of this turn to the leader in one question (rule R3). */
+/** Sends the reads of this turn to the leader: those that trust a lease in one question, the others in another (rule R3). */
 export function askReads(state: RaftState, follower: Follower): void {
   if (follower.readsWaiting.length === 0) return;
-  follower.readsAsked.set(++state.readRequest, follower.readsWaiting);
+  const waiting = follower.readsWaiting;
   follower.readsWaiting = [];
-  sendReadIndex(state, follower);
+  for (const lease of [true, false]) {
+    const tokens = waiting.filter((read) => read.lease === lease).map((read) => read.token);
+    if (tokens.length === 0) continue;
+    follower.readsAsked.set(++state.readRequest, { tokens, lease });
+    sendReadIndex(state, follower, { lease });
+  }
 }
 
-/** Sends the newest question, for the first time or again. A copy keeps its number, so that a slow answer to an earlier one still counts. */
-function sendReadIndex(state: RaftState, follower: Follower): void {
+/**
+ * Sends the newest question, for the first time or again. A copy keeps its number, so that a slow answer to an earlier
+ * one still counts; it asks without a lease, so that its answer settles whatever was asked before.
+ */
+function sendReadIndex(state: RaftState, follower: Follower, { lease }: { lease: boolean }): void {
   assert(follower.leader !== null, "reads wait only where a leader is known");
-  follower.readsAskedAt = state.now;
-  state.send({ kind: "ReadIndex", ...state.envelope(follower.leader), request: state.readRequest, boot: state.boot });
+  // Answers to leased questions settle no others, so they must not put off the repetition of one that was lost.
+  if (!lease || follower.readsAsked.size === 1) follower.readsAskedAt = state.now;
+  const { readRequest: request, boot } = state;
+  state.send({ kind: "ReadIndex", ...state.envelope(follower.leader), request, boot, lease });
 }
 
 /**
@@ -154,8 +173,9 @@ function sendReadIndex(state: RaftState, follower: Follower): void {
  */
 export function stepReadIndexResponse(state: RaftState, follower: Follower, message: ReadIndexResponse): void {
   if (message.boot !== state.boot || follower.leader !== message.from || message.request > state.readRequest) return;
-  for (const [request, tokens] of follower.readsAsked) {
+  for (const [request, { tokens, lease }] of follower.readsAsked) {
     if (request > message.request) return;
+    if (message.lease && !lease) continue; // they did not want to trust anybody's clock
     follower.readsAsked.delete(request);
     for (const token of tokens) state.reads.push({ token, index: message.index });
   }
@@ -170,7 +190,8 @@ function takeWaitingReads(state: RaftState): readonly number[] {
   const { role } = state;
   switch (role.kind) {
     case "follower": {
-      const tokens = [...[...role.readsAsked.values()].flat(), ...role.readsWaiting];
+      const asked = [...role.readsAsked.values()].flatMap((question) => question.tokens);
+      const tokens = [...asked, ...role.readsWaiting.map((read) => read.token)];
       role.readsAsked.clear();
       role.readsWaiting = [];
       return tokens;

@@ -3,11 +3,12 @@ import { assert } from "../lib/assert.ts";
 import { entryChecksum } from "../lib/checksum.ts";
 import { RingQueue } from "../lib/ring_queue.ts";
 import { becomeFollower } from "./follower.ts";
+import { Lease } from "./lease.ts";
 import { membersOf } from "./membership.ts";
 import type { ReadIndex } from "./message.ts";
 import type { Progress } from "./progress.ts";
 import { quorumValue } from "./quorum.ts";
-import { ReadRounds } from "./read_index.ts";
+import { type Reader, ReadRounds } from "./read_index.ts";
 import type { Proposal, TransferStart } from "./ready.ts";
 import { newProgress, replicateTo, sendHeartbeat } from "./replication.ts";
 import type { RaftState } from "./state.ts";
@@ -22,6 +23,7 @@ export interface Leader {
   roundStartedAt: Millis;
   heartbeatDeadline: Millis;
   readonly reads: ReadRounds;
+  readonly lease: Lease;
   /** Makes the numbers of the sessions with followers (rule L11). */
   sessions: number;
   /** Own proposals that are not committed, for the bound of rule L12. */
@@ -51,6 +53,7 @@ export function becomeLeader(state: RaftState): void {
     roundStartedAt: state.now,
     heartbeatDeadline: state.now + state.options.heartbeatMs,
     reads: new ReadRounds(),
+    lease: new Lease(),
     sessions: 0,
     proposed: new RingQueue(),
     proposedBytes: 0,
@@ -60,6 +63,7 @@ export function becomeLeader(state: RaftState): void {
     if (id !== state.id) leader.progress.set(id, newProgress(state, ++leader.sessions));
   }
   state.role = leader;
+  state.preVotesWaiting.clear();
   append(state, "noop", noPayload);
 }
 
@@ -146,28 +150,49 @@ function startRound(state: RaftState, leader: Leader): void {
   leader.round++;
   leader.roundStartedAt = state.now;
   leader.heartbeatDeadline = state.now + state.options.heartbeatMs;
+  leader.lease.onRound({ round: leader.round, startedAt: state.now }, state.options.heartbeatMs);
   for (const [to, progress] of leader.progress) sendHeartbeat(state, { to, progress, round: leader.round });
+}
+
+/** The newest round of heartbeats that a quorum has acknowledged. */
+function ackedRound(state: RaftState, leader: Leader): number {
+  return quorumValue(state.membership, (id) =>
+    id === state.id ? leader.round : (leader.progress.get(id)?.ackedRound ?? 0),
+  );
 }
 
 /** Answers the reads whose round a quorum has acknowledged. */
 export function confirmReads(state: RaftState, leader: Leader): void {
-  const acked = quorumValue(state.membership, (id) =>
-    id === state.id ? leader.round : (leader.progress.get(id)?.ackedRound ?? 0),
-  );
-  for (const { index, readers } of leader.reads.confirm(acked)) {
-    for (const reader of readers) {
-      if (reader.kind === "local") state.reads.push({ token: reader.token, index });
-      else {
-        const { request, boot } = reader;
-        state.send({ kind: "ReadIndexResponse", ...state.envelope(reader.from), request, boot, index });
-      }
-    }
+  for (const { index, readers } of leader.reads.confirm(ackedRound(state, leader))) {
+    for (const reader of readers) answerRead(state, reader, { index, lease: false });
   }
 }
 
-/** A follower's read waits for a round like our own. */
-export function stepReadIndex(leader: Leader, message: ReadIndex): void {
-  leader.reads.add({ kind: "remote", from: message.from, request: message.request, boot: message.boot });
+function answerRead(
+  state: RaftState,
+  reader: Reader,
+  answer: { readonly index: Index; readonly lease: boolean },
+): void {
+  if (reader.kind === "local") {
+    state.reads.push({ token: reader.token, index: answer.index });
+    return;
+  }
+  const { from, request, boot } = reader;
+  state.send({ kind: "ReadIndexResponse", ...state.envelope(from), request, boot, ...answer });
+}
+
+/** A read of this node or of a follower: the lease answers it at once if it may, else it waits for a round (rule R4). */
+export function read(state: RaftState, leader: Leader, { reader, lease }: { reader: Reader; lease: boolean }): void {
+  const isLeased =
+    lease && committedInTerm(state) && leader.lease.holds(state.now, ackedRound(state, leader), state.options);
+  if (isLeased) answerRead(state, reader, { index: state.log.commitIndex, lease });
+  else leader.reads.add(reader);
+}
+
+/** A follower's read is like our own. */
+export function stepReadIndex(state: RaftState, leader: Leader, message: ReadIndex): void {
+  const { from, request, boot, lease } = message;
+  read(state, leader, { reader: { kind: "remote", from, request, boot }, lease });
 }
 
 /** Begins to hand the office to `target`, or to the most caught-up voter; it ends by itself within an election timeout. */
@@ -183,6 +208,7 @@ export function startTransfer(state: RaftState, leader: Leader, target: NodeId |
   if (state.membership.learners.includes(to)) return refuse("learner");
   if (!state.membership.voters.includes(to)) return refuse("unknownNode");
   if (leader.transfer !== null) return leader.transfer.target === to ? { ok: true } : refuse("transferring");
+  leader.lease.end();
   leader.transfer = { target: to, deadline: state.now + state.options.electionTimeoutMs, told: false };
   return { ok: true };
 }

@@ -94,14 +94,18 @@ export interface ReadIndex extends Envelope {
   /** Numbers the questions of the asking node's life; echoed. A question that is repeated keeps its number. */
   readonly request: number;
   readonly boot: number;
+  /** Whether the leader may answer from its lease, if it has one. */
+  readonly lease: boolean;
 }
 
-/** Good for the question that it names and for all that were asked before. */
+/** Good for the question that it names and for all that were asked before, of those that allow a lease if it rests on one. */
 export interface ReadIndexResponse extends Envelope {
   readonly kind: "ReadIndexResponse";
   readonly request: number;
   readonly boot: number;
   readonly index: Index;
+  /** Whether it rests on the leader's lease: then it answers only those who trust that. */
+  readonly lease: boolean;
 }
 
 /** Tells the receiver to campaign at once; valid only from the leader of exactly this term (thesis §3.10, rule T2). */

@@ -13,7 +13,8 @@
  *   a hint that skips whole terms.
  * - **Commitment** (§5.4.2) counts durable copies of an entry of the leader's own term; each term begins with an empty one.
  * - **Reads** (thesis §6.4) note the commit index and wait for a round of heartbeats that starts afterwards. A follower asks
- *   the leader for such an index.
+ *   the leader for such an index. Reads that say so are answered without a round while the leader holds a lease
+ *   (thesis §6.4.1, `lease.ts`).
  * - **Transfer** (thesis §3.10) stops proposals, catches the target up and tells it to campaign.
  * - **Durability**: `RaftState.send` decides what waits for the disk. Followers may have an entry on disk before the leader does.
  *

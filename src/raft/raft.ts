@@ -19,6 +19,7 @@ import {
   flushLeader,
   maybeCommit,
   propose,
+  read,
   startTransfer,
   stepReadIndex,
   tickLeader,
@@ -29,7 +30,7 @@ import type { Persist, Proposal, Ready, SoftState, TransferStart } from "./ready
 import { stepReplication } from "./replication.ts";
 import { RaftState, type RaftOptions } from "./state.ts";
 import type { Index, LogReader, Millis, Restored } from "./types.ts";
-import { answerPreVote, answerVote, hearsLeader } from "./voting.ts";
+import { answerPreVote, answerVote, answerWaitingPreVotes, hearsLeader } from "./voting.ts";
 
 export class Raft {
   private readonly state: RaftState;
@@ -130,7 +131,7 @@ export class Raft {
         if (role.kind === "leader") stepReplication(state, role, message);
         return;
       case "ReadIndex":
-        if (role.kind === "leader") stepReadIndex(role, message);
+        if (role.kind === "leader") stepReadIndex(state, role, message);
         return;
       case "ReadIndexResponse":
         if (role.kind === "follower") stepReadIndexResponse(state, role, message);
@@ -154,6 +155,7 @@ export class Raft {
   /** Lets time pass. To be called no later than {@link deadline}; early or repeated calls do no harm. */
   tick(now: Millis): void {
     this.advance(now);
+    answerWaitingPreVotes(this.state);
     const { role } = this.state;
     switch (role.kind) {
       case "follower":
@@ -173,10 +175,14 @@ export class Raft {
 
   /** When {@link tick} has something to do next. */
   get deadline(): Millis {
-    const { role, electionDeadline, options } = this.state;
+    const { role, options, preVotesWaiting } = this.state;
     if (role.kind === "leader") return Math.min(role.heartbeatDeadline, role.transfer?.deadline ?? Infinity);
-    if (role.kind !== "follower") return electionDeadline;
-    return Math.min(electionDeadline, role.readsAsked.size === 0 ? Infinity : role.readsAskedAt + options.heartbeatMs);
+    const deadline = Math.min(
+      this.state.electionDeadline,
+      preVotesWaiting.size === 0 ? Infinity : this.state.votesFrom,
+    );
+    if (role.kind !== "follower") return deadline;
+    return Math.min(deadline, role.readsAsked.size === 0 ? Infinity : role.readsAskedAt + options.heartbeatMs);
   }
 
   /** Puts a payload into the log, if this node leads. The bytes must not change afterwards. */
@@ -186,11 +192,17 @@ export class Raft {
     return propose(state, state.role, payload);
   }
 
-  /** Asks for an index at which a read is linearizable; the answer comes as a {@link ReadState} with `token`. */
-  requestRead(token: number): void {
-    const { role, reads } = this.state;
-    if (role.kind === "leader") role.reads.add({ kind: "local", token });
-    else if (role.kind === "follower" && role.leader !== null) role.readsWaiting.push(token);
+  /**
+   * Asks for an index at which a read is linearizable; the answer comes as a {@link ReadState} with `token`. With
+   * `lease` the leader may answer at once while it holds a lease.
+   */
+  requestRead(request: { readonly token: number; readonly lease: boolean }, now: Millis): void {
+    this.advance(now); // a lease is only as good as the time that it is held against (rule R7)
+    const { state } = this;
+    const { role, reads } = state;
+    const { token, lease } = request;
+    if (role.kind === "leader") read(state, role, { reader: { kind: "local", token }, lease });
+    else if (role.kind === "follower" && role.leader !== null) role.readsWaiting.push(request);
     else reads.push({ token, index: null });
   }
 

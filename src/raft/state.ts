@@ -6,7 +6,7 @@ import type { Follower } from "./follower.ts";
 import type { Leader } from "./leader.ts";
 import type { Log } from "./log.ts";
 import { isVoter } from "./membership.ts";
-import type { Message } from "./message.ts";
+import type { Message, RequestPreVote } from "./message.ts";
 import type { ReadState } from "./ready.ts";
 import type { GroupId, HardState, Membership, Millis, NodeId, Term } from "./types.ts";
 
@@ -17,6 +17,10 @@ export interface RaftOptions {
   /** The least time without a leader before an election; each wait is drawn from [1, 2] times this. */
   readonly electionTimeoutMs: Millis;
   readonly heartbeatMs: Millis;
+  /** How many times as fast as another's the clock of any node may run, at most: leases trust this, and nothing else does (rule R4). */
+  readonly clockRatioMax: number;
+  /** How much earlier than it could a lease ends, for the grain of clocks. */
+  readonly leaseMarginMs: Millis;
   /** The most payload in one AppendEntries, but always at least one entry. */
   readonly appendBytesMax: number;
   /** The window of one follower, in appends and in payload bytes (rule L10). */
@@ -39,8 +43,16 @@ export class RaftState {
   role: RoleState;
   /** The clock at the input being handled. Never goes back. */
   now: Millis;
-  /** When a node that is not leader campaigns. */
+  /** When a node that is not leader campaigns. Never before `votesFrom`, unless the leader asks for it. */
   electionDeadline: Millis = 0;
+  /**
+   * Until then candidates are ignored, terms and all: one election timeout after a leader was last heard, in whatever
+   * term, or after this node was started again and does not know whom it had heard (rules E2, R4 and R6). The leader
+   * that was heard may rely on it.
+   */
+  votesFrom: Millis;
+  /** Pre-votes that were asked for before `votesFrom` while nobody led: answered then, by candidate. */
+  readonly preVotesWaiting = new Map<NodeId, RequestPreVote>();
   /** Messages that promise nothing about our disk. */
   messages: Message[] = [];
   /** Messages that wait for what is written by now. */
@@ -67,6 +79,8 @@ export class RaftState {
     this.vote = start.hardState.vote;
     this.role = start.role;
     this.now = start.now;
+    // In its first life a node can have promised nothing, and nobody needs to wait for the first leader of a cluster.
+    this.votesFrom = boot > 1 ? start.now + options.electionTimeoutMs : start.now;
   }
 
   get id(): NodeId {

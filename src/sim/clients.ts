@@ -78,7 +78,11 @@ class Client {
     const { random } = this;
     const { readWeight } = this.cluster.plan;
     if (happens(random, readWeight / (1 + readWeight))) {
-      const consistency = happens(random, 0.2) ? "stale" : "linearizable";
+      const consistency = happens(random, 0.2)
+        ? "stale"
+        : happens(random, this.cluster.plan.leaseShare)
+          ? "lease"
+          : "linearizable";
       this.tryRead(this.drawQuery(), consistency, triesMax);
     } else {
       const batch = happens(random, 0.15) ? random.integer(2, 3) : 1;
@@ -144,6 +148,7 @@ class Client {
       }
     };
     this.ask({
+      host: this.chooseHost(),
       name: () => commands.map(describeCommand).join(", "),
       send: (host, end) =>
         host.request(
@@ -158,7 +163,7 @@ class Client {
   private tryRead(query: Query, consistency: Consistency, tries: number): void {
     const { history } = this.cluster;
     const request = { queries: encodeQuery(query), count: 1, consistency };
-    const record = consistency === "linearizable" ? history.beginRead(query) : null;
+    const record = consistency === "stale" ? null : history.beginRead(query);
     const onOutcome = (outcome: ReadOutcome): Ending => {
       if (outcome.kind === "notApplied") return refusal(outcome);
       const answer = readAnswer(query, outcome);
@@ -170,6 +175,7 @@ class Client {
       return done;
     };
     this.ask({
+      host: consistency === "lease" ? this.chooseLeader() : this.chooseHost(),
       name: () => `${consistency} ${query.kind} ${query.kind === "get" ? query.key : `${query.start}..${query.end}`}`,
       send: (host, end) =>
         host.request(
@@ -183,13 +189,14 @@ class Client {
 
   /** Sends one request to some node; it ends once, at the latest when the patience of the client does. */
   private ask(request: {
+    readonly host: Host;
     readonly name: () => string;
     readonly send: (host: Host, end: (ending: Ending) => void) => boolean;
     readonly onUnsent: () => void;
     readonly onEnd: (ending: Ending) => void;
   }): void {
     const { timeline, trace, plan } = this.cluster;
-    const host = this.chooseHost();
+    const { host } = request;
     const note = (what: string): void =>
       trace.note(this.number, () => `c${this.number} ${what} ${request.name()} at n${host.id}`);
     let waits = true;
@@ -224,6 +231,14 @@ class Client {
     if (leader !== null && happens(random, 0.9)) return cluster.host(leader);
     const { leader: known } = cluster;
     return known !== null && happens(random, 0.6) ? known : pick(random, cluster.hosts);
+  }
+
+  /** Somebody who believes to lead: of several, more often one that has been replaced, because there a lease can be wrong. */
+  private chooseLeader(): Host {
+    const { cluster, random } = this;
+    const { leader } = cluster;
+    const replaced = cluster.up.filter((host) => host !== leader && host.state.role.kind === "leader");
+    return replaced.length > 0 && happens(random, 0.8) ? pick(random, replaced) : this.chooseHost();
   }
 
   private learnFromWrite(command: Command, result: CommandResult | undefined): void {

@@ -1,6 +1,7 @@
 /** What goes wrong with whole machines: they fall, stop, sleep, and their clocks run wrong. */
 import { between, happens } from "./chance.ts";
 import { type Faults, meanGapMs } from "./fault.ts";
+import { driftMax } from "./plan.ts";
 
 export const machineFaults = {
   crashes: (trouble) => {
@@ -42,7 +43,7 @@ export const machineFaults = {
   },
   drift: ({ cluster, random, strength, timeoutMs, repeat }) => {
     const change = (): void => {
-      for (const host of cluster.hosts) host.setClockRate(1 + 0.1 * strength * between(random, -1, 1));
+      for (const host of cluster.hosts) host.setClockRate(1 + driftMax * strength * between(random, -1, 1));
     };
     change();
     repeat(8 * timeoutMs, change);
@@ -53,7 +54,11 @@ export const machineFaults = {
       const victims = happens(random, 0.5)
         ? [cluster.victim(random)]
         : cluster.hosts.filter(() => happens(random, 0.5));
-      for (const host of victims) host.leapClock(between(random, 0, 3 * timeoutMs));
+      for (const host of victims) {
+        // A follower that leaps breaks what it promised to the leader that it heard; a leader only shortens its own lease.
+        const mayLeap = cluster.plan.leaseShare === 0 || (host.isUp && host.state.role.kind === "leader");
+        if (mayLeap) host.leapClock(between(random, 0, 3 * timeoutMs));
+      }
     });
   },
 } satisfies Faults;

@@ -28,6 +28,9 @@ export const faultNames = [
   "handovers",
 ] as const;
 
+/** How much faster or slower than the world a clock runs at most under the fault "drift". */
+export const driftMax = 0.1;
+
 export type FaultName = (typeof faultNames)[number];
 
 /** What the caller wants of a run. Left out, the seed decides. */
@@ -63,6 +66,8 @@ export interface Plan {
   readonly valueBytesMax: number;
   /** How much more often reads are than writes. */
   readonly readWeight: number;
+  /** How many of the reads trust a lease. Above 0, no clock leaps but a leader's: that is what leases rest on. */
+  readonly leaseShare: number;
 }
 
 /** A plan in one line. */

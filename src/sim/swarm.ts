@@ -2,7 +2,7 @@
 import type { Random } from "../lib/random.ts";
 import { defaultLimits, type NodeLimits } from "../node/mod.ts";
 import { between, happens, pick, streamOf } from "./chance.ts";
-import { type FaultName, faultNames, type Plan, type Wishes } from "./plan.ts";
+import { driftMax, type FaultName, faultNames, type Plan, type Wishes } from "./plan.ts";
 
 /** The plan of `seed`. What is wished for replaces what would be drawn, and changes nothing else. */
 export function drawPlan(seed: number, wishes: Wishes): Plan {
@@ -21,6 +21,7 @@ export function drawPlan(seed: number, wishes: Wishes): Plan {
     patienceMs: electionTimeoutMs * pick(random, [1, 4, 10]),
     valueBytesMax: pick(random, [4, 40, 400]),
     readWeight: pick(random, [0.2, 1, 4]),
+    leaseShare: pick(streamOf(seed, "leases"), [0, 0, 0.3, 0.8]),
   };
   return {
     ...drawn,
@@ -47,6 +48,9 @@ function drawFaults(seed: number, wanted: readonly FaultName[] | null): Readonly
   return faults;
 }
 
+/** Exactly what the fault "drift" makes of two clocks at its worst. */
+const clockRatioMax = (1 + driftMax) / (1 - driftMax);
+
 /** Limits so small that each of them is met. */
 function drawLimits(random: Random): NodeLimits {
   const electionTimeoutMs = random.integer(80, 250);
@@ -57,6 +61,8 @@ function drawLimits(random: Random): NodeLimits {
   return {
     electionTimeoutMs,
     heartbeatMs: electionTimeoutMs / between(random, 3, 8),
+    clockRatioMax,
+    leaseMarginMs: 1,
     payloadBytesMax,
     appendBytesMax: small(1, 500, defaultLimits.appendBytesMax),
     inflightMessagesMax: small(1, 4, defaultLimits.inflightMessagesMax),

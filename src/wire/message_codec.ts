@@ -64,9 +64,9 @@ export function fieldsOf(message: Message): readonly Field[] {
     case "HeartbeatResponse":
       return [term, message.round, message.session, message.boot];
     case "ReadIndex":
-      return [term, message.request, message.boot];
+      return [term, message.request, message.boot, message.lease];
     case "ReadIndexResponse":
-      return [term, message.request, message.boot, message.index];
+      return [term, message.request, message.boot, message.index, message.lease];
     case "TimeoutNow":
       return [term];
     default:
@@ -121,7 +121,13 @@ function readMessage(kind: number, envelope: Envelope, fields: FieldReader, entr
         boot: fields.integer(),
       };
     case numbers.ReadIndex:
-      return { kind: "ReadIndex", ...envelope, request: fields.integer(), boot: fields.integer() };
+      return {
+        kind: "ReadIndex",
+        ...envelope,
+        request: fields.integer(),
+        boot: fields.integer(),
+        lease: fields.flag(),
+      };
     case numbers.ReadIndexResponse:
       return {
         kind: "ReadIndexResponse",
@@ -129,6 +135,7 @@ function readMessage(kind: number, envelope: Envelope, fields: FieldReader, entr
         request: fields.integer(),
         boot: fields.integer(),
         index: fields.integer(),
+        lease: fields.flag(),
       };
     case numbers.TimeoutNow:
       return { kind: "TimeoutNow", ...envelope };

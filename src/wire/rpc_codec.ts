@@ -20,7 +20,7 @@ export const rpcVersion = 1;
 export interface RpcRequestHeader {
   readonly kind: "write" | "read";
   /** Of a read; a write is always linearizable. */
-  readonly consistency: "linearizable" | "stale";
+  readonly consistency: "linearizable" | "stale" | "lease";
   /** How many nodes have forwarded it already, at most 255. */
   readonly hops: number;
   /** Chosen by the client, unique among its requests in flight. */
@@ -61,7 +61,8 @@ export interface RpcResponse extends RpcResponseHeader {
 }
 
 const kinds = ["", "write", "read"] as const;
-const consistencies = ["linearizable", "stale"] as const;
+/** Their places are their numbers on the wire. */
+const consistencies = ["linearizable", "stale", "lease"] as const;
 const statuses = ["ok", "notApplied", "unknown", "invalid"] as const;
 
 /** Appends the header of a request; the caller writes the body behind it, and nothing else. */

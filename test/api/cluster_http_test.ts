@@ -86,7 +86,11 @@ test("any node takes a write and a linearizable read", () =>
       const written = await put(node, `from-${node.id}`, "v");
       expect(written.status).toBe(200);
       expectFields(await written.json(), { revision: node.id + 1 });
-      for (const reader of cluster.nodes) expect(await (await get(reader, `from-${node.id}`)).text()).toBe("v");
+      for (const reader of cluster.nodes) {
+        for (const query of ["", "?consistency=lease"]) {
+          expect(await (await get(reader, `from-${node.id}`, query)).text()).toBe("v");
+        }
+      }
     }
     expectFields(
       await errorOf(

@@ -210,7 +210,7 @@ test("wrong requests are refused by name", () =>
     await cluster.leader();
     const cases: readonly (readonly [string, string, RequestInit?])[] = [
       ["/v1/kv?prefx=a", 'unknown query parameter "prefx"'],
-      ["/v1/kv/k?consistency=weak", 'the query parameter consistency is "weak", not linearizable or stale'],
+      ["/v1/kv/k?consistency=weak", 'the query parameter consistency is "weak", not linearizable, lease or stale'],
       ["/v1/kv?limit=0", 'the query parameter limit is "0", not an integer from 1 to 4294967295'],
       ["/v1/kv?limit=1&limit=2", "the query parameter limit is given twice"],
       ["/v1/kv?keys_only", 'the query parameter keys_only is "", not true or false'],

@@ -39,7 +39,7 @@ function puts(keys: readonly string[], value = "v"): Request {
   };
 }
 
-function gets(keys: readonly string[], consistency: "linearizable" | "stale" = "linearizable"): Request {
+function gets(keys: readonly string[], consistency: Request["consistency"] = "linearizable"): Request {
   const writer = new ByteWriter();
   for (const key of keys) writeGet(writer, utf8.encode(key));
   return { kind: "read", consistency, hops: 0, group: 0, timeoutMs: 5000, count: keys.length, body: writer.take() };
@@ -129,8 +129,8 @@ test("many requests are in flight on one connection, and each gets its own answe
       const outcomes = await Promise.all(keys.map((key) => ask(connection, puts([key], key))));
       expect(outcomes.every(({ kind }) => kind === "done")).toBe(true);
       const values = await Promise.all(
-        keys.map(async (key) => {
-          const outcome = await ask(connection, gets([key]));
+        keys.map(async (key, position) => {
+          const outcome = await ask(connection, gets([key], position % 2 === 0 ? "lease" : "linearizable"));
           assert(outcome.kind === "done", "the read was not done");
           return new TextDecoder().decode(readGetAnswer(new ByteReader(outcome.response.body)).state?.value);
         }),

@@ -67,6 +67,36 @@ test("a follower refuses writes and names the leader, and answers reads itself a
   expect(textOf(get)).toBe("2");
 });
 
+test("a leader answers reads from its lease without asking anybody, and a follower by one question (rule R4)", () => {
+  const cluster = new TestCluster({ nodes: 3 });
+  const leader = cluster.leader();
+  const follower = cluster.follower();
+  cluster.put(leader, "a", "1");
+  cluster.advance(2 * cluster.limits.heartbeatMs);
+  const sent = leader.status(0).transport.messagesSent;
+  const get = cluster.get(leader, "a", "lease");
+  const confirmed = cluster.get(follower, "a", "lease");
+  cluster.settle();
+  expect([textOf(get), textOf(confirmed)]).toEqual(["1", "1"]);
+  expect(leader.status(0).transport.messagesSent).toBe(sent + 1); // the answer to the follower
+});
+
+test("a leader that is cut off answers no read once its lease has run out (rules R4 and R7)", () => {
+  const cluster = new TestCluster({ nodes: 3 });
+  const leader = cluster.leader();
+  cluster.advance(2 * cluster.limits.heartbeatMs);
+  cluster.isolate(leader.id);
+  const early = cluster.get(leader, "a", "lease");
+  cluster.settle();
+  expect(early.end?.kind).toBe("answered"); // nobody else can lead yet
+  cluster.advance(cluster.limits.electionTimeoutMs / cluster.limits.clockRatioMax);
+  const late = cluster.get(leader, "a", "lease");
+  cluster.settle();
+  expect(late.end).toBeNull();
+  cluster.advance(cluster.limits.electionTimeoutMs);
+  expect(late.end).toMatchObject({ kind: "notApplied" });
+});
+
 test("a leader that is cut off tells its clients that the outcome is unknown, and acknowledges nothing (rule E5)", () => {
   const cluster = new TestCluster({ nodes: 3 });
   const old = cluster.leader();

@@ -108,7 +108,7 @@ class ChaosRun {
     else if (choice < 75) this.completeSome();
     else if (!node.up) cluster.restart(node.id);
     else if (choice < 85) this.propose(this.target(node.id));
-    else if (choice < 92) cluster.read(this.target(node.id));
+    else if (choice < 92) cluster.read(this.target(node.id), { lease: choice % 2 === 0 });
     else if (choice < 94) this.transfer(node.id);
     else node.turnOpen = true;
   }

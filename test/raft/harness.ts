@@ -53,6 +53,8 @@ export interface MessageFilter {
 export const testLimits: Omit<RaftOptions, "id" | "group"> = {
   electionTimeoutMs: 1000,
   heartbeatMs: 100,
+  clockRatioMax: 1.25,
+  leaseMarginMs: 5,
   appendBytesMax: 64 * 1024,
   inflightMessagesMax: 64,
   inflightBytesMax: 1024 * 1024,
@@ -131,12 +133,12 @@ export class Cluster {
     return this.node(id).input((raft) => raft.propose(payloadOf(text)));
   }
 
-  /** Asks for a read at `id` and returns its token; {@link readIndex} tells what became of it. */
-  read(id: NodeId): number {
+  /** Asks for a read at `id`, perhaps with a lease, and returns its token; {@link readIndex} tells what became of it. */
+  read(id: NodeId, { lease }: { readonly lease: boolean } = { lease: false }): number {
     const token = ++this.lastToken;
     const node = this.node(id);
     node.reads.set(token, { committedBefore: this.safety.commitIndex, index: undefined });
-    node.input((raft) => raft.requestRead(token));
+    node.input((raft) => raft.requestRead({ token, lease }, this.now));
     return token;
   }
 

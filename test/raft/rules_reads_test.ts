@@ -18,7 +18,7 @@ function lastRound(messages: readonly Message[]): number {
 test("R1 a new leader answers no read before an entry of its own term is committed", () => {
   const solo = new Solo({ terms: [1, 1] });
   solo.lead();
-  solo.input((raft) => raft.requestRead(7));
+  solo.read(7);
   expect(solo.take().filter((message) => message.kind === "Heartbeat")).toEqual([]); // a round now would prove too little
   solo.acknowledge(2, 2);
   expect(solo.raft.view.log.commitIndex).toBe(0);
@@ -32,12 +32,12 @@ test("R1 a new leader answers no read before an entry of its own term is committ
 test("R1 a follower's read waits at a new leader, too", () => {
   const solo = new Solo({ terms: [1] });
   solo.lead();
-  solo.step({ kind: "ReadIndex", ...solo.from(3, 2), request: 5, boot: 1 });
+  solo.step({ kind: "ReadIndex", ...solo.from(3, 2), request: 5, boot: 1, lease: false });
   solo.acknowledge(2, 2);
   const round = lastRound(solo.take());
   acknowledgeRound(solo, 2, round);
   expect(solo.take()).toEqual([
-    { kind: "ReadIndexResponse", group: 0, from: 1, to: 3, term: 2, request: 5, boot: 1, index: 2 },
+    { kind: "ReadIndexResponse", group: 0, from: 1, to: 3, term: 2, request: 5, boot: 1, index: 2, lease: false },
   ]);
 });
 
@@ -47,7 +47,7 @@ test("R2 a read is confirmed by a round that began after it, not by an earlier o
   solo.acknowledge(2, 1);
   solo.tick(100);
   const early = lastRound(solo.take());
-  solo.input((raft) => raft.requestRead(1));
+  solo.read(1);
   const round = lastRound(solo.take());
   expect(round).toBeGreaterThan(early);
   acknowledgeRound(solo, 2, early);
@@ -61,7 +61,7 @@ test("R2 one follower that answers often is not a quorum, and nobody answers wha
   const solo = new Solo({ voters: 5 });
   solo.lead();
   for (const peer of [2, 3]) solo.acknowledge(peer, 1);
-  solo.input((raft) => raft.requestRead(1));
+  solo.read(1);
   const round = lastRound(solo.take());
   for (let i = 0; i < 5; i++) acknowledgeRound(solo, 2, round);
   acknowledgeRound(solo, 3, round + 1);
@@ -112,7 +112,7 @@ test("R2 reads die with the office", () => {
   const solo = new Solo();
   solo.lead();
   solo.acknowledge(2, 1);
-  solo.input((raft) => raft.requestRead(1));
+  solo.read(1);
   const round = lastRound(solo.take());
   solo.step({ kind: "HeartbeatResponse", ...solo.from(3, 2), session: 2, boot: 1, round: 0 });
   expect(solo.reads).toEqual([{ token: 1, index: null }]);
@@ -127,7 +127,8 @@ test("R2 however many reads die with the office, all are given up, in the order 
   const asked = [1, 100_000, 200_000, 300_001];
   for (let round = 1; round < asked.length; round++) {
     solo.input((raft) => {
-      for (let token = asked[round - 1] ?? 0; token < (asked[round] ?? 0); token++) raft.requestRead(token);
+      for (let token = asked[round - 1] ?? 0; token < (asked[round] ?? 0); token++)
+        raft.requestRead({ token, lease: false }, solo.now);
     });
   }
   solo.now += 1000;
@@ -143,8 +144,8 @@ test("R2 all reads of a turn share a round", () => {
   solo.acknowledge(2, 1);
   solo.take();
   solo.input((raft) => {
-    for (let token = 1; token <= 3; token++) raft.requestRead(token);
-    raft.step({ kind: "ReadIndex", ...solo.from(3, 1), request: 1, boot: 1 }, solo.now);
+    for (let token = 1; token <= 3; token++) raft.requestRead({ token, lease: false }, solo.now);
+    raft.step({ kind: "ReadIndex", ...solo.from(3, 1), request: 1, boot: 1, lease: false }, solo.now);
   });
   const rounds = solo.take();
   expect(rounds.map((message) => message.kind)).toEqual(["Heartbeat", "Heartbeat"]);
@@ -224,27 +225,28 @@ test("R3 an answer for an earlier life, or for another question, answers nothing
   const solo = new Solo({ boot: 2, voters: 3 });
   solo.step(append(solo.from(2, 1), { previous: none, terms: [1] }));
   solo.take();
-  solo.input((raft) => raft.requestRead(1));
+  solo.read(1);
   const [question] = solo.take();
   const request = question?.kind === "ReadIndex" ? question.request : 0;
   for (const [number, boot] of [
     [request, 1],
     [request + 1, 2],
   ] as const) {
-    solo.step({ kind: "ReadIndexResponse", ...solo.from(2, 1), request: number, boot, index: 1 });
+    solo.step({ kind: "ReadIndexResponse", ...solo.from(2, 1), request: number, boot, index: 1, lease: false });
   }
-  solo.step({ kind: "ReadIndexResponse", ...solo.from(3, 1), request, boot: 2, index: 1 }); // not the leader
+  solo.step({ kind: "ReadIndexResponse", ...solo.from(3, 1), request, boot: 2, index: 1, lease: false }); // not the leader
   expect(solo.reads).toEqual([]);
-  for (let i = 0; i < 2; i++) solo.step({ kind: "ReadIndexResponse", ...solo.from(2, 1), request, boot: 2, index: 1 });
+  for (let i = 0; i < 2; i++)
+    solo.step({ kind: "ReadIndexResponse", ...solo.from(2, 1), request, boot: 2, index: 1, lease: false });
   expect(solo.reads).toEqual([{ token: 1, index: 1 }]);
 });
 
 test("R3 an answer settles all that was asked before it, and nothing later", () => {
   const solo = new Solo();
   solo.step(append(solo.from(2, 1), { previous: none, terms: [1] }));
-  for (let token = 1; token <= 4; token++) solo.input((raft) => raft.requestRead(token));
+  for (let token = 1; token <= 4; token++) solo.read(token);
   const answer = (request: number): void =>
-    solo.step({ kind: "ReadIndexResponse", ...solo.from(2, 1), request, boot: 1, index: request });
+    solo.step({ kind: "ReadIndexResponse", ...solo.from(2, 1), request, boot: 1, index: request, lease: false });
   answer(2);
   expect(solo.reads).toEqual([
     { token: 1, index: 2 },
@@ -262,7 +264,7 @@ test("R3 a leader that lost its office does not answer what it was asked before"
   const solo = new Solo();
   solo.lead();
   solo.acknowledge(2, 1);
-  solo.step({ kind: "ReadIndex", ...solo.from(3, 1), request: 1, boot: 1 });
+  solo.step({ kind: "ReadIndex", ...solo.from(3, 1), request: 1, boot: 1, lease: false });
   const round = lastRound(solo.take());
   solo.tick(1000);
   expect(solo.raft.view.role.kind).toBe("follower");
@@ -289,9 +291,9 @@ test("R8 reads on the minority side fail or wait, and never answer", () => {
 
 test("R8 a node that knows no leader refuses a read at once", () => {
   const solo = new Solo();
-  solo.input((raft) => raft.requestRead(1));
+  solo.read(1);
   solo.tick(2000);
-  solo.input((raft) => raft.requestRead(2));
+  solo.read(2);
   expect(solo.reads).toEqual([
     { token: 1, index: null },
     { token: 2, index: null },

@@ -30,6 +30,7 @@ test("P1 a vote that was lost in a crash was never told, and may be given to ano
   expect(votesFor(cluster, 1)).toBe(0);
   cluster.crash(2);
   cluster.restart(2);
+  cluster.advance(1000); // until then it holds back for a leader that it may have heard (rule R6)
   cluster.deliver({ kind: "RequestVote", from: 3, to: 2 });
   cluster.node(2).complete(1);
   expect([votesFor(cluster, 1), votesFor(cluster, 3)]).toEqual([0, 1]);
@@ -41,6 +42,7 @@ test("P1 a vote that reached the disk binds after a crash, told or not", () => {
     if (told) cluster.node(2).complete(1);
     cluster.crash(2, told ? 0 : 1);
     cluster.restart(2);
+    cluster.advance(1000); // until then it holds back for a leader that it may have heard (rule R6)
     cluster.deliver({ kind: "RequestVote", from: 3, to: 2 });
     cluster.node(2).complete(cluster.node(2).writes.length);
     expect([votesFor(cluster, 1), votesFor(cluster, 3)]).toEqual([told ? 1 : 0, 0]);

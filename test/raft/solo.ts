@@ -112,6 +112,10 @@ export class Solo {
     return result;
   }
 
+  read(token: number, { lease }: { readonly lease: boolean } = { lease: false }): void {
+    this.input((raft) => raft.requestRead({ token, lease }, this.now));
+  }
+
   step(message: Message): void {
     this.input((raft) => raft.step(message, this.now));
   }

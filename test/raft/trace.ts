@@ -65,9 +65,9 @@ function detail(message: Message): string {
     case "HeartbeatResponse":
       return ` round ${message.round}`;
     case "ReadIndex":
-      return ` #${message.request}`;
+      return ` #${message.request}${message.lease ? " with a lease" : ""}`;
     case "ReadIndexResponse":
-      return ` #${message.request} at ${message.index}`;
+      return ` #${message.request} at ${message.index}${message.lease ? " by lease" : ""}`;
     case "TimeoutNow":
       return "";
     default:

@@ -67,6 +67,8 @@ describe("requests", () => {
     const headers: RpcRequestHeader[] = [
       request,
       { ...request, kind: "write", consistency: "linearizable", hops: 255 },
+      { ...request, consistency: "linearizable" },
+      { ...request, consistency: "lease" },
     ];
     for (const header of headers) {
       const frame = requestFrame(header, bytes("body"));
@@ -83,7 +85,7 @@ describe("requests", () => {
       changed(frame, 0, 2),
       changed(frame, 1, 0),
       changed(frame, 1, 3),
-      changed(frame, 2, 2),
+      changed(frame, 2, 3),
       changed(frame, 1, 1),
     ];
     for (const each of broken) {

@@ -102,8 +102,9 @@ export function sampleMessages({ from, to }: { readonly from: number; readonly t
     },
     { kind: "Heartbeat", ...route, term: 8, commitIndex: 0, round: 1, session: 2 },
     { kind: "HeartbeatResponse", ...route, term: 8, round: 1, session: 2, boot: 1 },
-    { kind: "ReadIndex", ...route, term: 8, request: 9, boot: 1 },
-    { kind: "ReadIndexResponse", ...route, term: 8, request: 9, boot: 1, index: 77 },
+    { kind: "ReadIndex", ...route, term: 8, request: 9, boot: 1, lease: true },
+    { kind: "ReadIndexResponse", ...route, term: 8, request: 9, boot: 1, index: 77, lease: true },
+    { kind: "ReadIndexResponse", ...route, term: 8, request: 9, boot: 1, index: 77, lease: false },
     { kind: "TimeoutNow", ...route, term: 8 },
   ];
 }
