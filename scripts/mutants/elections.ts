@@ -71,19 +71,11 @@ export const electionsMutants: readonly Mutant[] = [
     find: "if (!hasQuorumContact(state, leader)) {",
     replace: "if (state.now < 0) {",
   }),
-  mutant(
-    "nobody holds back for a live leader",
-    {
-      file: "src/raft/voting.ts",
-      find: "if (message.term > state.term && hearsLeader(state)) return;",
-      replace: "",
-    },
-    {
-      file: "src/raft/raft.ts",
-      find: "if (!message.transfer && hearsLeader(state)) return false;",
-      replace: "if (message.transfer && !hearsLeader(state)) return false;",
-    },
-  ),
+  mutant("nobody holds back for a live leader", {
+    file: "src/raft/voting.ts",
+    find: 'return role.kind === "leader" ? hasQuorumContact(state, role) : state.now < state.votesFrom;',
+    replace: 'return role.kind === "leader" && !hasQuorumContact(state, role) && state.now < 0;',
+  }),
   mutant("transfer goes on proposing", {
     file: "src/raft/leader.ts",
     find: 'if (leader.transfer !== null) return { ok: false, reason: "transferring", leader: state.id };',

@@ -1,9 +1,9 @@
 /** Trouble with the office of the leader: it is handed over at bad moments. */
-import type { NodeId } from "../raft/mod.ts";
+import type { Millis, NodeId } from "../raft/mod.ts";
 import { between, happens, pick } from "./chance.ts";
 import { type Faults, meanGapMs } from "./fault.ts";
 import type { Host } from "./host.ts";
-import { waysWhere } from "./links.ts";
+import { type Way, waysWhere } from "./links.ts";
 
 export const officeFaults = {
   transfers: (trouble) => {
@@ -26,6 +26,22 @@ export const officeFaults = {
         const ways = waysWhere(cluster.ids, ({ from, to }) => to === leader.id || (from === leader.id && !isHeard));
         undoAfter(between(random, 0.2 * timeoutMs, 2 * timeoutMs), cluster.network.links.cut(ways));
       });
+    });
+  },
+  // The answers to what a leader sent last come so late that it believes in its office when others have replaced it.
+  "late-answers": (trouble) => {
+    const { cluster, random, timeoutMs, repeat, after, undoAfter } = trouble;
+    repeat(meanGapMs(trouble), () => {
+      const { leader } = cluster;
+      if (leader === null) return;
+      const cut = (isCut: (way: Way) => boolean, forMs: Millis): void => {
+        undoAfter(forMs, cluster.network.links.cut(waysWhere(cluster.ids, isCut)));
+      };
+      const awayMs = between(random, 0.2, 1) * timeoutMs;
+      leader.sleep();
+      undoAfter(awayMs, () => leader.wakeUp());
+      cut(({ from }) => from === leader.id, between(random, 1.5, 3) * timeoutMs);
+      after(awayMs, () => cut(({ to }) => to === leader.id, between(random, 0.5, 2) * timeoutMs));
     });
   },
 } satisfies Faults;

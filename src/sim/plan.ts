@@ -26,6 +26,7 @@ export const faultNames = [
   "leaps",
   "transfers",
   "handovers",
+  "late-answers",
 ] as const;
 
 /** How much faster or slower than the world a clock runs at most under the fault "drift". */
