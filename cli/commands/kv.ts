@@ -119,4 +119,35 @@ const ls = command({
   },
 });
 
-export const kvCommands = [put, get, del, ls];
+const batch = command({
+  path: ["kv", "batch"],
+  summary: "Run many operations, one a line, on one connection",
+  description:
+    "A line is a JSON object with op put, get or del, or the same between tabs: put KEY VALUE, get KEY, del KEY, where \\xNN, \\t, \\n and \\\\ stand for bytes. " +
+    "Lines take effect in their order, many of them in one message, and each prints one line: ok, a value, or an error. It is no transaction. " +
+    "The exit status is that of the gravest line: unknown before not applied, before malformed, before a condition that does not hold, before a key that is not there. " +
+    "--timeout is for each message, not for the whole input, which may be of any length.",
+  args: {},
+  options: {
+    file: optionOr("path", text, "-", "where the lines are; - is stdin", "f"),
+    stopOnError: flag("run line by line, and nothing behind the first one that fails"),
+  },
+  examples: [
+    {
+      command: "printf 'put\\ta\\t1\\nput\\tb\\t2\\nget\\ta\\n' | proa kv batch",
+      does: "two puts and a get, between tabs",
+    },
+    { command: "proa kv batch -f changes.jsonl --json", does: "a result in JSON for every line" },
+    {
+      command: `echo '{"op":"put","key":"a","value":"1","if_absent":true}' | proa kv batch`,
+      does: "with a condition; if_rev and del with prefix, start and end are there, too",
+    },
+    { command: "proa kv batch -f steps.jsonl --stop-on-error", does: "each line only if all before it went well" },
+  ],
+  run: async ({ options }, context) => {
+    const { batch } = await import("./kv_batch.ts");
+    await batch(options, context);
+  },
+});
+
+export const kvCommands = [put, get, del, ls, batch];

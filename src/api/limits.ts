@@ -9,11 +9,13 @@ export interface ServiceLimits {
   readonly valueBytesMax: number;
   /** The largest JSON body, far above the few fields that one holds. Bytes. */
   readonly jsonBytesMax: number;
+  /** The largest body of a batch of operations: what fits into a message of the binary protocol, in base64. Bytes. */
+  readonly batchBytesMax: number;
   /** Request bodies that are being received, together: what slow or many uploads can hold in memory. Bytes. */
   readonly receivingBytesMax: number;
   /** The largest WebSocket message: a batch must fit into one log entry. Bytes. */
   readonly messageBytesMax: number;
-  /** Queries in one message: each may be answered with a value of the largest size. */
+  /** Queries in one message, and operations in one batch: each may be answered with a value of the largest size. */
   readonly queriesMax: number;
   /** What a connection may leave unread before it is closed as too slow. Bytes. */
   readonly unreadBytesMax: number;
@@ -32,6 +34,7 @@ export const defaultServiceLimits: ServiceLimits = {
   timeoutMsMax: 60_000,
   valueBytesMax: 1024 * 1024,
   jsonBytesMax: 64 * 1024,
+  batchBytesMax: 6 * 1024 * 1024,
   receivingBytesMax: 256 * 1024 * 1024,
   messageBytesMax: 4 * 1024 * 1024,
   queriesMax: 1024,

@@ -1,5 +1,6 @@
 /** Which handler answers which request; everything that no handler takes is refused here, with what there is instead. */
 import { ProaError } from "../lib/errors.ts";
+import { postBatch } from "./batch_routes.ts";
 import { getLive, getReady, getStatus, postTransfer } from "./cluster_routes.ts";
 import type { Exchange, Handler } from "./exchange.ts";
 import {
@@ -35,6 +36,7 @@ const routes: readonly Route[] = [
     methods: { GET: getKeyInPath, PUT: putKeyInPath, DELETE: deleteKeyInPath },
   },
   exact("/v1/kv", { GET: getInQuery, PUT: putInQuery, DELETE: deleteInQuery }),
+  exact("/v1/batch", { POST: postBatch }),
   exact("/v1/leader/transfer", { POST: postTransfer }),
   exact("/api/status", { GET: getStatus }),
   exact("/livez", { GET: getLive }),

@@ -159,7 +159,8 @@ export class Client {
     this.close();
   }
 
-  private run<T>(operation: Operation<T>, { timeoutMs = this.timeoutMs, signal }: CallOptions): Promise<T> {
+  /** Runs an operation that has no method of its own. Rejects as all calls do. */
+  run<T>(operation: Operation<T>, { timeoutMs = this.timeoutMs, signal }: CallOptions = {}): Promise<T> {
     return this.pipeline.run(operation, { timeoutMs: checkedTimeout(timeoutMs), signal: signal ?? null });
   }
 }

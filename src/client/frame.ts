@@ -39,7 +39,7 @@ export interface Call {
 /** A frame is closed once it holds so much: bigger ones gain nothing. Bytes. */
 export const frameBytesMax = 256 * 1024;
 /** The node takes no more queries than this in one frame. */
-const frameCallsMax = 1024;
+export const frameCallsMax = 1024;
 
 export class Frame implements RouteSeeker {
   readonly calls: Call[] = [];

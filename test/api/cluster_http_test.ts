@@ -47,7 +47,7 @@ test("unknown routes and methods say what there is", () =>
     expectFields(await errorOf(nowhere), {
       code: "INVALID_REQUEST",
       message: "Cannot serve /v1/keys: there is no such route",
-      hint: "there is /v1/kv/{key}, /v1/kv, /v1/leader/transfer, /api/status, /livez, /readyz, /rpc",
+      hint: "there is /v1/kv/{key}, /v1/kv, /v1/batch, /v1/leader/transfer, /api/status, /livez, /readyz, /rpc",
     });
     for (const [path, method, allow] of [
       ["/v1/kv/k", "POST", "GET, PUT, DELETE, HEAD"],

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { commands } from "../../cli/commands/index.ts";
 import { errorReport } from "../../cli/error_report.ts";
-import { escapeBytes } from "../../cli/escape.ts";
+import { escapeBytes, unescapeText } from "../../cli/escape.ts";
 import { helpPage } from "../../cli/help.ts";
 import { typedBound, typedKey } from "../../cli/key_encoding.ts";
 import { displayWidth, table } from "../../cli/table.ts";
@@ -39,8 +39,14 @@ describe("bytes on a line", () => {
   ] as const) {
     test(name, () => {
       expect(escapeBytes(bytes)).toBe(line);
+      expect(unescapeText(line)).toEqual(new Uint8Array(bytes));
     });
   }
+});
+
+test("what is no escape is not guessed", () => {
+  expect(unescapeText(String.raw`a\tb\n\r`)).toEqual(utf8.encode("a\tb\n\r"));
+  for (const text of ["\\", String.raw`\q`, String.raw`\x1`, String.raw`\xgg`]) expect(unescapeText(text)).toBeNull();
 });
 
 describe("help", () => {
