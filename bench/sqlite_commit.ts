@@ -44,7 +44,7 @@ function commitAll(storage: SqliteStorage, payloadBytes: number, commits: number
     const entries = [entryOf(seq, payload)];
     const hardState = seq === 1 ? { term: 1, vote: 1 } : null;
     const start = performance.now();
-    storage.persist([{ group: 0, seq, hardState, truncateFrom: null, entries, thenSend: [] }]);
+    storage.persist([{ group: 0, seq, hardState, truncateFrom: null, compaction: null, entries, thenSend: [] }]);
     latencies.push((performance.now() - start) * 1000);
   }
   return latencies;

@@ -8,8 +8,8 @@ export interface Survey {
   readonly silent: readonly { readonly endpoint: string; readonly reason: string }[];
 }
 
-/** How a node takes part. `cut_off`: it answers us, but not the leader. */
-export type NodeState = "ok" | "catching_up" | "cut_off" | "unreachable";
+/** How a node takes part. `snapshot`: the leader sends it one. `cut_off`: it answers us, but not the leader. */
+export type NodeState = "ok" | "catching_up" | "snapshot" | "cut_off" | "unreachable";
 
 /** What one may rely on. `degraded`: it serves, and a node is missing. `conflict`: the nodes contradict each other. */
 export type Health = "healthy" | "degraded" | "no_leader" | "no_quorum" | "conflict" | "unreachable";
@@ -56,10 +56,10 @@ export function clusterView({ reports, silent }: Survey): ClusterView {
   const authority = leader ?? newestOf(reports); // whose list of members and servers counts
   const nodes = authority === null ? [] : rowsOf({ authority, leader, reports });
   const voterIds = authority?.members.voters ?? [];
-  const active = nodes.filter(({ id, state }) => voterIds.includes(id) && (state === "ok" || state === "catching_up"));
+  const active = nodes.filter(({ id, state }) => voterIds.includes(id) && takesPart(state));
   const quorum = Math.floor(voterIds.length / 2) + 1;
   const conflicts = conflictsOf(reports);
-  const missing = nodes.filter(({ state }) => state === "unreachable" || state === "cut_off");
+  const missing = nodes.filter(({ state }) => !takesPart(state));
   return {
     cluster: authority?.cluster ?? null,
     cluster_id: authority?.cluster_id ?? null,
@@ -79,6 +79,10 @@ export function clusterView({ reports, silent }: Survey): ClusterView {
     problems: [...conflicts, ...missing.map((node) => problemOf(node, silent))],
     nodes,
   };
+}
+
+function takesPart(state: NodeState): boolean {
+  return state !== "unreachable" && state !== "cut_off";
 }
 
 /** Of the nodes that say they lead, the one in the newest term; null when a majority has gone on to a newer one. */
@@ -137,6 +141,7 @@ function stateOf(node: {
   if (node.report === null) return "unreachable";
   if (node.isLeader || node.peer === null) return "ok";
   if (!node.peer.active) return "cut_off";
+  if (node.peer.state === "snapshot") return "snapshot";
   return node.peer.state === "probe" || node.peer.lag > lagMax ? "catching_up" : "ok";
 }
 

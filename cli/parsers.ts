@@ -19,6 +19,17 @@ export const duration: Parse<number> = (value) => {
   return millis;
 };
 
+const bytesOfUnit: Readonly<Record<string, number>> = { "": 1, B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
+
+/** Bytes of a size such as `64MiB`, `1.5GiB` or `4096`: above zero. */
+export const byteSize: Parse<number> = (value) => {
+  const match = /^(\d{1,15}(?:\.\d{1,6})?)(B|KiB|MiB|GiB|)$/.exec(value);
+  const bytes = Math.round(Number(match?.[1]) * (bytesOfUnit[match?.[2] ?? ""] ?? 1));
+  if (!Number.isSafeInteger(bytes) || bytes < 1)
+    throw new InvalidValueError("expected a size such as 4096, 512KiB or 64MiB");
+  return bytes;
+};
+
 /** A decimal integer from `min` to `max`, both included. */
 export function integer(min: number, max = Number.MAX_SAFE_INTEGER): Parse<number> {
   return (value) => {

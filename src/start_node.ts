@@ -41,7 +41,7 @@ export async function startNode(settings: NodeSettings, around: Surroundings): P
   await using running = new AsyncDisposableStack();
 
   const expected = { clusterId: clusterIdOf(settings), cluster: settings.cluster, nodeId: id };
-  const { identity, storage } = openDataDirectory({ runtime, directory, expected });
+  const { identity, storage, snapshots } = openDataDirectory({ runtime, directory, expected });
   running.defer(() => {
     storage.close();
   });
@@ -50,7 +50,7 @@ export async function startNode(settings: NodeSettings, around: Surroundings): P
     transport.close();
   });
   await transport.listen();
-  const node = newNode(settings, identity.clusterId, { storage, transport, logger });
+  const node = newNode(settings, identity.clusterId, { storage, snapshots, transport, logger });
   running.defer(() => {
     node.stop();
   });
@@ -97,7 +97,7 @@ function newTransport(
 function newNode(
   settings: NodeSettings,
   clusterId: string,
-  ports: Pick<NodePorts, "storage" | "transport" | "logger">,
+  ports: Pick<NodePorts, "storage" | "snapshots" | "transport" | "logger">,
 ): Node {
   const { id, servers, cluster, limits, version } = settings;
   const voters = servers.map((server) => server.id);

@@ -97,7 +97,9 @@ function cells(node: NodeRow, output: Pick<Output, "paint">): readonly string[] 
     numberOrDash(node.applied),
     numberOrDash(node.lag),
     node.rtt_ms === null ? "–" : `${node.rtt_ms.toFixed(1)}ms`,
-    node.state === "ok" ? "ok" : output.paint(node.state === "catching_up" ? "yellow" : "red", words(node.state)),
+    node.state === "ok"
+      ? "ok"
+      : output.paint(["catching_up", "snapshot"].includes(node.state) ? "yellow" : "red", words(node.state)),
   ];
 }
 

@@ -1,7 +1,7 @@
 /** What `proa node start` does: serves until it is told to end, and stops at once when something breaks. */
 import { resolve } from "node:path";
 import { configFileOf } from "../config/config_file.ts";
-import type { NodeSettingValues } from "../config/node_settings.ts";
+import type { NodeSettingValues, NodeValues } from "../config/node_settings.ts";
 import { resolveNode } from "../config/resolve.ts";
 import type { Context } from "../context.ts";
 import { errorReport } from "../error_report.ts";
@@ -11,7 +11,7 @@ import { productVersion } from "../version.ts";
 import { exitOfSignal, StopSignals } from "../stop_signals.ts";
 import { CorruptError, ProaError } from "../../src/lib/errors.ts";
 import { lineLogger } from "../../src/lib/logger.ts";
-import { defaultLimits } from "../../src/node/mod.ts";
+import { defaultLimits, type NodeLimits } from "../../src/node/mod.ts";
 
 export interface NodeOptions extends NodeSettingValues {
   readonly config: string | undefined;
@@ -20,12 +20,9 @@ export interface NodeOptions extends NodeSettingValues {
 
 /** Runs until SIGTERM, SIGINT or, if asked for, the end of stdin; then ends the process with 143, 130 or 0. */
 export async function runNode(options: NodeOptions, { runtime, output, env }: Context): Promise<never> {
-  const { id, servers, data, cluster, logLevel, electionTimeout, heartbeat } = resolveNode({
-    typed: options,
-    env,
-    file: configFileOf(options, env),
-  });
-  const limits = { ...defaultLimits, electionTimeoutMs: electionTimeout, heartbeatMs: heartbeat };
+  const values = resolveNode({ typed: options, env, file: configFileOf(options, env) });
+  const { id, servers, data, cluster, logLevel } = values;
+  const limits = limitsOf(values);
   crashOnSurprise({ json: output.mode !== "table", data });
   const signals = new StopSignals().first.then((signal) => exitOfSignal[signal]);
   const ends = options.exitWithParent ? [signals, endOfInput().then(() => 0)] : [signals];
@@ -38,6 +35,18 @@ export async function runNode(options: NodeOptions, { runtime, output, env }: Co
   logger.log("info", `node ${String(id)} stops`);
   await running.disposeAsync();
   process.exit(exit);
+}
+
+function limitsOf({ electionTimeout, heartbeat, snapshotEntries, snapshotSize }: NodeValues): NodeLimits {
+  return {
+    ...defaultLimits,
+    electionTimeoutMs: electionTimeout,
+    heartbeatMs: heartbeat,
+    snapshotEntries,
+    snapshotBytes: snapshotSize,
+    trailingEntries: Math.min(defaultLimits.trailingEntries, Math.ceil(snapshotEntries / 10)),
+    trailingBytes: Math.min(defaultLimits.trailingBytes, snapshotSize),
+  };
 }
 
 /** A broken belief or a failed disk ends the process at once (crash-stop): nothing that it might still promise can be trusted. */

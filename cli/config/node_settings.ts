@@ -1,7 +1,7 @@
 /** Every setting of a node, once: its flag, its variable, and its key in a configuration file come from this table. Cheap to load. */
 import { option } from "../command.ts";
 import type { OptionSpec } from "../command.ts";
-import { choice, duration, integer, text } from "../parsers.ts";
+import { byteSize, choice, duration, integer, text } from "../parsers.ts";
 import { ProaError } from "../../src/lib/errors.ts";
 import { formatServers, parseServers } from "../../src/local/server_list.ts";
 
@@ -85,6 +85,32 @@ export const nodeSettings = {
     isNeeded: false,
     option: option("duration", duration, "how often a leader makes itself heard", { defaultText: "100ms" }),
     toml: durationText,
+  }),
+  snapshotEntries: setting({
+    key: "snapshots.entries",
+    shape: { kind: "integer" },
+    sample: 100_000,
+    isNeeded: false,
+    option: option(
+      "number",
+      integer(1, 1e9),
+      "after how many entries of the log a node writes its store to a snapshot and forgets them; a tenth of them stays for nodes that lag",
+      { defaultText: "100000" },
+    ),
+    toml: (value) => value,
+  }),
+  snapshotSize: setting({
+    key: "snapshots.size",
+    shape: { kind: "text" },
+    sample: "64MiB",
+    isNeeded: false,
+    option: option(
+      "size",
+      byteSize,
+      "the same by the size of the log; where the last snapshot was bigger, after as much",
+      { defaultText: "64MiB" },
+    ),
+    toml: (bytes) => String(bytes),
   }),
   logLevel: setting({
     key: "log_level",

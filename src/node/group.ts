@@ -6,6 +6,7 @@ import { ByteWriter } from "../lib/byte_writer.ts";
 import type { Logger } from "../lib/logger.ts";
 import type { Random } from "../lib/random.ts";
 import type { StateMachine } from "../kv/mod.ts";
+import type { SnapshotStore } from "../storage/mod.ts";
 import {
   type Entry,
   type GroupId,
@@ -23,6 +24,7 @@ import { Batcher } from "./batcher.ts";
 import type { NodeLimits } from "./options.ts";
 import type { Refusal, TransferOutcome, WriteOutcome } from "./outcomes.ts";
 import { Reads, type ReadRequest } from "./reads.ts";
+import { Snapshotter } from "./snapshotter.ts";
 import type { Consistency, GroupView } from "./service.ts";
 import { Transfers } from "./transfers.ts";
 import { Waiters } from "./waiters.ts";
@@ -36,6 +38,7 @@ export interface GroupOptions {
 export interface GroupPorts {
   readonly restored: Restored;
   readonly log: LogReader;
+  readonly snapshots: SnapshotStore;
   readonly machine: StateMachine;
   readonly random: Random;
   readonly logger: Logger;
@@ -46,6 +49,7 @@ export interface GroupPorts {
 export class Group {
   readonly raft: Raft;
   readonly machine: StateMachine;
+  readonly snapshotter: Snapshotter;
   private readonly limits: NodeLimits;
   private readonly logger: Logger;
   private readonly onChange: () => void;
@@ -64,7 +68,16 @@ export class Group {
     this.logger = ports.logger;
     this.onChange = ports.onChange;
     this.batcher = new Batcher(options.limits.payloadBytesMax);
-    this.raft = new Raft({ ...options.limits, ...options }, ports.restored, ports.log, ports.random, now);
+    const { machine, random, logger, restored } = ports;
+    this.snapshotter = new Snapshotter(options.group, options.limits, {
+      store: ports.snapshots,
+      machine,
+      random,
+      logger,
+    });
+    const snapshot = this.snapshotter.restore(restored.snapshot);
+    this.raft = new Raft({ ...options.limits, ...options }, restored, ports.log, random, now);
+    if (snapshot !== null) this.raft.snapshotRestored(snapshot);
   }
 
   get view(): GroupView {
@@ -178,6 +191,9 @@ export class Group {
     if (ready.softState !== null) this.onSoftState(ready.softState, now);
     for (const entry of ready.committed) this.apply(entry);
     if (ready.committed.length > 0) this.raft.applied(this.machine.appliedIndex);
+    for (const chunk of ready.chunks) {
+      if (this.snapshotter.keep(this.raft, chunk)) this.waiters.onSkipped(this.machine.appliedIndex);
+    }
     for (const read of ready.reads) this.onReadDecided(read);
     for (const request of this.reads.takeAnswerable(this.machine.appliedIndex)) this.answer(request);
     if (ready.softState !== null || this.ready !== this.wasReady) {
@@ -198,6 +214,7 @@ export class Group {
   }
 
   private apply(entry: Entry): void {
+    this.snapshotter.onApplied(entry);
     if (!this.waiters.expects(entry)) {
       this.machine.apply(entry, null);
       this.waiters.onApplied(entry, noResults, this.raft.view.leader);
@@ -220,6 +237,7 @@ export class Group {
     this.waiters.fail("stopping");
     this.reads.refuseAll("stopping");
     this.transfers.refuseAll();
+    this.snapshotter.close();
   }
 }
 

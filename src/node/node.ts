@@ -8,8 +8,8 @@ import { RingQueue } from "../lib/ring_queue.ts";
 import type { Logger } from "../lib/logger.ts";
 import type { Random } from "../lib/random.ts";
 import type { StateMachine } from "../kv/mod.ts";
-import type { GroupId, Membership, Message, NodeId, Persist, RaftState, Server } from "../raft/mod.ts";
-import type { Storage } from "../storage/mod.ts";
+import type { ChunkOrder, GroupId, Membership, Message, NodeId, Persist, RaftState, Server } from "../raft/mod.ts";
+import type { SnapshotStore, Storage } from "../storage/mod.ts";
 import type { Transport } from "../transport/mod.ts";
 import type { Clock } from "./clock.ts";
 import { Group } from "./group.ts";
@@ -36,6 +36,7 @@ export interface NodeOptions {
 
 export interface NodePorts {
   readonly storage: Storage;
+  readonly snapshots: SnapshotStore;
   readonly transport: Transport;
   readonly clock: Clock;
   readonly random: Random;
@@ -89,6 +90,7 @@ export class Node implements NodeService {
       {
         restored,
         log: storage.reader(groupZero),
+        snapshots: ports.snapshots,
         machine: ports.newMachine(groupZero),
         random: ports.random,
         logger: ports.logger,
@@ -195,6 +197,7 @@ export class Node implements NodeService {
     group.tick(now);
     group.submit(now);
     for (let round = 0; round < roundsPerTurnMax && this.carryOut(now); round++);
+    if (group.snapshotter.work(group.raft)) this.schedule();
     this.setTimer();
   }
 
@@ -205,6 +208,7 @@ export class Node implements NodeService {
     if (ready === null) return false;
     // Followers write while we write: a leader's entries leave before its own disk has them (thesis §10.2.1).
     if (ready.messages.length > 0) this.transport.send(ready.messages);
+    if (ready.chunkOrders.length > 0) this.sendChunks(ready.chunkOrders);
     if (ready.persist !== null) this.persist(ready.persist);
     group.carryOut(ready, now);
     this.takeConfirmed();
@@ -212,7 +216,13 @@ export class Node implements NodeService {
     return true;
   }
 
+  private sendChunks(orders: readonly ChunkOrder[]): void {
+    const { snapshotter } = this.group;
+    this.transport.send(orders.map((order) => snapshotter.read(order)));
+  }
+
   private persist(write: Persist): void {
+    this.group.snapshotter.onWrite(write);
     if (write.thenSend.length > 0) this.promised.push({ seq: write.seq, messages: write.thenSend });
     this.storage.persist([write]);
     this.takeConfirmed();
@@ -222,6 +232,7 @@ export class Node implements NodeService {
   private takeConfirmed(): void {
     for (let seq = this.confirmed.shift(); seq !== undefined; seq = this.confirmed.shift()) {
       this.group.raft.persisted(seq);
+      this.group.snapshotter.onPersisted(seq);
       for (let first = this.promised.peek(); first !== undefined && first.seq <= seq; first = this.promised.peek()) {
         this.transport.send(first.messages);
         this.promised.shift();

@@ -33,6 +33,22 @@ export interface NodeLimits {
   readonly answerBytesMax: number;
   /** The most committed payload applied in one turn, so that a long backlog does not silence the heartbeats. Bytes. */
   readonly applyBytesMax: number;
+  /**
+   * How far the log grows before the store is written to a snapshot and the log compacted; each time up to half more, drawn
+   * anew, so that the nodes of a cluster do not all do it at once. Entries, which bound how long a start takes.
+   */
+  readonly snapshotEntries: number;
+  /** The same in bytes of payload. Where the last snapshot was bigger, its size: so no more is written to snapshots than to the log. */
+  readonly snapshotBytes: number;
+  /** What stays in the log before a snapshot, so that a follower that was away for a moment needs none. Entries and bytes, whichever is less. */
+  readonly trailingEntries: number;
+  readonly trailingBytes: number;
+  /** What one turn writes to a snapshot, so that those who wait for the turn do not feel it. Bytes. */
+  readonly snapshotSliceBytes: number;
+  /** What one message carries of a snapshot: small enough that it does not hold up the heartbeats behind it on a slow link. Bytes. */
+  readonly chunkBytesMax: number;
+  /** Chunks of a snapshot that are on their way to one follower and not acknowledged. */
+  readonly inflightChunksMax: number;
 }
 
 export const defaultLimits: NodeLimits = {
@@ -50,6 +66,13 @@ export const defaultLimits: NodeLimits = {
   waitingReadsMax: 100_000,
   answerBytesMax: 64 * 1024 * 1024,
   applyBytesMax: 8 * 1024 * 1024,
+  snapshotEntries: 100_000,
+  snapshotBytes: 64 * 1024 * 1024,
+  trailingEntries: 10_000,
+  trailingBytes: 16 * 1024 * 1024,
+  snapshotSliceBytes: 128 * 1024,
+  chunkBytesMax: 64 * 1024,
+  inflightChunksMax: 8,
 };
 
 /** Stops the process on limits that cannot work together. */
@@ -59,5 +82,8 @@ export function assertLimits(limits: NodeLimits): void {
   assert(limits.clockRatioMax >= 1, "one of two clocks is the faster one");
   assert(limits.leaseMarginMs >= 0, "a lease must not last longer than it can");
   assert(limits.uncommittedBytesMax >= limits.payloadBytesMax, "uncommittedBytesMax must hold one payload");
+  assert(limits.snapshotEntries > 0 && limits.snapshotBytes > 0, "a snapshot must be of something new");
+  assert(limits.snapshotSliceBytes > 0 && limits.chunkBytesMax > 0, "a piece of a snapshot must not be empty");
+  assert(limits.inflightChunksMax > 0, "the window of chunks must not be empty");
   assert(limits.inflightMessagesMax > 0 && limits.inflightBytesMax > 0, "the window must not be empty");
 }

@@ -36,7 +36,7 @@ export function nodeStatus(node: {
     applied_index: machine.appliedIndex,
     first_index: log.firstIndex,
     last_index: log.lastIndex,
-    snapshot_index: log.firstIndex - 1,
+    snapshot_index: raft.snapshot?.index ?? 0,
     revision: machine.revision,
     key_count: machine.keyCount,
     state_hash: machine.stateHash(),

@@ -44,7 +44,7 @@ export interface PeerStatus {
   readonly lag: number;
   /** Milliseconds of the latest heartbeat round trip; null before the first. */
   readonly rtt_ms: number | null;
-  readonly state: "probe" | "replicate";
+  readonly state: "probe" | "replicate" | "snapshot";
   /** Whether it answered within the last election timeout. */
   readonly active: boolean;
 }

@@ -1,7 +1,7 @@
 /** Those who wait for a proposed entry to be applied, keyed by index and term: another term at that index is another entry (rule C3). */
 import { assert } from "../lib/assert.ts";
 import { RingQueue } from "../lib/ring_queue.ts";
-import type { EntryId, Millis, NodeId } from "../raft/mod.ts";
+import type { EntryId, Index, Millis, NodeId } from "../raft/mod.ts";
 import { resultBytes } from "../wire/mod.ts";
 import type { BatchPart } from "./batcher.ts";
 
@@ -46,6 +46,14 @@ export class Waiters {
       offset = end;
     }
     assert(offset === results.length, "every command has one result");
+  }
+
+  /** Everything up to `index` was applied elsewhere and came as a snapshot: what it made of our entries is not to be known here. */
+  onSkipped(index: Index): void {
+    for (let first = this.queue.peek(); first !== undefined && first.id.index <= index; first = this.queue.peek()) {
+      this.queue.shift();
+      for (const part of first.parts) part.done({ kind: "unknown", reason: "leadershipLost" });
+    }
   }
 
   /** Tells all who wait that the outcome cannot be known here. */

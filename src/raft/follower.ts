@@ -2,7 +2,15 @@
 import { assert, unreachable } from "../lib/assert.ts";
 import { campaign } from "./candidate.ts";
 import type { Log } from "./log.ts";
-import type { AppendEntries, AppendOutcome, Heartbeat, ReadIndexResponse, TimeoutNow } from "./message.ts";
+import type {
+  AppendEntries,
+  AppendOutcome,
+  Heartbeat,
+  InstallSnapshot,
+  ReadIndexResponse,
+  TimeoutNow,
+} from "./message.ts";
+import { stepInstallSnapshot } from "./snapshots.ts";
 import type { RaftState } from "./state.ts";
 import type { EntryId, Millis, NodeId, Term } from "./types.ts";
 
@@ -16,6 +24,16 @@ export interface Follower {
   readonly readsAsked: Map<number, Question>;
   /** When the newest question was last sent. */
   readsAskedAt: Millis;
+  /** The snapshot that is arriving. While it does, this node does not campaign (rule E8). */
+  receiving: Receiving | null;
+}
+
+/** A snapshot of which some has arrived and the end has not been installed. */
+export interface Receiving {
+  readonly session: number;
+  readonly snapshot: EntryId;
+  /** What has arrived, without a gap. */
+  bytes: number;
 }
 
 interface WaitingRead {
@@ -37,6 +55,7 @@ export function newFollower(): Follower {
     readsWaiting: [],
     readsAsked: new Map(),
     readsAskedAt: 0,
+    receiving: null,
   };
 }
 
@@ -51,7 +70,11 @@ export function becomeFollower(state: RaftState, { term, leader }: { term: Term;
 }
 
 /** Handles a message of the leader of this term. */
-export function stepFollower(state: RaftState, follower: Follower, message: AppendEntries | Heartbeat): void {
+export function stepFollower(
+  state: RaftState,
+  follower: Follower,
+  message: AppendEntries | InstallSnapshot | Heartbeat,
+): void {
   assert(follower.leader === null || follower.leader === message.from, "two leaders in one term");
   follower.leader = message.from;
   state.votesFrom = state.now + state.options.electionTimeoutMs;
@@ -66,6 +89,9 @@ export function stepFollower(state: RaftState, follower: Follower, message: Appe
         boot: state.boot,
         outcome: append(state, message),
       });
+      return;
+    case "InstallSnapshot":
+      stepInstallSnapshot(state, follower, message);
       return;
     case "Heartbeat":
       // The leader vouches only for what it knows us to store; still never believe in more than there is (rule P15).
@@ -108,25 +134,29 @@ function append(state: RaftState, message: AppendEntries): AppendOutcome {
 }
 
 /** Whoever contradicts what is committed does not speak Raft: stop rather than follow or ignore it (rule L5). */
-function assertAgreesWithCommitted(log: Log, id: EntryId): void {
+export function assertAgreesWithCommitted(log: Log, id: EntryId): void {
   if (id.index < log.firstIndex || id.index > log.commitIndex) return;
   assert(log.matches(id), "an append contradicts a committed entry");
 }
 
-function commitUpTo(state: RaftState, index: number): void {
-  if (index > state.log.commitIndex) state.log.commitTo(index);
+/** A snapshot that the log has caught up with is not awaited any more. */
+export function commitUpTo(state: RaftState, index: number): void {
+  const { log, role } = state;
+  if (index > log.commitIndex) log.commitTo(index);
+  if (role.kind === "follower" && role.receiving !== null && role.receiving.snapshot.index <= log.commitIndex)
+    role.receiving = null;
 }
 
 /** Campaigns at once, without asking first: the leader itself wants to hand over (thesis §3.10, rule T2). */
 export function stepTimeoutNow(state: RaftState, follower: Follower, message: TimeoutNow): void {
-  if (follower.leader !== message.from || !state.isVoter) return;
+  if (follower.leader !== message.from || !state.isVoter || follower.receiving !== null) return;
   campaign(state, { transfer: true });
 }
 
 /** Nobody leads: campaign. Otherwise repeat the newest question, which the leader may not have got. */
 export function tickFollower(state: RaftState, follower: Follower): void {
   if (state.now >= state.electionDeadline) {
-    if (state.isVoter) campaign(state, { transfer: false });
+    if (state.isVoter && follower.receiving === null) campaign(state, { transfer: false });
     else loseLeader(state, follower);
     return;
   }
@@ -135,10 +165,14 @@ export function tickFollower(state: RaftState, follower: Follower): void {
     sendReadIndex(state, follower, { lease: false });
 }
 
-/** A learner never campaigns (rule E8); it only stops believing in a leader that it no longer hears. */
+/**
+ * A learner never campaigns, and who waits for a snapshot lacks what is committed (rule E8): they only stop believing in a
+ * leader that they no longer hear, and in a snapshot that came from it.
+ */
 function loseLeader(state: RaftState, follower: Follower): void {
   giveUpReads(state);
   follower.leader = null;
+  follower.receiving = null;
   state.resetElectionTimer();
 }
 

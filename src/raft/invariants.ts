@@ -12,6 +12,7 @@ export interface Snapshot {
   readonly appliedIndex: Index;
   readonly lastIndex: Index;
   readonly commitTerm: Term;
+  readonly compactedIndex: Index;
 }
 
 /** The facts of a node that the next step is measured against. */
@@ -25,6 +26,7 @@ export function snapshotOf(state: Readonly<RaftState>): Snapshot {
     appliedIndex: log.appliedIndex,
     lastIndex: log.lastIndex,
     commitTerm: log.termAt(log.commitIndex),
+    compactedIndex: log.compacted.index,
   };
 }
 
@@ -38,6 +40,9 @@ export function checkState(state: Readonly<RaftState>): void {
   assert(log.stableIndex <= log.writtenIndex, "durable before it was written");
   assert(log.writtenIndex <= log.lastIndex, "written more than the log holds");
   assert(log.last.term <= state.term, "an entry of a future term");
+  const snapshotIndex = state.snapshot?.index ?? 0;
+  assert(log.firstIndex <= snapshotIndex + 1, "a compacted entry is in no snapshot (S1)");
+  assert(snapshotIndex <= log.appliedIndex, "a snapshot of what is not applied (S1)");
   if (role.kind === "candidate") assert(state.vote === state.id, "a candidate votes for itself");
   if (role.kind !== "leader") return;
   assert(state.vote === state.id, "a leader voted for itself");
@@ -47,6 +52,10 @@ export function checkState(state: Readonly<RaftState>): void {
     assert(progress.matchIndex <= log.lastIndex, "a follower cannot match more than the leader has");
     assert(progress.nextIndex <= log.lastIndex + 1, "nextIndex lies beyond the log");
     assert(progress.commitIndexSent <= log.commitIndex, "told a follower more than is committed");
+    assert(
+      (progress.state === "snapshot") === (progress.sending !== null),
+      "a snapshot is sent where the log cannot help",
+    );
   }
 }
 
@@ -58,7 +67,9 @@ export function checkStep(before: Snapshot, state: Readonly<RaftState>): void {
     assert(state.vote === before.vote, "the vote changed within a term (I6)");
   assert(log.commitIndex >= before.commitIndex, "the commit index fell");
   assert(log.appliedIndex >= before.appliedIndex, "the applied index fell");
-  assert(log.termAt(before.commitIndex) === before.commitTerm, "a committed entry changed (I4)");
+  assert(log.compacted.index >= before.compactedIndex, "the log grew back at its beginning");
+  if (before.commitIndex >= log.compacted.index)
+    assert(log.termAt(before.commitIndex) === before.commitTerm, "a committed entry changed (I4)");
   if (before.role === "leader" && state.role.kind === "leader" && before.term === state.term) {
     assert(log.lastIndex >= before.lastIndex, "a leader shortened its log (I2)");
   }

@@ -137,7 +137,7 @@ export function flushLeader(state: RaftState, leader: Leader): void {
     leader.reads.start({ round: leader.round, index: state.log.commitIndex });
     confirmReads(state, leader); // alone, a leader needs nobody's word
   }
-  for (const [to, progress] of leader.progress) replicateTo(state, { to, progress });
+  for (const [to, progress] of leader.progress) replicateTo(state, leader, { to, progress });
   tellTarget(state, leader);
 }
 

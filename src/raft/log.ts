@@ -1,5 +1,5 @@
 /**
- * The log as the core sees it: its newest entries in memory, its terms as runs, and four positions. Decides nothing;
+ * The log as the core sees it: its newest entries in memory, its terms as runs, and its positions. Decides nothing;
  * asserts what must hold between the positions.
  *
  *     compacted < firstIndex ≤ appliedIndex + 1 ≤ commitIndex + 1 ≤ lastIndex + 1,   stableIndex ≤ lastIndex
@@ -23,7 +23,9 @@ export class Log {
   private tailStart: Index;
   private tailBytes = 0;
   private readonly writes = new RingQueue<PendingWrite>();
-  private readonly compacted: EntryId;
+  private start: EntryId;
+  /** The last compacted entry that storage was told of. Never above the real one. */
+  private compactedWritten: Index;
 
   lastIndex: Index;
   /** Known to be stored by a quorum. Only rises. */
@@ -44,21 +46,29 @@ export class Log {
     private readonly reader: LogReader,
     private readonly tailBytesMax: number,
   ) {
-    this.compacted = restored.compacted;
+    this.start = restored.compacted;
+    this.compactedWritten = restored.compacted.index;
     this.terms = new TermRuns(restored.compacted, restored.termRuns);
     this.lastIndex = restored.lastIndex;
     this.stableIndex = restored.lastIndex;
     this.writtenIndex = restored.lastIndex;
     this.tailStart = restored.lastIndex + 1;
-    // The commit index is never persisted: after a restart only a leader can tell what is committed (rule P15).
-    this.commitIndex = restored.compacted.index;
-    this.handedOutIndex = restored.compacted.index;
-    this.appliedIndex = restored.compacted.index;
-    assert(this.lastIndex >= restored.compacted.index, "the log ends before its compacted prefix");
+    // The commit index is never persisted: after a restart only a leader can tell what is committed (rule P15),
+    // but for what a snapshot holds.
+    this.commitIndex = restored.snapshot.index;
+    this.handedOutIndex = restored.snapshot.index;
+    this.appliedIndex = restored.snapshot.index;
+    assert(restored.snapshot.index >= restored.compacted.index, "a compacted entry is in no snapshot");
+    assert(this.lastIndex >= restored.snapshot.index, "the log ends before its snapshot");
+  }
+
+  /** The last entry that is gone. */
+  get compacted(): EntryId {
+    return this.start;
   }
 
   get firstIndex(): Index {
-    return this.compacted.index + 1;
+    return this.start.index + 1;
   }
 
   /** Also right for a log that is empty behind its compacted prefix (rule E1). */
@@ -67,13 +77,13 @@ export class Log {
   }
 
   termAt(index: Index): Term {
-    assert(index >= this.compacted.index && index <= this.lastIndex, "term of an entry outside the log");
+    assert(index >= this.start.index && index <= this.lastIndex, "term of an entry outside the log");
     return this.terms.termAt(index);
   }
 
   /** Whether the log has this very entry. */
   matches({ index, term }: EntryId): boolean {
-    return index >= this.compacted.index && index <= this.lastIndex && this.terms.termAt(index) === term;
+    return index >= this.start.index && index <= this.lastIndex && this.terms.termAt(index) === term;
   }
 
   /** See {@link TermRuns.lastAtMost}; positions beyond the end count as the end. */
@@ -115,6 +125,37 @@ export class Log {
     }
   }
 
+  /** Forgets everything up to `index`: a snapshot stands for it. Only what is applied may go (rule S1). */
+  compactTo(index: Index): void {
+    assert(index >= this.start.index, "what is compacted does not come back");
+    assert(index <= this.appliedIndex && index <= this.writtenIndex, "only applied entries are compacted");
+    this.start = { index, term: this.terms.termAt(index) };
+    this.terms.compactTo({ compacted: this.start, lastIndex: this.lastIndex });
+    this.dropFromTail(index + 1 - this.tailStart);
+  }
+
+  /** Begins anew behind `snapshot`, a state that the log does not lead to: nothing in it can be kept (rule S2). */
+  restart(snapshot: EntryId): void {
+    assert(snapshot.index > this.commitIndex, "a snapshot never takes the log back");
+    assert(!this.matches(snapshot), "a log that leads to the snapshot keeps what follows it");
+    // Cuts all that storage holds, so that the new beginning finds an empty log.
+    if (this.writtenIndex > this.compactedWritten || this.truncateFrom !== null)
+      this.truncateFrom = this.compactedWritten + 1;
+    this.start = { index: snapshot.index, term: snapshot.term };
+    this.terms.reset(this.start);
+    this.tail = [];
+    this.tailStart = snapshot.index + 1;
+    this.tailBytes = 0;
+    this.lastIndex = snapshot.index;
+    this.writtenIndex = snapshot.index;
+    this.commitIndex = snapshot.index;
+    this.handedOutIndex = snapshot.index;
+    this.appliedIndex = snapshot.index;
+    // What is under way or durable belongs to the old log; it vouches for nothing of the new one (rule P6).
+    this.stableIndex = 0;
+    for (let i = 0; i < this.writes.length; i++) this.writes.at(i).lastIndex = 0;
+  }
+
   commitTo(index: Index): void {
     assert(index >= this.commitIndex, "the commit index never falls");
     assert(index <= this.lastIndex, "cannot commit what is not in the log");
@@ -127,6 +168,7 @@ export class Log {
     const { truncateFrom } = this;
     this.truncateFrom = null;
     this.writtenIndex = this.lastIndex;
+    this.compactedWritten = this.start.index;
     this.writes.push({ seq, lastIndex: this.lastIndex });
     return { truncateFrom, entries };
   }
@@ -195,6 +237,12 @@ export class Log {
       count++;
     }
     this.tail.splice(0, count);
+    this.tailStart += count;
+  }
+
+  private dropFromTail(count: number): void {
+    if (count <= 0) return;
+    for (const dropped of this.tail.splice(0, count)) this.tailBytes -= dropped.payload.length;
     this.tailStart += count;
   }
 }

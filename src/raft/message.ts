@@ -2,7 +2,7 @@
  * What nodes say to each other: one variant for each remote procedure call of the paper and each answer, nothing local.
  * Any message may be lost, repeated, delayed and reordered; nothing here relies on the transport.
  */
-import type { Entry, EntryId, GroupId, Index, NodeId, Term } from "./types.ts";
+import type { Entry, EntryId, GroupId, Index, Membership, NodeId, Term } from "./types.ts";
 
 interface Envelope {
   readonly group: GroupId;
@@ -71,6 +71,36 @@ export type AppendOutcome =
    */
   | { readonly kind: "rejected"; readonly previousIndex: Index; readonly hint: EntryId };
 
+/**
+ * A piece of the image of a snapshot, for a follower that needs entries which are gone (thesis §5.1, figure 5.3). Sender's
+ * term, session and snapshot together name one transfer; each begins at offset 0 (rule S5).
+ */
+export interface InstallSnapshot extends Envelope {
+  readonly kind: "InstallSnapshot";
+  readonly session: number;
+  /** The last entry that the snapshot stands for. */
+  readonly snapshot: EntryId;
+  /** The configuration there (rule M12). */
+  readonly membership: Membership;
+  /** The length of the whole image. */
+  readonly bytes: number;
+  /** Where `chunk` lies in it. */
+  readonly offset: number;
+  /** Never empty; the last one ends where the image does. */
+  readonly chunk: Uint8Array;
+}
+
+/** Says how far a transfer has come. Its end is told by an {@link AppendEntriesResponse}: what counts is what the log holds. */
+export interface InstallSnapshotResponse extends Envelope {
+  readonly kind: "InstallSnapshotResponse";
+  readonly session: number;
+  readonly boot: number;
+  /** Of the snapshot. */
+  readonly index: Index;
+  /** How much of the image the receiver holds, without a gap; null when it holds nothing and awaits the beginning. */
+  readonly received: number | null;
+}
+
 /** Keeps followers from campaigning, and confirms the leader to waiting reads. */
 export interface Heartbeat extends Envelope {
   readonly kind: "Heartbeat";
@@ -120,6 +150,8 @@ export type Message =
   | RequestVoteResponse
   | AppendEntries
   | AppendEntriesResponse
+  | InstallSnapshot
+  | InstallSnapshotResponse
   | Heartbeat
   | HeartbeatResponse
   | ReadIndex

@@ -12,13 +12,16 @@
  *   Answers say what is stored, not what was asked, so loss, repetition and reordering are harmless. Refusals carry
  *   a hint that skips whole terms.
  * - **Commitment** (§5.4.2) counts durable copies of an entry of the leader's own term; each term begins with an empty one.
+ * - **Snapshots** (thesis §5.1). The driver takes them and says so; the log forgets what they stand for, and storage records
+ *   both in one write. A follower whose next entry is gone gets one in chunks. Where its log leads there already, only the commit
+ *   index moves; otherwise the whole log goes. What ends a transfer is that the logs connect again, however they came to.
  * - **Reads** (thesis §6.4) note the commit index and wait for a round of heartbeats that starts afterwards. A follower asks
  *   the leader for such an index. Reads that say so are answered without a round while the leader holds a lease
  *   (thesis §6.4.1, `lease.ts`).
  * - **Transfer** (thesis §3.10) stops proposals, catches the target up and tells it to campaign.
  * - **Durability**: `RaftState.send` decides what waits for the disk. Followers may have an entry on disk before the leader does.
  *
- * Caveats. Membership is fixed at the first start and the log is never compacted; both have their place in the types.
+ * Caveats. Membership is fixed at the first start, and has its place in the types.
  * A learner receives the log and never campaigns. Nothing here reads a wall clock.
  */
 export * from "./types.ts";

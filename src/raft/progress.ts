@@ -1,14 +1,19 @@
-/** What the leader knows of one follower, and how it sends to it: carefully while it probes, at full speed once it knows. */
+/**
+ * What the leader knows of one follower, and how it sends to it: carefully while it probes, at full speed once it knows, and
+ * a snapshot where the log cannot help any more.
+ */
 import { assert } from "../lib/assert.ts";
 import { Inflights } from "./inflights.ts";
+import type { Sending } from "./sending.ts";
 import type { Index, Millis } from "./types.ts";
 
 export class Progress {
   /**
    * - `probe`: where the logs part is unknown; one append at a time.
    * - `replicate`: appends are sent ahead of their acknowledgements, within the window.
+   * - `snapshot`: what it needs next is compacted; no appends leave until it says that it has what the log begins with.
    */
-  state: "probe" | "replicate" = "probe";
+  state: "probe" | "replicate" | "snapshot" = "probe";
   /** Known to be stored by the follower, durably. Only rises within a session (rule L7). */
   matchIndex: Index = 0;
   /** Everything between matchIndex and nextIndex is in flight. Invariant: matchIndex < nextIndex. */
@@ -16,6 +21,8 @@ export class Progress {
   /** Whether the one append of `probe` is on its way. */
   probeSent = false;
   readonly inflights: Inflights;
+  /** The snapshot on its way, exactly while the state is `snapshot`. */
+  sending: Sending | null = null;
   /** The commit index that the follower was last told. */
   commitIndexSent: Index = 0;
   /** Echoed by the follower; answers of another session do not count (rule L11). */
@@ -49,7 +56,7 @@ export class Progress {
 
   /** Whether an append may leave now. */
   get paused(): boolean {
-    return this.state === "probe" ? this.probeSent : this.inflights.full;
+    return this.state === "replicate" ? this.inflights.full : this.probeSent || this.state === "snapshot";
   }
 
   /** An append of `count` entries, ending at `lastIndex`, was handed out. */
@@ -64,11 +71,18 @@ export class Progress {
     this.inflights.add({ lastIndex: sent.lastIndex, bytes: sent.bytes });
   }
 
-  /** The follower stores everything up to `index`. Returns whether that was news. */
-  onAccepted(index: Index): boolean {
+  /**
+   * The follower stores everything up to `index`, and the leader's log begins with `firstIndex`. Returns whether that was news.
+   * Whatever reconnects to the log ends a snapshot (rule S6).
+   */
+  onAccepted(index: Index, firstIndex: Index): boolean {
     this.probeSent = false;
     const news = index > this.matchIndex;
     if (news) this.matchIndex = index;
+    if (this.state === "snapshot") {
+      if (this.matchIndex + 1 < firstIndex) return news;
+      this.becomeProbe(this.matchIndex + 1);
+    }
     this.nextIndex = Math.max(this.nextIndex, this.matchIndex + 1);
     this.inflights.freeTo(this.matchIndex);
     // Only an answer about the frontier ends a probe: an older repeat says nothing about what comes next.
@@ -81,7 +95,7 @@ export class Progress {
    * Returns false for a refusal that a later answer has overtaken (rule L8).
    */
   onRejected(rejected: { readonly previousIndex: Index; readonly agreeIndex: Index }): boolean {
-    if (rejected.previousIndex <= this.matchIndex) return false;
+    if (rejected.previousIndex <= this.matchIndex || this.state === "snapshot") return false;
     if (this.state === "probe" && rejected.previousIndex !== this.nextIndex - 1) return false;
     if (rejected.previousIndex >= this.nextIndex) return false;
     this.becomeProbe(Math.max(this.matchIndex + 1, Math.min(rejected.previousIndex, rejected.agreeIndex + 1)));
@@ -97,19 +111,43 @@ export class Progress {
     if (now - this.lookedAt < heartbeatMs / 2) return false;
     this.lookedAt = now;
     this.probeSent = false;
+    this.sending?.look();
     const stuck = this.inflights.length > 0 && this.matchIndexSeen === this.matchIndex;
     this.matchIndexSeen = this.matchIndex;
     return stuck;
   }
 
+  /** The log begins with `firstIndex` now. Whether the follower lacks what is gone is not known before it was asked. */
+  onCompacted(firstIndex: Index): void {
+    if (this.state !== "snapshot" && this.nextIndex < firstIndex) this.becomeProbe(firstIndex);
+  }
+
   /** The follower was restarted: what it said in its last life no longer counts (rule L11). */
-  onRestarted(restarted: { readonly boot: number; readonly session: number }): void {
-    const nextIndex = this.matchIndex + 1;
+  onRestarted(restarted: { readonly boot: number; readonly session: number; readonly firstIndex: Index }): void {
+    const nextIndex = Math.max(this.matchIndex + 1, restarted.firstIndex);
     this.boot = restarted.boot;
     this.session = restarted.session;
     this.matchIndex = 0;
     this.commitIndexSent = 0;
     this.becomeProbe(nextIndex);
+  }
+
+  /** What the follower needs is only in `sending`. */
+  becomeSnapshot(sending: Sending): void {
+    assert(this.matchIndex <= sending.snapshot.index, "a follower needs no snapshot of what it has");
+    this.state = "snapshot";
+    this.sending = sending;
+    this.probeSent = false;
+    this.nextIndex = sending.snapshot.index + 1;
+    this.inflights.clear();
+  }
+
+  /** The transfer is given up: the next one is of another session, and begins at its beginning (rule S5). */
+  giveUpSnapshot(session: number): void {
+    assert(this.state === "snapshot", "there is no snapshot to give up");
+    this.session = session;
+    this.commitIndexSent = 0;
+    this.becomeProbe(this.matchIndex + 1);
   }
 
   private becomeReplicate(): void {
@@ -121,6 +159,7 @@ export class Progress {
   private becomeProbe(nextIndex: Index): void {
     assert(nextIndex > this.matchIndex, "would probe what is known to match");
     this.state = "probe";
+    this.sending = null;
     this.probeSent = false;
     this.nextIndex = nextIndex;
     this.inflights.clear();

@@ -26,10 +26,11 @@ import {
 } from "./leader.ts";
 import { Log } from "./log.ts";
 import type { Message } from "./message.ts";
-import type { Persist, Proposal, Ready, SoftState, TransferStart } from "./ready.ts";
+import type { Compaction, Persist, Proposal, Ready, SoftState, TransferStart } from "./ready.ts";
 import { stepReplication } from "./replication.ts";
+import { canInstall, install, neededIndex, refuseInstall, restoreSnapshot, takeSnapshot } from "./snapshots.ts";
 import { RaftState, type RaftOptions } from "./state.ts";
-import type { Index, LogReader, Millis, Restored } from "./types.ts";
+import type { EntryId, Index, LogReader, Millis, Restored, SnapshotInfo } from "./types.ts";
 import { answerPreVote, answerVote, answerWaitingPreVotes, hearsLeader } from "./voting.ts";
 
 export class Raft {
@@ -77,7 +78,7 @@ export class Raft {
         break;
       default:
     }
-    const leader = message.kind === "AppendEntries" || message.kind === "Heartbeat" ? message.from : null;
+    const leader = isFromLeader(message) ? message.from : null;
     becomeFollower(state, { term: message.term, leader });
     return true;
   }
@@ -87,6 +88,7 @@ export class Raft {
     const { state } = this;
     switch (message.kind) {
       case "AppendEntries":
+      case "InstallSnapshot":
       case "Heartbeat":
         state.send({
           kind: "HeartbeatResponse",
@@ -123,10 +125,12 @@ export class Raft {
         if (role.kind === "candidate") stepCandidate(state, role, message);
         return;
       case "AppendEntries":
+      case "InstallSnapshot":
       case "Heartbeat":
         this.stepFromLeader(message);
         return;
       case "AppendEntriesResponse":
+      case "InstallSnapshotResponse":
       case "HeartbeatResponse":
         if (role.kind === "leader") stepReplication(state, role, message);
         return;
@@ -144,7 +148,7 @@ export class Raft {
     }
   }
 
-  private stepFromLeader(message: Message & { kind: "AppendEntries" | "Heartbeat" }): void {
+  private stepFromLeader(message: Message & { kind: "AppendEntries" | "InstallSnapshot" | "Heartbeat" }): void {
     const { state } = this;
     assert(state.role.kind !== "leader", "two leaders in one term");
     if (state.role.kind !== "follower") becomeFollower(state, { term: state.term, leader: message.from });
@@ -229,31 +233,64 @@ export class Raft {
     this.state.log.applied(index);
   }
 
+  /** The state machine was restored from the snapshot that storage had recorded: to be told before any other input. */
+  snapshotRestored(snapshot: SnapshotInfo): void {
+    restoreSnapshot(this.state, snapshot);
+  }
+
+  /** The driver has made a snapshot of what is applied, and it is durable: the log is compacted up to `compactTo` (rule S1). */
+  snapshotTaken(snapshot: SnapshotInfo, compactTo: Index): void {
+    takeSnapshot(this.state, snapshot, compactTo);
+  }
+
+  /** Whether the snapshot that has just arrived as a whole is still of use: to be asked before the state machine takes it over. */
+  canInstall(snapshot: EntryId): boolean {
+    return canInstall(this.state, snapshot);
+  }
+
+  /** The state machine took the snapshot over, which is durable; the log follows, in the next write (rule S3). */
+  install(snapshot: SnapshotInfo): void {
+    install(this.state, snapshot);
+  }
+
+  /** The snapshot that has just arrived as a whole is damaged. */
+  refuseInstall(snapshot: EntryId): void {
+    refuseInstall(this.state, snapshot);
+  }
+
   /** What must now happen, or null. Each thing is told once. */
   ready(): Ready | null {
     const { state } = this;
     if (state.role.kind === "leader") flushLeader(state, state.role);
     else if (state.role.kind === "follower") askReads(state, state.role);
     const persist = this.takePersist();
-    const { messages, reads } = state;
+    const { messages, reads, chunkOrders, chunks } = state;
     const committed = state.log.takeCommitted(state.options.applyBytesMax);
     const softState = this.takeSoftState();
     if (messages.length > 0) state.messages = [];
     if (reads.length > 0) state.reads = [];
-    const nothing = persist === null && messages.length + reads.length + committed.length === 0 && softState === null;
-    return nothing ? null : { messages, persist, committed, reads, softState };
+    if (chunkOrders.length > 0) state.chunkOrders = [];
+    if (chunks.length > 0) state.chunks = [];
+    const count = messages.length + reads.length + committed.length + chunkOrders.length + chunks.length;
+    const nothing = persist === null && count === 0 && softState === null;
+    return nothing ? null : { messages, persist, committed, chunkOrders, chunks, reads, softState };
   }
 
-  /** Whether {@link ready} left committed entries for its next call. */
+  /** Whether the next call of {@link ready} has something to say without any further input. */
   get hasMore(): boolean {
-    return this.state.log.handedOutIndex < this.state.log.commitIndex;
+    return this.state.log.handedOutIndex < this.state.log.commitIndex || this.state.compactionDue;
+  }
+
+  /** How far the log may be compacted without leaving behind a follower that is there; Infinity on all but the leader. */
+  get neededIndex(): Index {
+    return neededIndex(this.state);
   }
 
   private takePersist(): Persist | null {
     const { state } = this;
     const dirty = state.hardStateSeq === null;
     const mustWait = state.promises.length > 0 && state.persistedSeq < state.persistSeq;
-    if (!dirty && !state.log.hasUnwritten && !mustWait) {
+    if (!dirty && !state.log.hasUnwritten && !state.compactionDue && !mustWait) {
       if (state.promises.length > 0) {
         state.messages.push(...state.promises); // everything they rest on is on disk already
         state.promises = [];
@@ -266,7 +303,17 @@ export class Raft {
     const thenSend = state.promises;
     state.promises = [];
     const hardState = dirty ? { term: state.term, vote: state.vote } : null;
-    return { group: state.options.group, seq, hardState, truncateFrom, entries, thenSend };
+    const compaction = this.takeCompaction();
+    return { group: state.options.group, seq, hardState, truncateFrom, compaction, entries, thenSend };
+  }
+
+  private takeCompaction(): Compaction | null {
+    const { state } = this;
+    const { snapshot } = state;
+    if (!state.compactionDue || snapshot === null) return null;
+    state.compactionDue = false;
+    const { index, term } = snapshot;
+    return { compacted: state.log.compacted, membership: state.membership, snapshot: { index, term } };
   }
 
   private takeSoftState(): SoftState | null {
@@ -291,4 +338,9 @@ export class Raft {
     assert(now >= this.state.now, "the clock went back");
     this.state.now = now;
   }
+}
+
+/** Whether only the leader of its term sends such a message. */
+function isFromLeader({ kind }: Message): boolean {
+  return kind === "AppendEntries" || kind === "InstallSnapshot" || kind === "Heartbeat";
 }

@@ -1,6 +1,6 @@
 /** What the core wants done after its inputs: data for the driver to carry out, with no effect of its own. */
-import type { Message } from "./message.ts";
-import type { Entry, EntryId, GroupId, HardState, Index, NodeId, Role, Term } from "./types.ts";
+import type { InstallSnapshot, Message } from "./message.ts";
+import type { Entry, EntryId, GroupId, HardState, Index, Membership, NodeId, Role, Term } from "./types.ts";
 
 /** What must now happen. Everything in it is handed out exactly once. */
 export interface Ready {
@@ -10,6 +10,13 @@ export interface Ready {
   readonly persist: Persist | null;
   /** To apply, in index order, without gaps. */
   readonly committed: readonly Entry[];
+  /** To read from the snapshot that each names, and to send. */
+  readonly chunkOrders: readonly ChunkOrder[];
+  /**
+   * Pieces of snapshots that arrived, each right behind the one before or the beginning of another transfer: to keep, and with
+   * the last one to see whether the whole can be installed.
+   */
+  readonly chunks: readonly InstallSnapshot[];
   /** Reads that are decided: answer once applied ≥ index. */
   readonly reads: readonly ReadState[];
   /** Only when something in it changed. */
@@ -24,10 +31,31 @@ export interface Persist {
   readonly hardState: HardState | null;
   /** Drop the log from here before appending. */
   readonly truncateFrom: Index | null;
+  /** What the log loses at its beginning, after the cut and before the entries. */
+  readonly compaction: Compaction | null;
   /** Follow what is left of the log without a gap. */
   readonly entries: readonly Entry[];
   /** Promises that rest on these bytes and those before: votes, our own vote request, acknowledgements. Sent by the driver. */
   readonly thenSend: readonly Message[];
+}
+
+/**
+ * A new beginning of the log, recorded in one step with the snapshot that stands for what is gone (rule S3). The snapshot is
+ * durable before this is written (rule S1).
+ */
+export interface Compaction {
+  /** The last entry that is gone. Behind the end of the log only if a cut has emptied it: then the log begins anew here. */
+  readonly compacted: EntryId;
+  /** The configuration at `compacted`. */
+  readonly membership: Membership;
+  /** What the snapshot to start from stands for: nothing between it and `compacted` is missing from the log. */
+  readonly snapshot: EntryId;
+}
+
+/** A message that lacks its chunk: the `length` bytes at its offset of the image. */
+export interface ChunkOrder {
+  readonly message: Omit<InstallSnapshot, "chunk">;
+  readonly length: number;
 }
 
 /** The fate of a read: answer it at `index`, or tell the caller that this node could not confirm a leader. */

@@ -1,8 +1,9 @@
 /** Moves the leader's log to its followers: what is sent to each, and what their answers say (§5.3). */
 import { unreachable } from "../lib/assert.ts";
 import { confirmReads, type Leader, maybeCommit } from "./leader.ts";
-import type { AppendEntriesResponse, HeartbeatResponse } from "./message.ts";
+import type { AppendEntriesResponse, HeartbeatResponse, InstallSnapshotResponse } from "./message.ts";
 import { Progress } from "./progress.ts";
+import { onChunkAnswered, onSnapshotLook, sendSnapshot } from "./snapshots.ts";
 import type { RaftState } from "./state.ts";
 import type { Entry, NodeId } from "./types.ts";
 
@@ -18,7 +19,15 @@ export function newProgress(state: RaftState, session: number): Progress {
 }
 
 /** Sends a follower all that it lacks, as far as its window allows, or at least the news of what is committed. */
-export function replicateTo(state: RaftState, { to, progress }: { to: NodeId; progress: Progress }): void {
+export function replicateTo(
+  state: RaftState,
+  leader: Leader,
+  { to, progress }: { to: NodeId; progress: Progress },
+): void {
+  if (progress.nextIndex < state.log.firstIndex || progress.state === "snapshot") {
+    sendSnapshot(state, leader, { to, progress });
+    return;
+  }
   while (!progress.paused && progress.nextIndex <= state.log.lastIndex) {
     const { nextIndex } = progress;
     const range = { from: nextIndex, to: state.log.lastIndex, bytesMax: state.options.appendBytesMax };
@@ -61,13 +70,14 @@ export function sendHeartbeat(
 export function stepReplication(
   state: RaftState,
   leader: Leader,
-  message: AppendEntriesResponse | HeartbeatResponse,
+  message: AppendEntriesResponse | InstallSnapshotResponse | HeartbeatResponse,
 ): void {
   const progress = leader.progress.get(message.from);
   if (progress === undefined || message.session !== progress.session || message.boot < progress.boot) return;
   if (message.boot > progress.boot) {
     if (progress.boot !== 0) {
-      progress.onRestarted({ boot: message.boot, session: ++leader.sessions });
+      const { firstIndex } = state.log;
+      progress.onRestarted({ boot: message.boot, session: ++leader.sessions, firstIndex });
       return;
     }
     progress.boot = message.boot;
@@ -76,6 +86,9 @@ export function stepReplication(
   switch (message.kind) {
     case "AppendEntriesResponse":
       onAppendAnswered(state, leader, { progress, message });
+      return;
+    case "InstallSnapshotResponse":
+      onChunkAnswered(state, leader, { progress, message });
       return;
     case "HeartbeatResponse":
       onHeartbeatAnswered(state, leader, { progress, message });
@@ -95,7 +108,7 @@ function onAppendAnswered(
     case "accepted":
       // More than we ever had cannot agree with us: such an answer is broken and says nothing.
       if (outcome.matchIndex > state.log.lastIndex) return;
-      if (progress.onAccepted(outcome.matchIndex)) maybeCommit(state, leader);
+      if (progress.onAccepted(outcome.matchIndex, state.log.firstIndex)) maybeCommit(state, leader);
       return;
     case "rejected": {
       // The follower skipped its entries of later terms; skip ours that are later than its hint (rule L9).
@@ -118,11 +131,13 @@ function onHeartbeatAnswered(
   if (message.round > progress.ackedRound) progress.ackedRound = message.round;
   const windowLost = progress.onHeartbeatAnswered({ now: state.now, heartbeatMs: state.options.heartbeatMs });
   if (windowLost) nudge(state, { to: message.from, progress });
+  onSnapshotLook(state, leader, progress);
   confirmReads(state, leader);
 }
 
 /** Shows the follower where the window ends: if what was in it is lost, it will refuse and so restart the stream (rule L10). */
 function nudge(state: RaftState, { to, progress }: { to: NodeId; progress: Progress }): void {
+  if (progress.nextIndex < state.log.firstIndex) return; // only a snapshot helps, and that leaves anyway
   const previousIndex = progress.nextIndex - 1;
   state.send({
     kind: "AppendEntries",

@@ -6,9 +6,9 @@ import type { Follower } from "./follower.ts";
 import type { Leader } from "./leader.ts";
 import type { Log } from "./log.ts";
 import { isVoter } from "./membership.ts";
-import type { Message, RequestPreVote } from "./message.ts";
-import type { ReadState } from "./ready.ts";
-import type { GroupId, HardState, Membership, Millis, NodeId, Term } from "./types.ts";
+import type { InstallSnapshot, Message, RequestPreVote } from "./message.ts";
+import type { ChunkOrder, ReadState } from "./ready.ts";
+import type { GroupId, HardState, Membership, Millis, NodeId, SnapshotInfo, Term } from "./types.ts";
 
 /** The limits and times of one Raft group. */
 export interface RaftOptions {
@@ -32,6 +32,10 @@ export interface RaftOptions {
   readonly tailBytesMax: number;
   /** The most committed payload that one {@link Ready} hands out, but always at least one entry. */
   readonly applyBytesMax: number;
+  /** The most that one message carries of a snapshot. */
+  readonly chunkBytesMax: number;
+  /** The most chunks of a snapshot that are on their way to one follower. */
+  readonly inflightChunksMax: number;
 }
 
 /** A role's data; it dies with the role. */
@@ -59,6 +63,13 @@ export class RaftState {
   promises: Message[] = [];
   /** Reads that were decided and not yet handed out. */
   reads: ReadState[] = [];
+  /** Chunks to read and send, and chunks to keep, that were not handed out. */
+  chunkOrders: ChunkOrder[] = [];
+  chunks: InstallSnapshot[] = [];
+  /** The newest durable snapshot. Invariant: it stands for all that is compacted. */
+  snapshot: SnapshotInfo | null = null;
+  /** Whether the beginning of the log or the snapshot changed since storage was told. */
+  compactionDue = false;
   /** Numbers the writes handed to storage. */
   persistSeq = 0;
   /** The write that holds the current hard state: 0 when it came from disk, null while it has not been handed out. */
@@ -151,12 +162,14 @@ export class RaftState {
         return;
       case "RequestPreVoteResponse":
       case "HeartbeatResponse":
+      case "InstallSnapshotResponse":
         // They speak of a term: a restart must not take it back.
         if (this.hardStateDurable) this.messages.push(message);
         else this.promises.push(message);
         return;
       case "RequestPreVote":
       case "AppendEntries":
+      case "InstallSnapshot":
       case "Heartbeat":
       case "ReadIndex":
       case "ReadIndexResponse":

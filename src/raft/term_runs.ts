@@ -7,7 +7,7 @@ export class TermRuns {
   private readonly runs: EntryId[];
 
   constructor(
-    private readonly compacted: EntryId,
+    private compacted: EntryId,
     runs: readonly EntryId[],
   ) {
     this.runs = [...runs];
@@ -29,14 +29,29 @@ export class TermRuns {
 
   /** Notes that the entry at `index` has `term`; indexes are appended in order. */
   append({ index, term }: EntryId): void {
-    const last = this.runs.length === 0 ? null : this.at(this.runs.length - 1);
-    assert(last === null || (term >= last.term && index > last.index), "terms in a log never fall");
-    if (last?.term !== term) this.runs.push({ index, term });
+    const last = this.runs.at(-1) ?? this.compacted;
+    assert(term >= last.term && index > last.index, "terms in a log never fall");
+    if (this.runs.length === 0 || last.term !== term) this.runs.push({ index, term });
   }
 
   /** Forgets everything from `index` on. */
   truncateFrom(index: Index): void {
     while (this.runs.length > 0 && this.at(this.runs.length - 1).index >= index) this.runs.pop();
+  }
+
+  /** Forgets everything up to `compacted`, an entry of the log, which ends at `lastIndex`. */
+  compactTo({ compacted, lastIndex }: { readonly compacted: EntryId; readonly lastIndex: Index }): void {
+    assert(this.termAt(compacted.index) === compacted.term, "compacted up to an entry that is not there");
+    this.compacted = compacted;
+    const index = compacted.index + 1;
+    if (index > lastIndex) this.runs.length = 0;
+    else this.runs.splice(0, this.runOf(index) + 1, { index, term: this.termAt(index) });
+  }
+
+  /** Forgets everything: the log begins anew behind `compacted`. */
+  reset(compacted: EntryId): void {
+    this.compacted = compacted;
+    this.runs.length = 0;
   }
 
   /**

@@ -68,14 +68,24 @@ export interface Server {
 
 export type Role = "follower" | "preCandidate" | "candidate" | "leader";
 
+/** A snapshot that is durable here: what it stands for, and how long its image is. */
+export interface SnapshotInfo extends EntryId {
+  /** The configuration at `index` (rule M12). */
+  readonly membership: Membership;
+  readonly bytes: number;
+}
+
 /** What storage knew when it was opened. */
 export interface Restored {
   readonly hardState: HardState;
+  /** The configuration at `compacted`. */
   readonly membership: Membership;
   /** How often this data directory was opened, this time included: tells messages of one life of a node from another (rule L11). */
   readonly boot: number;
   /** The last entry that compaction removed: index 0 and term 0 as long as the log starts at 1. */
   readonly compacted: EntryId;
+  /** What the snapshot to start from stands for, at or behind `compacted`: index 0 and term 0 as long as there is none. */
+  readonly snapshot: EntryId;
   /** The terms of the log as runs, ascending: from `index` on, entries are of `term`. Empty for an empty log. */
   readonly termRuns: readonly EntryId[];
   readonly lastIndex: Index;

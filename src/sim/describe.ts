@@ -7,11 +7,12 @@ export function describeMessage(message: Message): string {
 }
 
 /** What a write changes on the disk. */
-export function describeWrite({ hardState, truncateFrom, entries }: Persist): string {
+export function describeWrite({ hardState, truncateFrom, compaction, entries }: Persist): string {
   const parts: string[] = [];
   if (hardState !== null)
     parts.push(`term ${hardState.term} vote ${hardState.vote === null ? "-" : `n${hardState.vote}`}`);
   if (truncateFrom !== null) parts.push(`cut ${truncateFrom}`);
+  if (compaction !== null) parts.push(`compact ${id(compaction.compacted)} snapshot ${id(compaction.snapshot)}`);
   if (entries.length > 0) parts.push(describeEntries(entries));
   return parts.length === 0 ? "barrier" : parts.join(", ");
 }
@@ -32,6 +33,14 @@ function detail(message: Message): string {
       return message.outcome.kind === "accepted"
         ? ` accepted ${message.outcome.matchIndex}`
         : ` rejected ${message.outcome.previousIndex}, hint ${id(message.outcome.hint)}`;
+    case "InstallSnapshot": {
+      const { snapshot, offset, chunk, bytes } = message;
+      return ` ${id(snapshot)} ${offset}..${offset + chunk.length} of ${bytes}`;
+    }
+    case "InstallSnapshotResponse":
+      return message.received === null
+        ? ` ${message.index} from the beginning`
+        : ` ${message.index} to ${message.received}`;
     case "Heartbeat":
       return ` round ${message.round}, commit ${message.commitIndex}`;
     case "HeartbeatResponse":

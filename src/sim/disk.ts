@@ -5,16 +5,17 @@
 import { assert } from "../lib/assert.ts";
 import { ProaError } from "../lib/errors.ts";
 import type { Random } from "../lib/random.ts";
-import type { GroupId, HardState, Persist, Restored, Term } from "../raft/mod.ts";
-import { MemoryStorage, type Storage } from "../storage/mod.ts";
+import type { GroupId, HardState, Index, Persist, Restored, Term } from "../raft/mod.ts";
+import { MemorySnapshots, MemoryStorage, type SnapshotStore, type Storage } from "../storage/mod.ts";
 import { happens, waitMs } from "./chance.ts";
+import { SnapshotDisk } from "./snapshot_disk.ts";
 import type { Timeline } from "./timeline.ts";
 import { check } from "./violation.ts";
 
 /** What a power cut would leave for sure. */
 export interface Durable {
   readonly hardState: HardState;
-  /** Invariant: `terms[i]` is the term of entry i + 1. */
+  /** Invariant: `terms[i]` is the term of entry i + 1, of which a snapshot may be all that is left. */
   readonly terms: readonly Term[];
 }
 
@@ -26,6 +27,8 @@ export interface DiskWatcher {
   onWritten(): void;
   /** `durable` is what has just become of `before`. */
   onDurable(before: HardState, durable: Durable): void;
+  /** The term of an entry that is committed, for a snapshot does not tell the terms of those that it stands for. */
+  termAt(index: Index): Term;
 }
 
 export interface DiskOptions {
@@ -48,6 +51,7 @@ export class SimDisk {
   private accepted: Positions = copyOf(this.durableState);
   private readonly pending: (readonly Persist[])[] = [];
   private memory = new MemoryStorage();
+  private snapshots = new MemorySnapshots();
   /** Completions that were planned for an earlier life do not count. */
   private life = 0;
   /** When the newest of the writes under way will be done. */
@@ -76,12 +80,22 @@ export class SimDisk {
     return storage;
   }
 
+  /** Opens the snapshots for a new life of the node. Their writing may fail, too; what was committed is durable. */
+  openSnapshots(): SnapshotStore {
+    const { random, watcher } = this.options;
+    return new SnapshotDisk(this.snapshots, () => {
+      if (happens(random, this.failure)) throw new ProaError("DISK_FAILED", "Cannot write: input/output error");
+      watcher.onWritten();
+    });
+  }
+
   /** Cuts the power: of the writes under way, a random number of the oldest reached the disk. */
   crash(): void {
     const unconfirmed = this.options.random.integer(0, this.pending.length);
     for (const writes of this.pending.splice(0, unconfirmed)) this.store(writes);
     this.pending.length = 0;
     this.memory = this.memory.crash({ unconfirmed });
+    this.snapshots = this.snapshots.crash();
     this.accepted = copyOf(this.durableState);
     this.life++;
     this.doneAt = 0;
@@ -104,14 +118,15 @@ export class SimDisk {
   private persist(writes: readonly Persist[]): void {
     const { random, watcher, writeMs, timeline } = this.options;
     for (const write of writes) {
-      const firstIndex = write.truncateFrom ?? this.accepted.terms.length + 1;
-      watcher.onWrite(write, this.accepted.terms[firstIndex - 2] ?? 0);
+      const lastIndex = (write.truncateFrom ?? this.accepted.terms.length + 1) - 1;
+      const start = write.compaction?.compacted ?? { index: 0, term: 0 };
+      watcher.onWrite(write, start.index > lastIndex ? start.term : (this.accepted.terms[lastIndex - 1] ?? 0));
     }
     const fails = happens(random, this.failure);
     // A full disk takes nothing of the write; one that fails to sync it may have it all the same.
     if (fails && happens(random, 0.5)) throw new ProaError("DISK_FAILED", "Cannot write: no space left on the device");
     this.memory.persist(writes);
-    for (const write of writes) change(this.accepted, write);
+    for (const write of writes) this.change(this.accepted, write);
     this.pending.push(writes);
     if (fails) throw new ProaError("DISK_FAILED", "Cannot write: input/output error");
     watcher.onWritten();
@@ -145,9 +160,18 @@ export class SimDisk {
   private store(writes: readonly Persist[]): void {
     for (const write of writes) {
       const before = this.durableState.hardState;
-      change(this.durableState, write);
+      this.change(this.durableState, write);
       this.options.watcher.onDurable(before, this.durableState);
     }
+  }
+
+  private change(positions: Positions, { hardState, truncateFrom, compaction, entries }: Persist): void {
+    const { terms } = positions;
+    positions.hardState = hardState ?? positions.hardState;
+    if (truncateFrom !== null) terms.length = truncateFrom - 1;
+    const start = compaction?.compacted.index ?? 0;
+    while (terms.length < start) terms.push(this.options.watcher.termAt(terms.length + 1));
+    for (const entry of entries) terms.push(entry.term);
   }
 
   /** What the store says after a restart must be what was durable before it. */
@@ -171,10 +195,4 @@ interface Positions {
 
 function copyOf({ hardState, terms }: Positions): Positions {
   return { hardState, terms: [...terms] };
-}
-
-function change(positions: Positions, { hardState, truncateFrom, entries }: Persist): void {
-  positions.hardState = hardState ?? positions.hardState;
-  if (truncateFrom !== null) positions.terms.length = truncateFrom - 1;
-  for (const entry of entries) positions.terms.push(entry.term);
 }

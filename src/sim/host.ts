@@ -81,6 +81,7 @@ export class Host {
         },
         onWritten: () => this.maybeDie(),
         onDurable: (before, durable) => safety.onDurable(id, before, durable),
+        termAt: (index) => safety.committedTerm(index),
       },
     });
     network.attach(id, (packet) => this.receive(packet));
@@ -118,6 +119,7 @@ export class Host {
         id: this.id,
         number,
         storage: this.disk.open(),
+        snapshots: this.disk.openSnapshots(),
         owner: this,
         clock: { offsetMs: between(this.random, 0, 1e6), rate: this.clockRate },
         onLeaving: () => this.maybeDie(),

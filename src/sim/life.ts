@@ -12,7 +12,7 @@ import {
   type Snapshot,
   snapshotOf,
 } from "../raft/mod.ts";
-import type { Storage } from "../storage/mod.ts";
+import type { SnapshotStore, Storage } from "../storage/mod.ts";
 import { streamOf } from "./chance.ts";
 import { type ClockOwner, SimClock } from "./clock.ts";
 import type { Surroundings } from "./host.ts";
@@ -24,6 +24,7 @@ export interface LifeOptions {
   /** Counts the lives of this machine from 1. */
   readonly number: number;
   readonly storage: Storage;
+  readonly snapshots: SnapshotStore;
   /** Runs the timers of the node. */
   readonly owner: ClockOwner;
   /** What the clock shows at the start, and how fast it runs. */
@@ -69,13 +70,18 @@ export class Life {
       },
       {
         storage: options.storage,
+        snapshots: options.snapshots,
         transport: this.transport,
         clock: this.clock,
         random,
         logger: {
           log: (_level, event, fields) => trace.note(number, () => `n${id} ${event} ${JSON.stringify(fields)}`),
         },
-        newMachine: () => new ObservedStore((entry, stateHash) => this.onApplied(entry, stateHash)),
+        newMachine: () =>
+          new ObservedStore({
+            onApplied: (entry, stateHash) => this.onApplied(entry, stateHash),
+            onRestored: (index, stateHash) => around.safety.onRestored(index, stateHash),
+          }),
       },
     );
     trace.note(id, () => `n${id} starts, boot ${this.node.boot}`);

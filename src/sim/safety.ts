@@ -143,6 +143,24 @@ export class Safety {
     check(known.stateHash === stateHash, "C5", () => `the states behind entry ${index} differ (C5)`);
   }
 
+  /** S7: a state that came as an image is the one that the entries lead to. */
+  onRestored(index: Index, stateHash: string): void {
+    const known = this.applied[index - 1];
+    check(known !== undefined, "S1", () => `a snapshot of ${index}, which nobody has applied (S1)`);
+    check(
+      known.stateHash === stateHash,
+      "S7",
+      () => `the snapshot of ${index} is another state than its entries make (S7)`,
+    );
+  }
+
+  /** The term of an entry that is known to be committed. */
+  committedTerm(index: Index): Term {
+    const entry = this.committed[index - 1];
+    check(entry !== undefined, "S1", () => `entry ${index} is in a snapshot and was not committed (S1)`);
+    return entry.term;
+  }
+
   /** I6: what is durable never goes back, not even in another life. Rule P3: no entry on disk before its term. */
   onDurable(id: NodeId, before: HardState, { hardState, terms }: Durable): void {
     const { term, vote } = hardState;

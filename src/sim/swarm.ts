@@ -7,7 +7,7 @@ import { driftMax, type FaultName, faultNames, type Plan, type Wishes } from "./
 /** The plan of `seed`. What is wished for replaces what would be drawn, and changes nothing else. */
 export function drawPlan(seed: number, wishes: Wishes): Plan {
   const random = streamOf(seed, "plan");
-  const limits = drawLimits(random);
+  const limits = drawLimits(random, streamOf(seed, "snapshots"));
   const { electionTimeoutMs } = limits;
   const drawn = {
     nodes: pick(random, [1, 2, 3, 3, 3, 3, 4, 5, 5, 5, 6, 7]),
@@ -52,7 +52,7 @@ function drawFaults(seed: number, wanted: readonly FaultName[] | null): Readonly
 const clockRatioMax = (1 + driftMax) / (1 - driftMax);
 
 /** Limits so small that each of them is met. */
-function drawLimits(random: Random): NodeLimits {
+function drawLimits(random: Random, snapshots: Random): NodeLimits {
   const electionTimeoutMs = random.integer(80, 250);
   const chance = pick(random, [0, 0.3, 0.6, 1]);
   const small = (least: number, most: number, usual: number): number =>
@@ -73,5 +73,30 @@ function drawLimits(random: Random): NodeLimits {
     waitingReadsMax: small(1, 8, defaultLimits.waitingReadsMax),
     applyBytesMax: small(1, 300, defaultLimits.applyBytesMax),
     answerBytesMax: small(1, 500, defaultLimits.answerBytesMax),
+    ...drawSnapshots(snapshots),
   };
 }
+
+/** Snapshots so often, and in such small pieces, that everything happens in the middle of one. */
+function drawSnapshots(random: Random): SnapshotLimits {
+  return {
+    snapshotEntries: pick(random, [2, 5, 10, 30, 100, defaultLimits.snapshotEntries]),
+    snapshotBytes: pick(random, [100, 1000, 5000, defaultLimits.snapshotBytes]),
+    trailingEntries: pick(random, [1, 3, 10, 50]),
+    trailingBytes: pick(random, [1, 300, defaultLimits.trailingBytes]),
+    snapshotSliceBytes: pick(random, [50, 200, defaultLimits.snapshotSliceBytes]),
+    chunkBytesMax: pick(random, [50, 100, 300, defaultLimits.chunkBytesMax]),
+    inflightChunksMax: random.integer(1, 8),
+  };
+}
+
+type SnapshotLimits = Pick<
+  NodeLimits,
+  | "snapshotEntries"
+  | "snapshotBytes"
+  | "trailingEntries"
+  | "trailingBytes"
+  | "snapshotSliceBytes"
+  | "chunkBytesMax"
+  | "inflightChunksMax"
+>;

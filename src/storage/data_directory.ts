@@ -12,6 +12,8 @@ import { ProaError } from "../lib/errors.ts";
 import { lockFile, type DirectoryLocation } from "./directory_lock.ts";
 import { createDirectory, explainingFileErrors, namesIn } from "./files.ts";
 import { encodeIdentity, identityFile, readIdentity, refuseForeign, writeIdentity, type Identity } from "./identity.ts";
+import { openSnapshotFiles } from "./snapshot_files.ts";
+import type { SnapshotStore } from "./snapshots.ts";
 import { openSqliteStorage, type SqliteStorage } from "./sqlite.ts";
 import { databaseFile } from "./sqlite_database.ts";
 import type { Storage } from "./storage.ts";
@@ -20,7 +22,11 @@ export interface DataDirectory {
   readonly identity: Identity;
   /** Closing it releases the directory. */
   readonly storage: Storage;
+  readonly snapshots: SnapshotStore;
 }
+
+/** Where the snapshots are, in a data directory. */
+const snapshotsDirectory = "snapshots";
 
 /**
  * Opens the directory, creating it for `expected` if it is empty or missing. The stored cluster id wins over the expected
@@ -33,7 +39,8 @@ export function openDataDirectory(options: DirectoryLocation & { readonly expect
     createDirectory(directory);
     const storage = openSqliteStorage(options);
     try {
-      return { identity: settleIdentity(storage, directory, expected), storage };
+      const identity = settleIdentity(storage, directory, expected);
+      return { identity, storage, snapshots: openSnapshotFiles(join(directory, snapshotsDirectory)) };
     } catch (error) {
       storage.close();
       throw error;

@@ -25,20 +25,23 @@ import { assertBootstrap, positionAfter, type Position } from "./write_rules.ts"
 interface DurableGroup {
   hardState: HardState;
   boot: number;
-  readonly membership: Membership;
-  /** Invariant: `entries[i].index === i + 1`. */
-  readonly entries: Entry[];
+  /** That at `compacted`. */
+  membership: Membership;
+  compacted: EntryId;
+  snapshot: EntryId;
+  /** Invariant: `entries[i].index === compacted.index + 1 + i`. */
+  entries: Entry[];
 }
 
 /** What was accepted for one group, durable or not: the next write is judged by it. */
 interface AcceptedGroup {
   position: Position;
-  /** Invariant: `terms[i]` is the term of entry i + 1. */
-  readonly terms: Term[];
+  /** Invariant: `terms[i]` is the term of the entry i + 1 behind the compacted one. */
+  terms: Term[];
 }
 
-/** Nothing is ever compacted here. */
-const compacted: EntryId = { index: 0, term: 0 };
+/** Where a log begins that was never compacted. */
+const start: EntryId = { index: 0, term: 0 };
 
 export class MemoryStorage implements Storage {
   onPersisted: (group: GroupId, seq: number) => void = () => undefined;
@@ -68,17 +71,19 @@ export class MemoryStorage implements Storage {
       hardState: { term: 0, vote: null },
       boot: 0,
       membership: bootstrap,
+      compacted: start,
+      snapshot: start,
       entries: [],
     };
     this.durable.set(group, disk);
     disk.boot++;
-    const { hardState, membership, boot, entries } = disk;
+    const { hardState, membership, boot, compacted, snapshot, entries } = disk;
     const { last, termRuns } = checkLog({ group, compacted, hardState }, verified(group, entries));
     this.accepted.set(group, {
-      position: { seq: 0, hardState, last, compacted },
+      position: { seq: 0, hardState, last, compacted, snapshot },
       terms: entries.map((entry) => entry.term),
     });
-    return { hardState, membership, boot, compacted, termRuns, lastIndex: last.index };
+    return { hardState, membership, boot, compacted, snapshot, termRuns, lastIndex: last.index };
   }
 
   reader(group: GroupId): LogReader {
@@ -91,8 +96,10 @@ export class MemoryStorage implements Storage {
     assert(!this.confirming, "persist must not be called while writes are confirmed");
     for (const write of writes) {
       const group = this.acceptedGroup(write.group);
+      const { compacted } = group.position;
       group.position = positionAfter(group.position, write, (index) => termAt(group, index));
-      if (write.truncateFrom !== null) group.terms.length = write.truncateFrom - 1;
+      if (write.truncateFrom !== null) group.terms.length = write.truncateFrom - compacted.index - 1;
+      group.terms = group.terms.slice(group.position.compacted.index - compacted.index);
       for (const entry of write.entries) group.terms.push(entry.term);
     }
     this.pending.push(writes);
@@ -132,11 +139,15 @@ export class MemoryStorage implements Storage {
   }
 
   private store(writes: readonly Persist[]): void {
-    for (const { group, hardState, truncateFrom, entries } of writes) {
+    for (const { group, hardState, truncateFrom, compaction, entries } of writes) {
       const disk = this.durable.get(group);
       assert(disk !== undefined, "a group must be loaded before it is used");
       disk.hardState = hardState ?? disk.hardState;
-      if (truncateFrom !== null) disk.entries.length = truncateFrom - 1;
+      if (truncateFrom !== null) disk.entries.length = truncateFrom - disk.compacted.index - 1;
+      if (compaction !== null) {
+        disk.entries = disk.entries.slice(compaction.compacted.index - disk.compacted.index);
+        Object.assign(disk, compaction);
+      }
       disk.entries.push(...entries);
     }
   }
@@ -146,10 +157,11 @@ export class MemoryStorage implements Storage {
     range: { readonly from: Index; readonly to: Index; readonly bytesMax: number },
   ): readonly Entry[] {
     assert(this.usable, "this storage is closed or lost its power");
-    const stored = this.durable.get(group)?.entries ?? [];
+    const { entries, compacted } = this.durable.get(group) ?? { entries: [], compacted: start };
     const { from, to, bytesMax } = range;
-    assert(from > 0 && from <= to && to <= stored.length, "entries outside the durable log");
-    return takeEntries(verified(group, stored.slice(from - 1, to)), bytesMax);
+    const first = compacted.index + 1;
+    assert(from >= first && from <= to && to < first + entries.length, "entries outside the durable log");
+    return takeEntries(verified(group, entries.slice(from - first, to - first + 1)), bytesMax);
   }
 
   private acceptedGroup(group: GroupId): AcceptedGroup {
@@ -160,7 +172,7 @@ export class MemoryStorage implements Storage {
 }
 
 function termAt(group: AcceptedGroup, index: Index): Term {
-  const term = group.terms[index - 1];
+  const term = group.terms[index - group.position.compacted.index - 1];
   assert(term !== undefined, "term of an entry outside the log");
   return term;
 }

@@ -10,8 +10,10 @@ export interface GroupRow {
   readonly group: GroupId;
   readonly hardState: HardState;
   readonly boot: number;
+  /** The configuration at `compacted`. */
   readonly membership: Membership;
   readonly compacted: EntryId;
+  readonly snapshot: EntryId;
   /** The log reaches at least to here: if it does not, it has lost entries. Lags behind, for it is not written each time. */
   readonly lastIndexMin: Index;
 }
@@ -20,8 +22,9 @@ export const selectGroup = "SELECT * FROM groups WHERE group_id = ?";
 
 export const replaceGroup = `
   INSERT OR REPLACE INTO groups
-    (group_id, term, vote, boot, membership, compacted_index, compacted_term, last_index_min, checksum)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+    (group_id, term, vote, boot, membership, compacted_index, compacted_term, snapshot_index, snapshot_term,
+     last_index_min, checksum)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
 export const selectEntries = `
   SELECT idx, term, kind, checksum, payload FROM entries WHERE group_id = ? AND idx BETWEEN ? AND ? ORDER BY idx`;
@@ -31,17 +34,20 @@ export const insertEntry = `
 
 /** The parameters of {@link replaceGroup}. */
 export function encodeGroup(row: GroupRow): readonly SqliteValue[] {
-  const { group, hardState, boot, membership, compacted, lastIndexMin } = row;
+  const { group, hardState, boot, membership, compacted, snapshot, lastIndexMin } = row;
   const { term, vote } = hardState;
   const members = JSON.stringify(membership);
-  const cells = [group, term, vote, boot, members, compacted.index, compacted.term, lastIndexMin];
+  const places = [compacted.index, compacted.term, snapshot.index, snapshot.term, lastIndexMin];
+  const cells = [group, term, vote, boot, members, ...places];
   return [...cells, cellsChecksum(cells)];
 }
 
 /** What {@link selectGroup} gave. Throws {@link CorruptError} unless every cell is as it was written. */
 export function decodeGroup(group: GroupId, row: SqliteRow): GroupRow {
-  const { term, vote, boot, membership, compacted_index, compacted_term, last_index_min, checksum } = row;
-  const cells = [group, term, vote, boot, membership, compacted_index, compacted_term, last_index_min];
+  const { term, vote, boot, membership, checksum } = row;
+  const { compacted_index, compacted_term, snapshot_index, snapshot_term, last_index_min } = row;
+  const places = [compacted_index, compacted_term, snapshot_index, snapshot_term, last_index_min];
+  const cells = [group, term, vote, boot, membership, ...places];
   if (cellsChecksum(cells) !== checksum) throw new CorruptError(`state of group ${group}: checksum mismatch`);
   return {
     group,
@@ -49,6 +55,7 @@ export function decodeGroup(group: GroupId, row: SqliteRow): GroupRow {
     boot: integer(boot),
     membership: JSON.parse(String(membership)) as Membership, // our own text, as the checksum proves
     compacted: { index: integer(compacted_index), term: integer(compacted_term) },
+    snapshot: { index: integer(snapshot_index), term: integer(snapshot_term) },
     lastIndexMin: integer(last_index_min),
   };
 }

@@ -33,12 +33,22 @@ const walPagesMax = 256;
 const batchBytesMax = 1024 * 1024;
 const batchEntriesMax = 256;
 
+/**
+ * How many compacted entries a write deletes: for each entry that it adds, and besides. More than one for one, so that the
+ * rows that wait to be deleted become fewer while the log grows; few, because each may cost the reading of many pages.
+ */
+const deletedForEach = 2;
+const deletedBesides = 2;
+
 /** A group that was loaded. */
 interface LoadedGroup {
   readonly group: GroupId;
   readonly boot: number;
-  readonly membership: Membership;
+  /** That at the compacted entry. */
+  membership: Membership;
   position: Position;
+  /** The first row that may be there: compacted entries are deleted little by little. */
+  firstRow: Index;
   /** What the row on disk says: see {@link GroupRow}. */
   lastIndexMin: Index;
   /** Whether the next write takes the row along for the sake of `lastIndexMin`. */
@@ -101,18 +111,19 @@ export class SqliteStorage implements Storage {
     assert(!this.groups.has(group), "a group is loaded once");
     assertBootstrap(bootstrap);
     const { row, last, termRuns } = this.use("read", () => this.recover(group, bootstrap));
-    const { hardState, membership, compacted } = row;
+    const { hardState, membership, compacted, snapshot } = row;
     const loaded: LoadedGroup = {
       group,
       boot: row.boot + 1,
       membership,
-      position: { seq: 0, hardState, last, compacted },
+      position: { seq: 0, hardState, last, compacted, snapshot },
+      firstRow: Number(this.use("read", () => this.statements.firstInKey.get(group))?.["idx"] ?? compacted.index + 1),
       lastIndexMin: row.lastIndexMin,
       rowIsDue: false,
     };
     this.saveRows([loaded]);
     this.groups.set(group, loaded);
-    return { hardState, membership, boot: loaded.boot, compacted, termRuns, lastIndex: last.index };
+    return { hardState, membership, boot: loaded.boot, compacted, snapshot, termRuns, lastIndex: last.index };
   }
 
   reader(group: GroupId): LogReader {
@@ -230,20 +241,35 @@ export class SqliteStorage implements Storage {
   /** A failure leaves memory ahead of the disk, and this store unusable. */
   private storeOne(write: Persist): void {
     const loaded = this.loadedGroup(write.group);
-    const { group, hardState, truncateFrom, entries } = write;
-    loaded.position = positionAfter(loaded.position, write, (index) => this.termAt(group, index));
+    const { group, hardState, truncateFrom, compaction, entries } = write;
+    const before = loaded.position;
+    loaded.position = positionAfter(before, write, (index) => this.termAt(group, index));
     if (truncateFrom !== null) this.statements.deleteFrom.run(group, truncateFrom);
+    if (compaction !== null) loaded.membership = compaction.membership;
+    const beginsAnew = loaded.position.compacted.index >= (truncateFrom ?? before.last.index + 1);
+    const deletedMax = beginsAnew ? Infinity : deletedForEach * entries.length + deletedBesides;
+    if (changesDisk(write)) this.deleteCompacted(loaded, deletedMax);
     for (const entry of entries) this.statements.insertEntry.run(...encodeEntry(group, entry));
     const shortens = truncateFrom !== null && truncateFrom <= loaded.lastIndexMin;
-    if (hardState !== null || shortens || (loaded.rowIsDue && changesDisk(write))) this.saveRow(loaded);
+    if (hardState !== null || shortens || compaction !== null || (loaded.rowIsDue && changesDisk(write)))
+      this.saveRow(loaded);
+  }
+
+  /** Deletes the oldest of the entries that are compacted and still have a row, at most `countMax`. */
+  private deleteCompacted(loaded: LoadedGroup, countMax: number): void {
+    const { group, firstRow, position } = loaded;
+    const to = Math.min(position.compacted.index, firstRow + countMax - 1);
+    if (to < firstRow) return;
+    this.statements.deleteUpTo.run(group, to);
+    loaded.firstRow = to + 1;
   }
 
   private saveRow(loaded: LoadedGroup): void {
     const { group, boot, membership, position } = loaded;
-    const { hardState, compacted, last } = position;
+    const { hardState, compacted, snapshot, last } = position;
     loaded.lastIndexMin = last.index;
     loaded.rowIsDue = false;
-    const row: GroupRow = { group, hardState, boot, membership, compacted, lastIndexMin: last.index };
+    const row: GroupRow = { group, hardState, boot, membership, compacted, snapshot, lastIndexMin: last.index };
     this.statements.replaceGroup.run(...encodeGroup(row));
   }
 
@@ -274,8 +300,9 @@ export class SqliteStorage implements Storage {
 }
 
 function newGroup(group: GroupId, membership: Membership): GroupRow {
-  const compacted = { index: 0, term: 0 };
-  return { group, hardState: { term: 0, vote: null }, boot: 0, membership, compacted, lastIndexMin: 0 };
+  const start = { index: 0, term: 0 };
+  const hardState = { term: 0, vote: null };
+  return { group, hardState, boot: 0, membership, compacted: start, snapshot: start, lastIndexMin: 0 };
 }
 
 type Statements = ReturnType<typeof prepareAll>;
@@ -292,8 +319,10 @@ function prepareAll(database: SqliteDatabase) {
     replaceGroup: prepare(replaceGroup),
     lastInKey: prepare("SELECT max(idx) AS idx FROM entries WHERE group_id = ?"),
     lastInTable: prepare("SELECT max(idx) AS idx FROM entries NOT INDEXED WHERE group_id = ?"),
+    firstInKey: prepare("SELECT min(idx) AS idx FROM entries WHERE group_id = ?"),
     selectEntries: prepare(selectEntries),
     insertEntry: prepare(insertEntry),
+    deleteUpTo: prepare("DELETE FROM entries WHERE group_id = ? AND idx <= ?"),
     deleteFrom: prepare("DELETE FROM entries WHERE group_id = ? AND idx >= ?"),
     walState: prepare("PRAGMA wal_checkpoint(NOOP)"),
     checkpoint: prepare("PRAGMA wal_checkpoint(PASSIVE)"),

@@ -11,7 +11,7 @@ import { damagedWalFrame } from "./wal_scan.ts";
 export const databaseFile = "raft.db";
 
 /** The layout of the tables below. A greater number in a file means that a newer program wrote it. */
-const format = 1;
+const format = 2;
 
 /**
  * What every promise to other nodes rests on (rule P9), in the order in which it must be set: nobody else may open the
@@ -40,6 +40,8 @@ const schema = `
     membership TEXT NOT NULL,
     compacted_index INTEGER NOT NULL,
     compacted_term INTEGER NOT NULL,
+    snapshot_index INTEGER NOT NULL,
+    snapshot_term INTEGER NOT NULL,
     last_index_min INTEGER NOT NULL,
     checksum INTEGER NOT NULL
   ) STRICT;

@@ -14,8 +14,8 @@ export interface Storage {
   reader(group: GroupId): LogReader;
   /**
    * Writes what one turn produced, for all groups, in order, as one transaction with one fsync. May return before it
-   * is durable; never reorders. A write without hard state, truncation and entries is a barrier: it only has to wait
-   * for those before it.
+   * is durable; never reorders. A write without hard state, truncation, compaction and entries is a barrier: it only has
+   * to wait for those before it. A write is on disk as a whole or not at all, however much it drops (rule S3).
    */
   persist(writes: readonly Persist[]): void;
   /** Called for each write of {@link persist} in order once it is durable, perhaps before `persist` returns. Set by the driver. */

@@ -1,7 +1,7 @@
 /** The rules that every write to a log must obey, whatever it is stored in. Pure: looks at positions, never at a disk. */
 import { assert } from "../lib/assert.ts";
 import { entryChecksum } from "../lib/checksum.ts";
-import type { Entry, EntryId, HardState, Index, Membership, Persist, Term } from "../raft/mod.ts";
+import type { Compaction, Entry, EntryId, HardState, Index, Membership, Persist, Term } from "../raft/mod.ts";
 
 /** Where the writes of one group have come to: all that the next one is judged by. */
 export interface Position {
@@ -10,6 +10,7 @@ export interface Position {
   readonly hardState: HardState;
   readonly last: EntryId;
   readonly compacted: EntryId;
+  readonly snapshot: EntryId;
 }
 
 /** A new group has voters, or nobody at all where a node is to join one (rule M6: an empty set would agree to everything). */
@@ -20,7 +21,8 @@ export function assertBootstrap({ voters, outgoing, learners }: Membership): voi
 
 /** Whether the write changes the disk at all; if not, it is a barrier. */
 export function changesDisk(write: Persist): boolean {
-  return write.hardState !== null || write.truncateFrom !== null || write.entries.length > 0;
+  const { hardState, truncateFrom, compaction, entries } = write;
+  return hardState !== null || truncateFrom !== null || compaction !== null || entries.length > 0;
 }
 
 /**
@@ -32,12 +34,14 @@ export function positionAfter(position: Position, write: Persist, termAt: (index
   const hardState = write.hardState ?? position.hardState;
   assertNoRegress(position.hardState, hardState);
   let last = write.truncateFrom === null ? position.last : lastBefore(position, write.truncateFrom, termAt);
+  if (write.compaction !== null) last = lastBehind({ ...position, last }, write.compaction, termAt);
+  const { compacted, snapshot } = write.compaction ?? position;
   for (const entry of write.entries) {
     assertFollows(last, entry);
     last = { index: entry.index, term: entry.term };
   }
   assert(last.term <= hardState.term, "an entry must not be stored before its term (rule P3)");
-  return { seq: write.seq, hardState, last, compacted: position.compacted };
+  return { seq: write.seq, hardState, last, compacted, snapshot };
 }
 
 function assertNoRegress(before: HardState, after: HardState): void {
@@ -54,6 +58,26 @@ function lastBefore({ last, compacted }: Position, index: Index, termAt: (index:
   if (index === last.index + 1) return last;
   if (index === compacted.index + 1) return compacted;
   return { index: index - 1, term: termAt(index - 1) };
+}
+
+/** The last entry once the beginning of the log is gone: the same, or the compacted one of a log that begins anew. */
+function lastBehind(
+  { last, compacted, snapshot }: Position,
+  compaction: Compaction,
+  termAt: (index: Index) => Term,
+): EntryId {
+  const next = compaction.compacted;
+  assert(next.index >= compacted.index && compaction.snapshot.index >= snapshot.index, "a log never grows back");
+  assert(next.index <= compaction.snapshot.index, "the snapshot must stand for all that is compacted (rule S1)");
+  if (next.index > last.index) {
+    assert(last.index === compacted.index, "only an empty log may begin anew");
+    assert(next.index === compaction.snapshot.index, "a log begins anew where the snapshot ends");
+    return next;
+  }
+  assert(compaction.snapshot.index <= last.index, "a snapshot stands for entries of the log");
+  const term = next.index === compacted.index ? compacted.term : termAt(next.index);
+  assert(next.term === term, "a compaction must name the entry that is there");
+  return last;
 }
 
 function assertFollows(last: EntryId, entry: Entry): void {

@@ -6,7 +6,7 @@ import type { Socket } from "node:net";
 import { ByteWriter } from "../lib/byte_writer.ts";
 import { RingQueue } from "../lib/ring_queue.ts";
 import type { Message } from "../raft/mod.ts";
-import { entriesOf, writeFrameStart } from "../wire/mod.ts";
+import { payloadsOf, writeFrameStart } from "../wire/mod.ts";
 
 /** Payloads up to this size are copied behind their head, since that costs less than a write of their own. Bytes. */
 const copiedPayloadBytesMax = 16 * 1024;
@@ -37,7 +37,7 @@ export class SendQueue {
     const before = this.gathered.length;
     writeFrameStart(this.gathered, message, this.clusterId);
     let frameBytes = this.gathered.length - before;
-    for (const { payload } of entriesOf(message)) {
+    for (const payload of payloadsOf(message)) {
       this.addPayload(payload);
       frameBytes += payload.length;
     }

@@ -8,7 +8,7 @@
  *     head             MessagePack array of the message's own fields
  *     entry table      one row an entry: term, kind, payload length, checksum
  *     u32 crc32        over everything from the magic up to here
- *     payloads         back to back, each covered by the checksum of its entry
+ *     payloads         back to back, each covered by the checksum of its entry; the parts of a snapshot by one in the head
  *
  * Payloads come last and are never re-encoded, so that one `Uint8Array` serves the log, the disk and every peer.
  */
@@ -17,6 +17,7 @@ import type { ByteWriter } from "../lib/byte_writer.ts";
 import { crc32 } from "../lib/checksum.ts";
 import { CorruptError } from "../lib/errors.ts";
 import type { Entry, Message, NodeId } from "../raft/mod.ts";
+import { chunkPayloads } from "./chunk_codec.ts";
 import { entryRowBytes, writeEntryTable } from "./entry_codec.ts";
 import { fieldsOf, kindNumber, messageOf } from "./message_codec.ts";
 import { packFields, unpackFields } from "./msgpack.ts";
@@ -76,7 +77,7 @@ export function clusterIdBytes(clusterId: string): Uint8Array {
 
 /** No frame of `message` has more bytes than this; cheap, so that limits are checked before anything is encoded. */
 export function frameBytesBound(message: Message): number {
-  return entriesOf(message).reduce((bytes, entry) => bytes + entry.payload.length, frameStartBytesBound(message));
+  return payloadsOf(message).reduce((bytes, payload) => bytes + payload.length, frameStartBytesBound(message));
 }
 
 /** No start of the frame of `message`, its payloads left out, has more bytes than this. */
@@ -84,12 +85,17 @@ export function frameStartBytesBound(message: Message): number {
   return frameHeaderBytes + headBytesMax + entriesOf(message).length * entryRowBytes + checksumBytes;
 }
 
-/** The entries whose payloads, in order, complete the frame that {@link writeFrameStart} began. */
-export function entriesOf(message: Message): readonly Entry[] {
+/** What completes, in this order, the frame that {@link writeFrameStart} began. */
+export function payloadsOf(message: Message): readonly Uint8Array[] {
+  if (message.kind === "InstallSnapshot") return chunkPayloads(message);
+  return entriesOf(message).map((entry) => entry.payload);
+}
+
+function entriesOf(message: Message): readonly Entry[] {
   return message.kind === "AppendEntries" ? message.entries : [];
 }
 
-/** Appends the frame of `message` up to its payloads, which the caller must write next: see {@link entriesOf}. */
+/** Appends the frame of `message` up to its payloads, which the caller must write next: see {@link payloadsOf}. */
 export function writeFrameStart(writer: ByteWriter, message: Message, clusterId: Uint8Array): void {
   assert(clusterId.length === clusterIdLength, "a cluster id has 16 bytes");
   const start = writer.length;
@@ -110,7 +116,7 @@ export function writeFrameStart(writer: ByteWriter, message: Message, clusterId:
   if (message.kind === "AppendEntries") {
     writeEntryTable(writer, entries, { previous: message.previous, termMax: message.term });
   }
-  const payloadBytes = entries.reduce((bytes, entry) => bytes + entry.payload.length, 0);
+  const payloadBytes = payloadsOf(message).reduce((bytes, payload) => bytes + payload.length, 0);
   const length = writer.length - start - lengthBytes + checksumBytes + payloadBytes;
   writer.patchU32(start, asU32(length));
   writer.u32(crc32(writer.peek().subarray(start + offsets.magic)));
@@ -119,7 +125,7 @@ export function writeFrameStart(writer: ByteWriter, message: Message, clusterId:
 /** Appends the whole frame of `message`, its payloads copied. */
 export function writeFrame(writer: ByteWriter, message: Message, clusterId: Uint8Array): void {
   writeFrameStart(writer, message, clusterId);
-  for (const entry of entriesOf(message)) writer.bytes(entry.payload);
+  for (const payload of payloadsOf(message)) writer.bytes(payload);
 }
 
 /**

@@ -14,6 +14,7 @@ import type {
   NodeId,
   Term,
 } from "../raft/mod.ts";
+import { fieldsOfChunk, readChunk } from "./chunk_codec.ts";
 import { readEntries, type EntryBytes } from "./entry_codec.ts";
 import type { Field, FieldReader } from "./msgpack.ts";
 
@@ -36,6 +37,8 @@ const numbers: Readonly<Record<MessageKind, number>> = {
   ReadIndex: 9,
   ReadIndexResponse: 10,
   TimeoutNow: 11,
+  InstallSnapshot: 12,
+  InstallSnapshotResponse: 13,
 };
 
 /** The number of a kind on the wire. Numbers are never given to another kind. */
@@ -59,6 +62,10 @@ export function fieldsOf(message: Message): readonly Field[] {
       return [term, message.previous.index, message.previous.term, message.commitIndex, message.session];
     case "AppendEntriesResponse":
       return [term, message.session, message.boot, ...fieldsOfOutcome(message.outcome)];
+    case "InstallSnapshot":
+      return [term, ...fieldsOfChunk(message)];
+    case "InstallSnapshotResponse":
+      return [term, message.session, message.boot, message.index, ...fieldsOfReceived(message.received)];
     case "Heartbeat":
       return [term, message.commitIndex, message.round, message.session];
     case "HeartbeatResponse":
@@ -79,8 +86,10 @@ export function fieldsOf(message: Message): readonly Field[] {
  * Throws {@link CorruptError} on an unknown kind, on fields or entries too few, too many or out of range (rule L14).
  */
 export function messageOf(kind: number, route: Route, fields: FieldReader, entries: EntryBytes): Message {
-  if (kind !== numbers.AppendEntries && entries.table.length + entries.payloads.length > 0) {
-    throw new CorruptError("entries in a message that has none");
+  const isAppend = kind === numbers.AppendEntries;
+  if (!isAppend && entries.table.length > 0) throw new CorruptError("entries in a message that has none");
+  if (!isAppend && kind !== numbers.InstallSnapshot && entries.payloads.length > 0) {
+    throw new CorruptError("payloads in a message that has none");
   }
   const message = readMessage(kind, { ...route, term: fields.integer() }, fields, entries);
   fields.end();
@@ -139,6 +148,17 @@ function readMessage(kind: number, envelope: Envelope, fields: FieldReader, entr
       };
     case numbers.TimeoutNow:
       return { kind: "TimeoutNow", ...envelope };
+    case numbers.InstallSnapshot:
+      return { kind: "InstallSnapshot", ...envelope, ...readChunk(fields, entries.payloads) };
+    case numbers.InstallSnapshotResponse:
+      return {
+        kind: "InstallSnapshotResponse",
+        ...envelope,
+        session: fields.integer(),
+        boot: fields.integer(),
+        index: fields.integer(),
+        received: fields.flag() ? fields.integer() : null,
+      };
     default:
       throw new CorruptError("unknown kind of message");
   }
@@ -175,6 +195,10 @@ function readOutcome(fields: FieldReader): AppendEntriesResponse["outcome"] {
   const accepted = fields.flag();
   if (accepted) return { kind: "accepted", matchIndex: fields.integer() };
   return { kind: "rejected", previousIndex: fields.integer(), hint: readEntryId(fields) };
+}
+
+function fieldsOfReceived(received: number | null): readonly Field[] {
+  return received === null ? [false] : [true, received];
 }
 
 function readEntryId(fields: FieldReader): EntryId {

@@ -12,7 +12,7 @@ import { defaultLimits, Node } from "../../src/node/mod.ts";
 import { newMembership, type Message, type Server } from "../../src/raft/mod.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import { systemClock } from "../../src/runtime/system_clock.ts";
-import { MemoryStorage } from "../../src/storage/mod.ts";
+import { MemorySnapshots, MemoryStorage } from "../../src/storage/mod.ts";
 import { MemoryNetwork } from "../../src/transport/mod.ts";
 import type { Transport } from "../../src/transport/mod.ts";
 
@@ -114,6 +114,7 @@ export class ServiceCluster {
       },
       {
         storage: new MemoryStorage({ autoComplete: true }),
+        snapshots: new MemorySnapshots(),
         transport: delivering(this.network, this.network.attach(id)),
         clock: systemClock,
         random: seededRandom(id),

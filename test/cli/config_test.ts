@@ -111,6 +111,8 @@ test("a flag wins over a variable, a variable over the file, the file over the d
       "cluster PROA_CLUSTER",
       "electionTimeout default",
       "heartbeat file:9",
+      "snapshotEntries default",
+      "snapshotSize default",
       "logLevel default",
     ]);
     const values = valuesOf(settled);

@@ -14,7 +14,7 @@ import {
   type WriteOutcome,
 } from "../../src/node/mod.ts";
 import { newMembership } from "../../src/raft/mod.ts";
-import { MemoryStorage } from "../../src/storage/memory.ts";
+import { MemorySnapshots, MemoryStorage } from "../../src/storage/mod.ts";
 import { MemoryNetwork } from "../../src/transport/mod.ts";
 import {
   type CommandResult,
@@ -42,6 +42,7 @@ export class TestCluster {
   private readonly ids: readonly number[];
   private readonly running = new Map<number, Node>();
   private readonly disks = new Map<number, MemoryStorage>();
+  private readonly snapshotDisks = new Map<number, MemorySnapshots>();
   private readonly autoComplete: boolean;
 
   constructor(options: {
@@ -56,6 +57,7 @@ export class TestCluster {
     this.network = new MemoryNetwork({ random: seededRandom(options.seed ?? 1), clusterId, encode: true });
     for (const id of this.ids) {
       this.disks.set(id, new MemoryStorage({ autoComplete: this.autoComplete }));
+      this.snapshotDisks.set(id, new MemorySnapshots());
       this.start(id);
     }
   }
@@ -80,6 +82,7 @@ export class TestCluster {
       },
       {
         storage: this.disk(id),
+        snapshots: this.snapshots(id),
         transport: this.network.attach(id),
         clock: this.clock,
         random: seededRandom(100 + id + this.disks.size),
@@ -95,6 +98,13 @@ export class TestCluster {
     this.node(id).stop();
     this.running.delete(id);
     this.disks.set(id, this.disk(id).crash());
+    this.snapshotDisks.set(id, this.snapshots(id).crash());
+  }
+
+  snapshots(id: number): MemorySnapshots {
+    const snapshots = this.snapshotDisks.get(id);
+    assert(snapshots !== undefined, `there is no node ${id}`);
+    return snapshots;
   }
 
   node(id: number): Node {

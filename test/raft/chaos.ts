@@ -6,6 +6,7 @@ import { assert } from "../../src/lib/assert.ts";
 import { seededRandom, type Random } from "../../src/lib/random.ts";
 import type { Message, NodeId } from "../../src/raft/mod.ts";
 import { Cluster, textOf } from "./harness.ts";
+import type { TestNode } from "./test_node.ts";
 import { formatEvent } from "./trace.ts";
 
 /** What a run came to, so that a test can see that the runs together reached everything. */
@@ -16,6 +17,7 @@ export interface ChaosCounts {
   readonly crashes: number;
   readonly transfers: number;
   readonly refused: number;
+  readonly installs: number;
 }
 
 export interface ChaosOptions {
@@ -55,6 +57,9 @@ class ChaosRun {
   private crashes = 0;
   private transfers = 0;
   private refused = 0;
+  private installs = 0;
+  /** How likely a node that may take a snapshot does: never, seldom, or all the time. */
+  private readonly snapshotChance: number;
 
   constructor(seed: number, trace: ((line: string) => void) | undefined) {
     this.random = seededRandom(seed);
@@ -73,11 +78,17 @@ class ChaosRun {
         uncommittedBytesMax: random.integer(20, 200),
         tailBytesMax: random.integer(1, 60),
         applyBytesMax: random.integer(1, 50),
+        chunkBytesMax: random.integer(5, 200),
+        inflightChunksMax: random.integer(1, 4),
       },
-      ...(trace === undefined ? {} : { observe: (event) => trace(formatEvent(event)) }),
+      observe: (event) => {
+        if (event.kind === "install") this.installs++;
+        trace?.(formatEvent(event));
+      },
     });
     this.ids = this.cluster.ids;
     this.orderedNetwork = random.next() < 0.3;
+    this.snapshotChance = this.pick([0, 0.02, 0.2]);
     const slowDisks = random.next() < 0.7;
     for (const id of this.ids) this.cluster.node(id).autoDisk = !slowDisks;
   }
@@ -92,6 +103,7 @@ class ChaosRun {
       crashes: this.crashes,
       transfers: this.transfers,
       refused: this.refused,
+      installs: this.installs,
     };
   }
 
@@ -102,6 +114,7 @@ class ChaosRun {
     if (random.next() < 0.015) this.changeWeather();
     for (const node of cluster.up) if (node.turnOpen && random.next() < 0.2) node.endTurn();
     const node = cluster.node(this.pick(this.ids));
+    if (random.next() < this.snapshotChance) this.snapshot(node);
     const choice = random.integer(0, 99);
     if (choice < 45) this.deliverSome();
     else if (choice < 60) this.passTime();
@@ -189,6 +202,11 @@ class ChaosRun {
       const due = node.raft.deadline <= cluster.now && node.id !== this.sleeper;
       if (due && random.next() < 0.9) cluster.tick(node.id);
     }
+  }
+
+  private snapshot(node: TestNode): void {
+    if (node.up && node.applied.length > (node.raft.view.snapshot?.index ?? 0))
+      node.takeSnapshot(this.random.integer(0, 5));
   }
 
   private propose(id: NodeId): void {

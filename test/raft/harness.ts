@@ -61,6 +61,8 @@ export const testLimits: Omit<RaftOptions, "id" | "group"> = {
   uncommittedBytesMax: 1024 * 1024,
   tailBytesMax: 1024 * 1024,
   applyBytesMax: 1024 * 1024,
+  chunkBytesMax: 64 * 1024,
+  inflightChunksMax: 4,
 };
 
 export class Cluster {

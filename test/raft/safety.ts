@@ -28,7 +28,8 @@ interface Office {
 export class Safety {
   private readonly offices = new Map<Term, Office>();
   private readonly entries = new Map<string, { readonly previousTerm: Term; readonly checksum: number }>();
-  private readonly applied: number[] = [];
+  /** `applied[i]` is entry i + 1, as the first node applied it. */
+  readonly applied: Entry[] = [];
   /** `committed[i]` is entry i + 1. */
   readonly committed: Committed[] = [];
 
@@ -46,7 +47,7 @@ export class Safety {
       assert(office.leader === state.id, `n${office.leader} and n${state.id} both led term ${state.term} (I1)`);
       return;
     }
-    const terms = termsOf(state);
+    const terms = this.termsOf(state);
     this.offices.set(state.term, { leader: state.id, terms });
     for (const [position, { term, byTerm }] of this.committed.entries()) {
       if (byTerm >= state.term) continue;
@@ -70,7 +71,7 @@ export class Safety {
   onCommit(state: Readonly<RaftState>, seen: Index, durableOf: (id: NodeId) => Durable): void {
     const { log } = state;
     const leads = state.role.kind === "leader";
-    for (let index = seen + 1; index <= log.commitIndex; index++) {
+    for (let index = Math.max(seen + 1, log.firstIndex); index <= log.commitIndex; index++) {
       const known = this.committed[index - 1];
       const term = log.termAt(index);
       if (known !== undefined) assert(known.term === term, `two entries ${index} are committed (I4)`);
@@ -92,8 +93,8 @@ export class Safety {
     assert(entry.index === previous + 1, "an entry was skipped or applied twice (I5)");
     assert(entry.index <= this.commitIndex, "applied before it was committed (I5)");
     const known = this.applied[entry.index - 1];
-    if (known === undefined) this.applied[entry.index - 1] = entry.checksum;
-    else assert(known === entry.checksum, `two nodes applied different entries ${entry.index} (I5)`);
+    if (known === undefined) this.applied[entry.index - 1] = entry;
+    else assert(known.checksum === entry.checksum, `two nodes applied different entries ${entry.index} (I5)`);
   }
 
   /** I6, and no entry on disk before its term (rule P3). */
@@ -139,6 +140,21 @@ export class Safety {
     }
   }
 
+  /** The terms of all entries, from entry 1 on: those that are compacted were committed. */
+  private termsOf({ log }: Readonly<RaftState>): readonly Term[] {
+    return Array.from({ length: log.lastIndex }, (_, position) => {
+      const index = position + 1;
+      return index < log.firstIndex ? this.committedTerm(index) : log.termAt(index);
+    });
+  }
+
+  /** The term of the committed entry `index`. */
+  committedTerm(index: Index): Term {
+    const committed = this.committed[index - 1];
+    assert(committed !== undefined, `entry ${index} was not committed by anybody`);
+    return committed.term;
+  }
+
   /** The term of entry `index` in the log of the leader of `term`: what it found, then only its own. */
   private termInOffice(term: Term, index: Index): Term {
     const office = this.offices.get(term);
@@ -147,7 +163,9 @@ export class Safety {
   }
 }
 
-/** The terms of all entries, from entry 1 on. */
+/** The terms of all entries that the log holds. */
 export function termsOf({ log }: Readonly<RaftState>): readonly Term[] {
-  return Array.from({ length: log.lastIndex }, (_, position) => log.termAt(position + 1));
+  return Array.from({ length: log.lastIndex + 1 - log.firstIndex }, (_, position) =>
+    log.termAt(log.firstIndex + position),
+  );
 }

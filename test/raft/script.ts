@@ -14,13 +14,13 @@
  *     keep [A>B] [KIND]                 remembers copies of what matches; `replay` delivers them again
  *     cut 1 [2 3]          heal         separates node 1 from the others, or from nodes 2 and 3; mends all links
  *     propose 1 x [y…]     read 1       transfer 1 2
+ *     snapshot 1 [2]                    node 1 takes a snapshot and keeps the last 2 entries before it
  *     disk 2 slow|fast                  slow: writes wait for `persist 2 [count]`
  *     crash 2              restart 2
  *     show                              one line for each node
  */
 import type { Message, MessageKind, NodeId, Term } from "../../src/raft/mod.ts";
 import { Cluster, type ClusterOptions, type MessageFilter, type Past, testLimits } from "./harness.ts";
-import { termsOf } from "./safety.ts";
 import { formatEntries, formatEvent } from "./trace.ts";
 
 /** The text of the script as it should be. */
@@ -121,6 +121,9 @@ class ScriptRun {
       case "restart":
         this.cluster.restart(id);
         return;
+      case "snapshot":
+        this.cluster.node(id).takeSnapshot(Number(words[1] ?? 0));
+        return;
       case "show":
         for (const node of this.cluster.ids) this.show(node);
         return;
@@ -141,8 +144,16 @@ class ScriptRun {
       return;
     }
     const { view } = node.raft;
-    const log = termsOf(view).map((term, position) => ({ index: position + 1, term }));
-    this.say(`n${id} ${view.role.kind}, term ${view.term}, log ${formatEntries(log)}, commit ${view.log.commitIndex}`);
+    const { firstIndex, lastIndex, commitIndex } = view.log;
+    const log = Array.from({ length: lastIndex - firstIndex + 1 }, (_, position) => {
+      const index = firstIndex + position;
+      return { index, term: view.log.termAt(index) };
+    });
+    const { snapshot } = view;
+    const restored = snapshot === null ? "" : `, snapshot ${formatEntries([snapshot])}`;
+    this.say(
+      `n${id} ${view.role.kind}, term ${view.term}${restored}, log ${formatEntries(log)}, commit ${commitIndex}`,
+    );
   }
 
   private say(line: string): void {
@@ -183,6 +194,8 @@ const kinds: readonly MessageKind[] = [
   "RequestVoteResponse",
   "AppendEntries",
   "AppendEntriesResponse",
+  "InstallSnapshot",
+  "InstallSnapshotResponse",
   "Heartbeat",
   "HeartbeatResponse",
   "ReadIndex",

@@ -10,6 +10,7 @@ import type {
   EntryId,
   HardState,
   Index,
+  InstallSnapshot,
   LogReader,
   Message,
   Millis,
@@ -43,13 +44,15 @@ export class Solo {
   /** What has left the core since {@link take}. */
   private sent: Message[] = [];
   readonly committed: Entry[] = [];
+  /** Chunks of snapshots that the core wants kept. */
+  readonly chunks: InstallSnapshot[] = [];
   readonly reads: ReadState[] = [];
   /** Writes that are not durable, oldest first. */
   readonly writes: Persist[] = [];
   /** How often the core asked for entries from disk. */
   diskReads = 0;
   private readonly stored: Entry[];
-  private readonly compacted: EntryId;
+  private compacted: EntryId;
   private readonly autoDisk: boolean;
   private before: Snapshot;
 
@@ -71,6 +74,7 @@ export class Solo {
       membership,
       boot: options.boot ?? 1,
       compacted,
+      snapshot: compacted,
       termRuns: this.stored.filter((entry, position) => entry.term !== this.stored[position - 1]?.term),
       lastIndex: last.index,
     };
@@ -87,6 +91,7 @@ export class Solo {
       seededRandom(7),
       this.now,
     );
+    if (compacted.index > 0) this.raft.snapshotRestored({ ...compacted, membership, bytes: 1000 });
     this.before = snapshotOf(this.raft.view);
   }
 
@@ -106,6 +111,7 @@ export class Solo {
     this.sent.push(...ready.messages);
     this.committed.push(...ready.committed);
     this.reads.push(...ready.reads);
+    this.chunks.push(...ready.chunks);
     if (ready.committed.length > 0) this.raft.applied(this.committed.length + this.compacted.index);
     if (ready.persist !== null) this.writes.push(ready.persist);
     if (this.autoDisk) this.complete();
@@ -142,9 +148,15 @@ export class Solo {
     const write = this.writes.shift();
     assert(write !== undefined, "no write is under way");
     if (write.truncateFrom !== null) this.stored.length = write.truncateFrom - this.compacted.index - 1;
+    if (write.compaction !== null) this.compact(write.compaction.compacted);
     this.stored.push(...write.entries);
     this.input((raft) => raft.persisted(write.seq));
     this.sent.push(...write.thenSend);
+  }
+
+  private compact(compacted: EntryId): void {
+    this.stored.splice(0, compacted.index - this.compacted.index);
+    this.compacted = compacted;
   }
 
   /** What has left the core since the last call. */

@@ -3,8 +3,10 @@ import { assert } from "../../src/lib/assert.ts";
 import { seededRandom, type Random } from "../../src/lib/random.ts";
 import { checkState, checkStep, Raft, snapshotOf } from "../../src/raft/mod.ts";
 import type {
+  ChunkOrder,
   Entry,
   Index,
+  InstallSnapshot,
   Membership,
   Message,
   Millis,
@@ -13,6 +15,7 @@ import type {
   RaftOptions,
   Ready,
   Snapshot,
+  SnapshotInfo,
 } from "../../src/raft/mod.ts";
 import { MemoryStorage } from "../../src/storage/memory.ts";
 import type { Durable, Safety } from "./safety.ts";
@@ -47,6 +50,12 @@ export class TestNode {
   /** What this life of the node has applied. */
   applied: Entry[] = [];
   readonly reads = new Map<number, AskedRead>();
+  /** Durable snapshots, by index. */
+  readonly images = new Map<Index, Image>();
+  /** How many of the next snapshots to arrive are found damaged at their end. */
+  damagedInstalls = 0;
+  /** What has arrived of the snapshot that is being received. */
+  private arrived: Uint8Array[] = [];
   private storage = new MemoryStorage();
   private core: Raft | null = null;
   private before: Snapshot | null = null;
@@ -77,9 +86,34 @@ export class TestNode {
     const reader = this.storage.reader(this.options.raft.group);
     this.core = new Raft(this.options.raft, restored, reader, this.random, now);
     this.before = snapshotOf(this.core.view);
-    this.commitSeen = 0;
+    this.commitSeen = restored.snapshot.index;
     this.applied = [];
     this.turnOpen = false;
+    if (restored.snapshot.index === 0) return;
+    const image = this.images.get(restored.snapshot.index);
+    assert(image !== undefined, "the snapshot that was recorded is not there (S3)");
+    this.applied = this.entriesOf(image.bytes);
+    this.core.snapshotRestored(image.info);
+    this.before = snapshotOf(this.core.view);
+  }
+
+  /** Takes a snapshot of all that is applied, and compacts the log but for its last `kept` entries before that. */
+  takeSnapshot(kept = 0): void {
+    const { raft } = this;
+    const last = this.applied.at(-1);
+    assert(last !== undefined, "nothing is applied yet");
+    const bytes = imageOf(this.applied);
+    const { index, term } = last;
+    const info = { index, term, membership: raft.view.membership, bytes: bytes.length };
+    this.images.set(index, { info, bytes });
+    this.input((core) => core.snapshotTaken(info, Math.max(index - kept, core.view.log.compacted.index)));
+  }
+
+  private entriesOf(image: Uint8Array): Entry[] {
+    const { applied } = this.options.safety;
+    const entries = applied.slice(0, image.length / checksumDigits);
+    assert(String(imageOf(entries)) === String(image), "a snapshot of what nobody applied (S7)");
+    return entries;
   }
 
   /** Writes to the disk of a node that is down, as an earlier life would have. */
@@ -87,10 +121,10 @@ export class TestNode {
     assert(this.core === null, "only a node that is down can be given a past");
     const { group } = this.options.raft;
     this.storage.load(group, this.options.membership);
-    const past: Persist = { group, seq: 1, truncateFrom: null, thenSend: [], ...write };
+    const past: Persist = { group, seq: 1, truncateFrom: null, compaction: null, thenSend: [], ...write };
     this.storage.persist([past]);
     this.storage = this.storage.crash({ unconfirmed: 1 });
-    this.durable = after(this.durable, past);
+    this.durable = this.after(past);
   }
 
   /** Cuts the power: of the writes under way, the oldest `unconfirmed` reached the disk. */
@@ -140,7 +174,8 @@ export class TestNode {
     for (const message of done.flatMap((write) => write.thenSend)) this.options.send(message);
   }
 
-  private carryOut(raft: Raft, { messages, persist, committed, reads, softState }: Ready): void {
+  private carryOut(raft: Raft, ready: Ready): void {
+    const { messages, persist, committed, reads, softState } = ready;
     const { safety, observe } = this.options;
     if (softState !== null) observe({ kind: "role", id: this.id, softState });
     const { log } = raft.view;
@@ -164,7 +199,33 @@ export class TestNode {
       this.applied.push(entry);
     }
     if (committed.length > 0) raft.applied(this.applied.length);
+    for (const order of ready.chunkOrders) this.sendChunk(order);
+    for (const chunk of ready.chunks) this.keepChunk(raft, chunk);
     for (const { token, index } of reads) this.onRead(token, index);
+  }
+
+  private sendChunk({ message, length }: ChunkOrder): void {
+    const image = this.images.get(message.snapshot.index);
+    assert(image?.bytes.length === message.bytes, "a chunk of a snapshot that is not there");
+    this.options.send({ ...message, chunk: image.bytes.slice(message.offset, message.offset + length) });
+  }
+
+  private keepChunk(raft: Raft, { snapshot, membership, bytes, offset, chunk }: InstallSnapshot): void {
+    if (offset === 0) this.arrived = [];
+    this.arrived.push(chunk);
+    const image = Uint8Array.from(this.arrived.flatMap((part) => [...part]));
+    assert(image.length === offset + chunk.length, "chunks with a gap (S5)");
+    if (image.length < bytes || !raft.canInstall(snapshot)) return;
+    if (this.damagedInstalls > 0) {
+      this.damagedInstalls--;
+      raft.refuseInstall(snapshot);
+      return;
+    }
+    const info = { ...snapshot, membership, bytes };
+    this.images.set(snapshot.index, { info, bytes: image });
+    this.applied = this.entriesOf(image);
+    raft.install(info);
+    this.options.observe({ kind: "install", id: this.id, snapshot });
   }
 
   private onRead(token: number, index: Index | null): void {
@@ -176,9 +237,17 @@ export class TestNode {
   }
 
   private makeDurable(write: Persist): void {
-    const durable = after(this.durable, write);
+    const durable = this.after(write);
     this.options.safety.onDurable(this.durable, durable);
     this.durable = durable;
+  }
+
+  /** What a write makes of what is durable. A snapshot holds committed entries, so their terms are known. */
+  private after({ hardState, truncateFrom, compaction, entries }: Persist): Durable {
+    const terms = this.durable.terms.slice(0, (truncateFrom ?? Infinity) - 1);
+    for (let index = terms.length + 1; index <= (compaction?.compacted.index ?? 0); index++)
+      terms.push(this.options.safety.committedTerm(index));
+    return { hardState: hardState ?? this.durable.hardState, terms: [...terms, ...entries.map((entry) => entry.term)] };
   }
 
   private check(raft: Raft): void {
@@ -195,8 +264,17 @@ export class TestNode {
   }
 }
 
-function after({ hardState, terms }: Durable, write: Persist): Durable {
-  const kept = write.truncateFrom === null ? terms : terms.slice(0, write.truncateFrom - 1);
-  const added = write.entries.map((entry) => entry.term);
-  return { hardState: write.hardState ?? hardState, terms: added.length === 0 ? kept : [...kept, ...added] };
+/** A snapshot as it is kept: the checksums of all that was applied, in order. */
+interface Image {
+  readonly info: SnapshotInfo;
+  readonly bytes: Uint8Array;
+}
+
+/** Each entry makes the image longer by this. */
+const checksumDigits = 10;
+
+function imageOf(applied: readonly Entry[]): Uint8Array {
+  return new TextEncoder().encode(
+    applied.map(({ checksum }) => String(checksum).padStart(checksumDigits, "0")).join(""),
+  );
 }

@@ -9,6 +9,7 @@ export type Event =
   | { readonly kind: "role"; readonly id: NodeId; readonly softState: SoftState }
   | { readonly kind: "write"; readonly id: NodeId; readonly write: Persist }
   | { readonly kind: "durable"; readonly id: NodeId; readonly seq: number }
+  | { readonly kind: "install"; readonly id: NodeId; readonly snapshot: EntryId }
   | { readonly kind: "commit"; readonly id: NodeId; readonly index: Index }
   | { readonly kind: "read"; readonly id: NodeId; readonly token: number; readonly index: Index | null };
 
@@ -28,6 +29,8 @@ export function formatEvent(event: Event): string {
       return `n${event.id} writes #${event.write.seq}: ${formatWrite(event.write)}`;
     case "durable":
       return `n${event.id} has #${event.seq} on disk`;
+    case "install":
+      return `n${event.id} installs ${id(event.snapshot)}`;
     case "commit":
       return `n${event.id} commits ${event.index}`;
     case "read":
@@ -60,6 +63,14 @@ function detail(message: Message): string {
       return message.outcome.kind === "accepted"
         ? ` accepted ${message.outcome.matchIndex}`
         : ` rejected ${message.outcome.previousIndex}, hint ${id(message.outcome.hint)}`;
+    case "InstallSnapshot": {
+      const { snapshot, offset, chunk, bytes } = message;
+      return ` ${id(snapshot)} ${offset}..${offset + chunk.length} of ${bytes}`;
+    }
+    case "InstallSnapshotResponse":
+      return message.received === null
+        ? ` ${message.index} from the beginning`
+        : ` ${message.index} to ${message.received}`;
     case "Heartbeat":
       return ` round ${message.round}, commit ${message.commitIndex}`;
     case "HeartbeatResponse":
@@ -75,11 +86,12 @@ function detail(message: Message): string {
   }
 }
 
-function formatWrite({ hardState, truncateFrom, entries }: Persist): string {
+function formatWrite({ hardState, truncateFrom, compaction, entries }: Persist): string {
   const parts: string[] = [];
   if (hardState !== null)
     parts.push(`term ${hardState.term} vote ${hardState.vote === null ? "-" : `n${hardState.vote}`}`);
   if (truncateFrom !== null) parts.push(`cut ${truncateFrom}`);
+  if (compaction !== null) parts.push(`compact ${id(compaction.compacted)} snapshot ${id(compaction.snapshot)}`);
   if (entries.length > 0) parts.push(formatEntries(entries));
   return parts.length === 0 ? "barrier" : parts.join(", ");
 }

@@ -34,6 +34,7 @@ export function storageConformance(name: string, open: () => World): void {
         membership: threeVoters,
         boot: 1,
         compacted: { index: 0, term: 0 },
+        snapshot: { index: 0, term: 0 },
         termRuns: [],
         lastIndex: 0,
       });
@@ -79,7 +80,7 @@ export function storageConformance(name: string, open: () => World): void {
       world.settle();
       world.restart();
       const restored = world.storage.load(group, threeVoters);
-      const known = ["boot", "compacted", "hardState", "lastIndex", "membership", "termRuns"];
+      const known = ["boot", "compacted", "hardState", "lastIndex", "membership", "snapshot", "termRuns"];
       expect(Object.keys(restored).sort()).toEqual(known);
       expect(restored.lastIndex).toBe(7);
       expect(readAll(world.storage, 7)).toEqual(entriesOf({ from: 1, to: 7, term: 1 }));
@@ -196,6 +197,7 @@ export function storageConformance(name: string, open: () => World): void {
         membership: newMembership({ voters: [5] }),
         boot: 2,
         compacted: { index: 0, term: 0 },
+        snapshot: { index: 0, term: 0 },
         termRuns: [{ index: 1, term: 8 }],
         lastIndex: 3,
       });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { MemoryStorage } from "../../src/storage/mod.ts";
+import { compactionConformance } from "./compaction_conformance.ts";
 import { storageConformance, type World } from "./conformance.ts";
 import { entriesOf, entryOf, group, readAll, threeVoters, Writer, writeOf } from "./writes.ts";
 
@@ -17,6 +18,7 @@ function memoryWorld(options: { readonly autoComplete: boolean }): World {
 
 storageConformance("memory storage", () => memoryWorld({ autoComplete: false }));
 storageConformance("memory storage that completes at once", () => memoryWorld({ autoComplete: true }));
+compactionConformance("memory storage", () => memoryWorld({ autoComplete: false }));
 
 describe("memory storage as a disk that can fail", () => {
   /** Three calls of `persist` that nobody completed. */

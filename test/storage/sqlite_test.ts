@@ -5,11 +5,13 @@ import { SqliteError } from "../../src/runtime/runtime.ts";
 import { openDatabase } from "../../src/storage/sqlite_database.ts";
 import { openSqlite } from "../helpers/runtime.ts";
 import { inTempDirectory } from "../helpers/temp_directory.ts";
+import { compactionConformance } from "./compaction_conformance.ts";
 import { storageConformance } from "./conformance.ts";
 import { databaseName, openStorage, runSql, sqliteWorld, walName } from "./sqlite_world.ts";
 import { entryOf, group, readAll, threeVoters, Writer } from "./writes.ts";
 
 storageConformance("SQLite storage", sqliteWorld);
+compactionConformance("SQLite storage", sqliteWorld);
 
 describe("SQLite storage: the file", () => {
   test("P9: every pragma that durability rests on is in force", () =>
@@ -33,8 +35,8 @@ describe("SQLite storage: the file", () => {
       expect(() => openStorage(directory)).toThrow("raft.db was not written by proa");
       runSql(directory, "DROP TABLE t; VACUUM");
       openStorage(directory).close();
-      runSql(directory, "UPDATE meta SET value = '2' WHERE name = 'format'");
-      expect(() => openStorage(directory)).toThrow("raft.db has format 2, and this proa knows only 1");
+      runSql(directory, "UPDATE meta SET value = '3' WHERE name = 'format'");
+      expect(() => openStorage(directory)).toThrow("raft.db has format 3, and this proa knows only 2");
     }));
 
   test("rows can be read with SQL", () =>

@@ -35,7 +35,7 @@ export function entriesOf(plan: { readonly from: Index; readonly to: Index; read
 }
 
 export function writeOf(seq: number, changes: Partial<Persist>): Persist {
-  return { group, seq, hardState: null, truncateFrom: null, entries: [], thenSend: [], ...changes };
+  return { group, seq, hardState: null, truncateFrom: null, compaction: null, entries: [], thenSend: [], ...changes };
 }
 
 /** Numbers the writes of group 0 of one storage. */

@@ -160,7 +160,7 @@ describe("a frame", () => {
       const fate = fateOf(resealed(frame));
       seen[fate === "corrupt" ? "corrupt" : fate.kind]++;
       if (fate !== "corrupt" && fate.kind === "message")
-        expect(JSON.stringify(fate.message).includes("null")).toBe(false);
+        expect(JSON.stringify(fate.message).replace('"received":null', "").includes("null")).toBe(false);
     }
     expect(seen.corrupt).toBeGreaterThan(10_000);
     expect(seen.message).toBeGreaterThan(100);

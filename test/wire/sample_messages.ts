@@ -1,6 +1,6 @@
 /** One message of every kind and shape, for tests of codecs and transports. */
 import { entryChecksum } from "../../src/lib/checksum.ts";
-import type { Entry, EntryKind, Membership, Message } from "../../src/raft/mod.ts";
+import { type Entry, type EntryKind, type Membership, type Message, newMembership } from "../../src/raft/mod.ts";
 import { encodeMembership } from "../../src/wire/mod.ts";
 
 export const clusterId = "00112233445566778899aabbccddeeff";
@@ -100,6 +100,30 @@ export function sampleMessages({ from, to }: { readonly from: number; readonly t
       boot: 3,
       outcome: { kind: "rejected", previousIndex: 12, hint: { index: 4, term: 2 } },
     },
+    {
+      kind: "InstallSnapshot",
+      ...route,
+      term: largest,
+      session: largest,
+      snapshot: { index: largest, term: largest },
+      membership: sampleMembership,
+      bytes: largest,
+      offset: largest - 300,
+      chunk: makePayload(300),
+    },
+    {
+      kind: "InstallSnapshot",
+      ...route,
+      term: 3,
+      session: 1,
+      snapshot: { index: 9, term: 2 },
+      membership: newMembership({ voters: [1] }),
+      bytes: 1,
+      offset: 0,
+      chunk: makePayload(1),
+    },
+    { kind: "InstallSnapshotResponse", ...route, term: 8, session: 4, boot: 3, index: largest, received: largest },
+    { kind: "InstallSnapshotResponse", ...route, term: 8, session: 4, boot: 3, index: 9, received: null },
     { kind: "Heartbeat", ...route, term: 8, commitIndex: 0, round: 1, session: 2 },
     { kind: "HeartbeatResponse", ...route, term: 8, round: 1, session: 2, boot: 1 },
     { kind: "ReadIndex", ...route, term: 8, request: 9, boot: 1, lease: true },

@@ -1,0 +1,55 @@
+/** The image of a snapshot on its way to one follower: a window of chunks that opens while they arrive, and closes when they do not. */
+import { assert } from "../lib/assert.ts";
+import type { Millis, SnapshotInfo } from "./types.ts";
+
+export class Sending {
+  /** What the follower holds, from the beginning of the image. Only rises. */
+  received = 0;
+  /** Everything between `received` and `next` is in flight. */
+  private next = 0;
+  /** Chunks that may be in flight: one at first and after a stall, then twice as many with each that arrives. */
+  private window = 1;
+  /** `received` at the last look. */
+  private receivedSeen = 0;
+  private progressAt: Millis;
+
+  constructor(
+    readonly snapshot: SnapshotInfo,
+    private readonly limits: { readonly chunkBytesMax: number; readonly inflightMax: number; readonly now: Millis },
+  ) {
+    this.progressAt = limits.now;
+  }
+
+  /** The next chunk to send; null while the window is full or all is sent. */
+  take(): { readonly offset: number; readonly length: number } | null {
+    const { chunkBytesMax } = this.limits;
+    const length = Math.min(chunkBytesMax, this.snapshot.bytes - this.next);
+    if (length === 0 || this.next - this.received >= this.window * chunkBytesMax) return null;
+    const offset = this.next;
+    this.next += length;
+    return { offset, length };
+  }
+
+  onReceived(received: number, now: Millis): void {
+    if (received <= this.received) return;
+    assert(received <= this.snapshot.bytes, "a follower cannot hold more than there is");
+    this.received = received;
+    this.next = Math.max(this.next, received);
+    this.window = Math.min(2 * this.window, this.limits.inflightMax);
+    this.progressAt = now;
+  }
+
+  /** The way is open: what has not moved since the last look may be lost, and is sent again, carefully. */
+  look(): void {
+    if (this.received === this.receivedSeen) {
+      this.next = this.received;
+      this.window = 1;
+    }
+    this.receivedSeen = this.received;
+  }
+
+  /** For how long nothing has arrived. */
+  stalledMs(now: Millis): Millis {
+    return now - this.progressAt;
+  }
+}
