@@ -95,11 +95,11 @@ export class Gateway {
   }
 
   private ask(pending: Pending): void {
-    const { group, kind, body, count, consistency } = pending.request;
+    const { group, kind, body, count, consistency, inFrame } = pending.request;
     const { node } = this.options;
     pending.phase = "asked";
     if (kind === "write") {
-      node.write(group, { commands: body, count }, (outcome) => {
+      node.write(group, { commands: body, count, owned: inFrame === true }, (outcome) => {
         this.onWritten(pending, outcome);
       });
     } else {

@@ -3,6 +3,7 @@ import { ByteWriter } from "../lib/byte_writer.ts";
 import { RingQueue } from "../lib/ring_queue.ts";
 import { payloadVersion } from "../wire/mod.ts";
 import type { WriteOutcome } from "./outcomes.ts";
+import type { WriteRequest } from "./service.ts";
 
 /** One client request inside a payload: the next `count` of its commands, and who waits for their results. */
 export interface BatchPart {
@@ -15,6 +16,9 @@ export interface Batch {
   readonly payload: Uint8Array;
   readonly parts: readonly BatchPart[];
 }
+
+/** From here on a copy, whose memory is new each time, costs more than an entry of its own. Bytes. */
+const adoptedBytesMin = 16 * 1024;
 
 export class Batcher {
   private readonly open = new ByteWriter(64 * 1024);
@@ -29,8 +33,13 @@ export class Batcher {
     return this.sealedBytes + this.open.length;
   }
 
-  /** Adds commands that must stay together, copying them: the only copy between the client's frame and the log. */
-  add(commands: Uint8Array, part: BatchPart): void {
+  /** Adds commands that must stay together. Few are copied behind each other; many become a payload where they lie. */
+  add({ commands, owned }: WriteRequest, part: BatchPart): void {
+    if (owned === true && commands.length >= adoptedBytesMin) this.adopt(commands, part);
+    else this.copy(commands, part);
+  }
+
+  private copy(commands: Uint8Array, part: BatchPart): void {
     if (this.open.length > 0 && this.open.length + commands.length > this.payloadBytesMax) this.seal();
     if (this.open.length === 0) this.open.u8(payloadVersion);
     this.open.bytes(commands);
@@ -61,9 +70,21 @@ export class Batcher {
   }
 
   private seal(): void {
-    const payload = this.open.take();
-    this.sealed.push({ payload, parts: this.parts });
-    this.sealedBytes += payload.length;
+    const { parts } = this;
     this.parts = [];
+    this.push({ payload: this.open.take(), parts });
+  }
+
+  /** Makes a payload of the commands and the byte before them, behind all that came earlier. */
+  private adopt(commands: Uint8Array, part: BatchPart): void {
+    if (this.open.length > 0) this.seal();
+    const payload = new Uint8Array(commands.buffer, commands.byteOffset - 1, commands.length + 1);
+    payload[0] = payloadVersion;
+    this.push({ payload, parts: [part] });
+  }
+
+  private push(batch: Batch): void {
+    this.sealed.push(batch);
+    this.sealedBytes += batch.payload.length;
   }
 }

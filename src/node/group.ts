@@ -25,7 +25,7 @@ import type { NodeLimits } from "./options.ts";
 import type { Refusal, TransferOutcome, WriteOutcome } from "./outcomes.ts";
 import { Reads, type ReadRequest } from "./reads.ts";
 import { Snapshotter } from "./snapshotter.ts";
-import type { Consistency, GroupView } from "./service.ts";
+import type { Consistency, GroupView, WriteRequest } from "./service.ts";
 import { Transfers } from "./transfers.ts";
 import { Waiters } from "./waiters.ts";
 
@@ -93,15 +93,12 @@ export class Group {
   }
 
   /** Queues commands to be proposed at the end of the turn, or refuses them at once. */
-  write(
-    request: { readonly commands: Uint8Array; readonly count: number },
-    done: (outcome: WriteOutcome) => void,
-  ): void {
+  write(request: WriteRequest, done: (outcome: WriteOutcome) => void): void {
     const refusal = this.refusal();
     if (refusal !== null) done(refusal);
     else if (this.batcher.queuedBytes + request.commands.length > this.limits.queuedBytesMax)
       done(this.refuse("overloaded"));
-    else this.batcher.add(request.commands, { count: request.count, done });
+    else this.batcher.add(request, { count: request.count, done });
   }
 
   private refusal(): Refusal | null {

@@ -17,7 +17,7 @@ import { assertLimits, type NodeLimits } from "./options.ts";
 import type { TransferOutcome, WriteOutcome } from "./outcomes.ts";
 import type { ReadRequest } from "./reads.ts";
 import { nodeStatus } from "./report.ts";
-import type { Consistency, GroupView, NodeService } from "./service.ts";
+import type { Consistency, GroupView, NodeService, WriteRequest } from "./service.ts";
 import type { NodeStatus } from "./status.ts";
 
 export interface NodeOptions {
@@ -133,11 +133,7 @@ export class Node implements NodeService {
     return this.groupOf(group).raft.view;
   }
 
-  write(
-    group: GroupId,
-    request: { readonly commands: Uint8Array; readonly count: number },
-    done: (outcome: WriteOutcome) => void,
-  ): void {
+  write(group: GroupId, request: WriteRequest, done: (outcome: WriteOutcome) => void): void {
     this.groupOf(group).write(request, done);
     this.schedule();
   }

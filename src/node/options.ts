@@ -61,7 +61,7 @@ export const defaultLimits: NodeLimits = {
   inflightMessagesMax: 256,
   inflightBytesMax: 16 * 1024 * 1024,
   uncommittedBytesMax: 64 * 1024 * 1024,
-  tailBytesMax: 32 * 1024 * 1024,
+  tailBytesMax: 8 * 1024 * 1024,
   queuedBytesMax: 64 * 1024 * 1024,
   waitingReadsMax: 100_000,
   answerBytesMax: 64 * 1024 * 1024,

@@ -10,6 +10,15 @@ import type { NodeStatus } from "./status.ts";
  */
 export type Consistency = "linearizable" | "lease" | "stale";
 
+export interface WriteRequest {
+  /** As wire/command_codec has them, already validated. */
+  readonly commands: Uint8Array;
+  /** How many they are. */
+  readonly count: number;
+  /** Whether the node may keep `commands`, and write to the byte before them in their buffer. */
+  readonly owned?: boolean;
+}
+
 export interface NodeService {
   readonly id: NodeId;
   /** This node's view of one group, cheap enough to ask for with every answer. */
@@ -17,14 +26,10 @@ export interface NodeService {
   /** Never waits for anybody. */
   status(group: GroupId): NodeStatus;
   /**
-   * Proposes `count` commands (wire/command_codec, already validated) as one unit: all of them land in one entry,
-   * in order. The bytes are copied before the call returns.
+   * Proposes commands as one unit: all of them land in one entry, in order. The bytes are copied before the call
+   * returns, unless they are `owned`.
    */
-  write(
-    group: GroupId,
-    request: { readonly commands: Uint8Array; readonly count: number },
-    done: (outcome: WriteOutcome) => void,
-  ): void;
+  write(group: GroupId, request: WriteRequest, done: (outcome: WriteOutcome) => void): void;
   /** Answers `count` queries (wire/rpc_codec, already validated) at one index. The bytes must not change until `done`. */
   read(
     group: GroupId,

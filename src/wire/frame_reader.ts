@@ -1,5 +1,6 @@
 /** Cuts a byte stream into frames. Its memory is one frame of at most `frameBytesMax` and the newest chunk, whatever the bytes claim. */
 import { assert } from "../lib/assert.ts";
+import { release } from "../lib/release.ts";
 import { decodeFrame, frameHeaderBytes, readFrameStart, type DecodedFrame, type FrameReceiver } from "./frame.ts";
 
 const none = new Uint8Array(0);
@@ -9,8 +10,11 @@ const none = new Uint8Array(0);
  * where the next frame begins: the stream is lost.
  */
 export class FrameReader {
-  /** What is left of the newest chunk. */
+  /** The newest chunk, and what is left of it. */
+  private whole: Uint8Array = none;
   private chunk: Uint8Array = none;
+  /** Whether a frame was handed out as a view of the newest chunk. */
+  private isViewed = false;
   /** The header of a frame of which less than that has arrived. Invariant: empty while `frame` is not. */
   private readonly header = new Uint8Array(frameHeaderBytes);
   private headerFilled = 0;
@@ -32,11 +36,19 @@ export class FrameReader {
   push(chunk: Uint8Array): void {
     assert(this.chunk.length === 0, "the last chunk is not used up");
     // Sockets hand out `Buffer`s, whose slice() does not copy: a payload must be what its type says.
-    this.chunk = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length);
+    this.whole = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length);
+    this.chunk = this.whole;
+    this.isViewed = false;
   }
 
   /** The next frame, or null until more bytes arrive. Throws {@link CorruptError}. */
   next(): DecodedFrame | null {
+    const frame = this.read();
+    if (frame === null) this.forgetChunk();
+    return frame;
+  }
+
+  private read(): DecodedFrame | null {
     if (this.chunk.length === 0) return null;
     if (this.frame !== null) return this.continueFrame(this.frame);
     if (this.headerFilled > 0 || this.chunk.length < frameHeaderBytes) return this.continueHeader();
@@ -45,8 +57,9 @@ export class FrameReader {
     if (this.chunk.length < start.frameBytes) return this.beginFrame(start.frameBytes);
     const frame = this.take(start.frameBytes);
     // A view would keep the whole buffer of the chunk alive for as long as a payload in it: only if it is mostly this frame.
-    const owned = frame.length * 2 >= frame.buffer.byteLength ? frame : new Uint8Array(frame);
-    return decodeFrame(owned, this.receiver);
+    const isView = frame.length * 2 >= frame.buffer.byteLength;
+    if (isView) this.isViewed = true;
+    return decodeFrame(isView ? frame : new Uint8Array(frame), this.receiver);
   }
 
   private continueHeader(): DecodedFrame | null {
@@ -76,6 +89,13 @@ export class FrameReader {
     this.frame = null;
     this.frameFilled = 0;
     return decodeFrame(frame, this.receiver);
+  }
+
+  /** The chunk is used up: unless a frame lies in it, its memory will take in the next one. */
+  private forgetChunk(): void {
+    assert(this.chunk.length === 0, "the chunk is not used up");
+    if (!this.isViewed) release(this.whole);
+    this.whole = none;
   }
 
   /** At most `bytesMax` bytes from the front of the chunk. */

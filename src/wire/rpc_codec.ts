@@ -35,6 +35,8 @@ export interface RpcRequestHeader {
 export interface RpcRequest extends RpcRequestHeader {
   /** A view: commands (command_codec) of a write, queries (query_codec) of a read, nobody has checked them. */
   readonly body: Uint8Array;
+  /** Whether `body` lies behind its header in a frame that whoever decoded it owns: then nobody needs the bytes before it. */
+  readonly inFrame?: boolean;
 }
 
 /**
@@ -97,6 +99,7 @@ export function decodeRequest(frame: Uint8Array): RpcRequest {
     timeoutMs: reader.u32(),
     count: reader.u32(),
     body: reader.bytes(reader.remaining),
+    inFrame: true,
   };
 }
 

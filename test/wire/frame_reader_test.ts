@@ -175,4 +175,20 @@ describe("what is not ours", () => {
       expect(() => feedInPieces(reader, noise, () => random.integer(1, 100))).toThrow("foreign: magic");
     }
   });
+
+  test("gives the memory of large chunks back at once, unless a payload lies in it", () => {
+    const reader = new FrameReader(receiver, frameBytesMax);
+    const message = appendOf(route, 50_000);
+    const whole = streamOf([message]).slice();
+    expect(feed(reader, whole)).toEqual([message]);
+    expect(whole.length).toBeGreaterThan(50_000);
+    const [head, tail] = [whole.slice(0, 20_000), whole.slice(20_000)];
+    expect(feed(reader, head)).toEqual([]);
+    expect([head.length, tail.length]).toEqual([0, whole.length - 20_000]);
+    expect(feed(reader, tail)).toEqual([message]);
+    expect(tail.length).toBe(0);
+    const mostly = Uint8Array.of(...whole, ...streamOf([appendOf(route, 10)]));
+    expect(feed(reader, mostly)).toEqual([message, appendOf(route, 10)]);
+    expect(mostly.length).toBeGreaterThan(50_000);
+  });
 });

@@ -73,7 +73,7 @@ describe("requests", () => {
     for (const header of headers) {
       const frame = requestFrame(header, bytes("body"));
       const decoded = decodeRequest(frame);
-      expect(decoded).toEqual({ ...header, body: bytes("body") });
+      expect(decoded).toEqual({ ...header, body: bytes("body"), inFrame: true });
       expect(decoded.body.buffer).toBe(frame.buffer);
       expect(decodeRequest(requestFrame(header, new Uint8Array())).body.length).toBe(0);
     }
