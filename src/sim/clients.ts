@@ -219,7 +219,9 @@ class Client {
     if (ending.kind === "lost") counters.unknown++;
     if (ending.kind === "refused") counters.refused++;
     this.leader = ending.kind === "refused" ? ending.leader : ending.kind === "done" ? this.leader : null;
-    if (ending.kind !== "refused" || tries <= 1) return this.pause();
+    // Whoever does not know what became of a request may ask for the same again.
+    const wantsMore = ending.kind === "refused" || (ending.kind === "lost" && happens(this.random, 0.5));
+    if (!wantsMore || tries <= 1) return this.pause();
     this.cluster.timeline.after(between(this.random, 0, this.cluster.plan.pauseMs), () => {
       if (!isOver()) again(tries - 1);
     });
@@ -228,6 +230,8 @@ class Client {
   private chooseHost(): Host {
     const { cluster, random, leader, home } = this;
     if (home !== null) return home;
+    const { believers } = cluster;
+    if (believers.length > 1 && happens(random, 0.5)) return pick(random, believers);
     if (leader !== null && happens(random, 0.9)) return cluster.host(leader);
     const { leader: known } = cluster;
     return known !== null && happens(random, 0.6) ? known : pick(random, cluster.hosts);

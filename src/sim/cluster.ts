@@ -83,6 +83,11 @@ export class Cluster {
     return leader;
   }
 
+  /** All that believe to lead: a leader that was deposed and has not heard of it is one of them. */
+  get believers(): readonly Host[] {
+    return this.hosts.filter((host) => host.isUp && host.state.role.kind === "leader");
+  }
+
   /** Somebody to be hit by a fault: the leader more often than others. */
   victim(random: Random): Host {
     const { leader } = this;

@@ -3,21 +3,18 @@
  * must agree on a leader, take a write, come to the same state, and stay in peace (I12).
  */
 import type { Random } from "../lib/random.ts";
-import type { Node } from "../node/mod.ts";
-import type { Millis, NodeId } from "../raft/mod.ts";
+import type { NodeId } from "../raft/mod.ts";
 import { happens, pick, sample, streamOf } from "./chance.ts";
 import type { Cluster } from "./cluster.ts";
-import { type Command, encodeCommands } from "./commands.ts";
+import { type Healed, leaderOf, ProbeWriter, type RunUntil } from "./healed.ts";
 import type { Host } from "./host.ts";
 import { type Way, waysWhere } from "./links.ts";
 import { calm } from "./network.ts";
+import { proveTransfer } from "./transfer_proof.ts";
 import { check } from "./violation.ts";
 
 /** The bound, in election timeouts: many times what a good run needs, because elections may be split by bad luck. */
 const boundTimeouts = 60;
-/** Lets time pass until a condition holds; false when it did not by the deadline. */
-type RunUntil = (condition: () => boolean, deadline: Millis) => boolean;
-
 /** How long a cluster that has healed must stay as it is, in election timeouts. */
 const peaceTimeouts = 4;
 
@@ -36,25 +33,20 @@ export function proveLiveness(cluster: Cluster, runUntil: RunUntil): void {
       () => `${what} ${boundTimeouts} election timeouts after ${whole} were healed (I12)`,
     );
   };
+  const healed = { cluster, core, random, runUntil, writer: new ProbeWriter(cluster) };
   must(() => leaderOf(core) !== null, "there is no leader");
-  writeOnce(cluster, core, must);
+  writeOnce(healed, must);
   must(() => isConverged(core), "the states differ");
   must(() => core.every((host) => host.unanswered === 0), "requests are not answered");
   network.loseAll(); // what was sent long ago may still end a term, and is no fault of the leader
   must(() => leaderOf(core) !== null, "there is no leader");
-  keepPeace(cluster, core, { random, runUntil, mend });
+  if (core.length > 1) proveTransfer(healed);
+  must(() => leaderOf(core) !== null, "there is no leader");
+  keepPeace(healed, mend);
 }
 
-/** A leader that everybody in the core hears stays, whoever else comes back and hears it not (rules E2 and E3). */
-function keepPeace(
-  cluster: Cluster,
-  core: readonly Host[],
-  {
-    random,
-    runUntil,
-    mend,
-  }: { readonly random: Random; readonly runUntil: RunUntil; readonly mend: () => readonly NodeId[] },
-): void {
+/** A leader that a majority hears stays, whoever else comes back, or is cut off from it alone (rules E2 and E3). */
+function keepPeace({ cluster, core, random, runUntil }: Healed, mend: () => readonly NodeId[]): void {
   const { ids, network, plan, timeline } = cluster;
   const leader = leaderOf(core);
   const term = leader?.state.term;
@@ -63,9 +55,30 @@ function keepPeace(
   const isCut = ({ from, to }: Way): boolean =>
     back.includes(from) ? !friends.includes(to) : back.includes(to) && !friends.includes(from);
   network.links.cut(waysWhere(ids, isCut));
+  const estranged = leader === null ? null : estrange(cluster, core, { leader, random });
   runUntil(() => false, timeline.now + peaceTimeouts * plan.limits.electionTimeoutMs);
-  const isCalm = leader !== null && leaderOf(core) === leader && leader.state.term === term;
-  check(isCalm, "I12", () => `n${leader?.id} lost term ${term} although nothing was wrong in the core (I12)`);
+  const others = core.filter((host) => host !== estranged);
+  const isCalm = leader !== null && leaderOf(others) === leader && leader.state.term === term;
+  check(isCalm, "I12", () => `n${leader?.id} lost term ${term} although a majority heard it all the time (I12)`);
+}
+
+/** Cuts the leader off from one of `core`, where that leaves it a majority: nobody has a fuller log than whom it cuts off. */
+function estrange(
+  { ids, network, plan, trace }: Cluster,
+  core: readonly Host[],
+  { leader, random }: { readonly leader: Host; readonly random: Random },
+): Host | null {
+  if (core.length - 1 <= plan.nodes / 2 || happens(random, 0.3)) return null;
+  const victim = pick(
+    random,
+    core.filter((host) => host !== leader),
+  );
+  trace.note(victim.id, () => `n${victim.id} hears n${leader.id} no more`);
+  const bothWays = happens(random, 0.5);
+  const isCut = ({ from, to }: Way): boolean =>
+    (from === leader.id && to === victim.id) || (bothWays && from === victim.id && to === leader.id);
+  network.links.cut(waysWhere(ids, isCut));
+  return victim;
 }
 
 /** Makes `core` whole and breaks the others. Returns how to mend those that were cut off, and who they are. */
@@ -96,52 +109,24 @@ function heal(cluster: Cluster, core: readonly Host[], random: Random): () => re
   };
 }
 
-/** The leader that all of `core` follow, once it knows what is committed. */
-function leaderOf(core: readonly Host[]): Host | null {
-  const leader = core.find((host) => host.isUp && host.state.role.kind === "leader");
-  if (leader === undefined) return null;
-  const { term } = leader.state;
-  const agreed = core.every((host) => host.isUp && host.state.term === term && host.state.leader === leader.id);
-  return agreed && leader.node?.view(0).ready === true ? leader : null;
-}
-
 /** A client's write must be taken, by whoever leads now; it tries again and again, as a client would. */
-function writeOnce(
-  cluster: Cluster,
-  core: readonly Host[],
-  must: (condition: () => boolean, what: string) => void,
-): void {
-  const { timeline, history, plan } = cluster;
+function writeOnce({ cluster, core, writer }: Healed, must: (condition: () => boolean, what: string) => void): void {
+  const { timeline, plan } = cluster;
   let applied = false;
   let waits = false;
   let retryAt = timeline.now;
-  let value = probeValue;
   must(() => {
     if (applied || waits || timeline.now < retryAt) return applied;
-    const commands: readonly Command[] = [{ kind: "put", key: "a", value: value++, ifRevision: null }];
-    const record = history.beginWrite(commands);
-    const request = { commands: encodeCommands(commands, () => 0), count: 1 };
     retryAt = timeline.now + plan.limits.electionTimeoutMs / 2;
-    waits = true;
-    const ask = (node: Node, answered: () => void): void => {
-      node.write(0, request, (outcome) => {
-        answered();
-        waits = false;
-        applied = outcome.kind === "applied";
-        if (outcome.kind === "notApplied") history.refuseWrite(record);
-      });
-    };
-    const sent = leaderOf(core)?.request(ask, () => (waits = false)) ?? false;
-    if (!sent) {
+    waits = true; // until it ends, which may be at once
+    const wasSent = writer.put(leaderOf(core), (wasApplied) => {
       waits = false;
-      history.refuseWrite(record);
-    }
+      applied ||= wasApplied;
+    });
+    if (!wasSent) waits = false;
     return false;
   }, "no write was taken");
 }
-
-/** Values from here on are those of the writes that prove that the cluster works. */
-const probeValue = 0xffff_0000;
 
 /** Whether all of `core` have applied the same, and nothing is left to apply. */
 function isConverged(core: readonly Host[]): boolean {

@@ -1,0 +1,56 @@
+/** What the proofs of the second phase work with: the machines that are whole, who leads them, and a client of their own. */
+import type { Random } from "../lib/random.ts";
+import type { Node } from "../node/mod.ts";
+import type { Millis } from "../raft/mod.ts";
+import type { Cluster } from "./cluster.ts";
+import { type Command, encodeCommands } from "./commands.ts";
+import type { Host } from "./host.ts";
+
+/** Lets time pass until a condition holds; false when it did not by the deadline. */
+export type RunUntil = (condition: () => boolean, deadline: Millis) => boolean;
+
+export interface Healed {
+  readonly cluster: Cluster;
+  /** The machines that are whole: a majority. */
+  readonly core: readonly Host[];
+  readonly random: Random;
+  readonly runUntil: RunUntil;
+  readonly writer: ProbeWriter;
+}
+
+/** The leader that all of `core` follow, once it knows what is committed. */
+export function leaderOf(core: readonly Host[]): Host | null {
+  const leader = core.find((host) => host.isUp && host.state.role.kind === "leader");
+  if (leader === undefined) return null;
+  const { term } = leader.state;
+  const agreed = core.every((host) => host.isUp && host.state.term === term && host.state.leader === leader.id);
+  return agreed && leader.node?.view(0).ready === true ? leader : null;
+}
+
+/** Values from here on are those of the writes that prove that the cluster works. */
+const probeValue = 0xffff_0000;
+
+/** Puts values that no client uses, and records what becomes of them like any client. */
+export class ProbeWriter {
+  private value = probeValue;
+
+  constructor(private readonly cluster: Cluster) {}
+
+  /** Asks `host` to put the next value; `onEnd` hears whether it was applied. False when nobody was there to be asked. */
+  put(host: Host | null, onEnd: (applied: boolean) => void): boolean {
+    const { history } = this.cluster;
+    const commands: readonly Command[] = [{ kind: "put", key: "a", value: this.value++, ifRevision: null }];
+    const record = history.beginWrite(commands);
+    const request = { commands: encodeCommands(commands, () => 0), count: 1 };
+    const ask = (node: Node, answered: () => void): void => {
+      node.write(0, request, (outcome) => {
+        answered();
+        if (outcome.kind === "notApplied") history.refuseWrite(record);
+        onEnd(outcome.kind === "applied");
+      });
+    };
+    const wasSent = host?.request(ask, () => onEnd(false)) ?? false;
+    if (!wasSent) history.refuseWrite(record);
+    return wasSent;
+  }
+}
