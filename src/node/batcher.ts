@@ -21,7 +21,7 @@ export interface Batch {
 const adoptedBytesMin = 16 * 1024;
 
 export class Batcher {
-  private readonly open = new ByteWriter(64 * 1024);
+  private readonly open = new ByteWriter(4096);
   private parts: BatchPart[] = [];
   private readonly sealed = new RingQueue<Batch>();
   private sealedBytes = 0;

@@ -204,11 +204,11 @@ class Client {
       note(waits ? ending.kind : `${ending.kind} too late`);
       if (!waits) return;
       waits = false;
-      stopWaiting();
+      patience.callOff();
       request.onEnd(ending);
     };
     note("asks");
-    const stopWaiting = timeline.after(plan.patienceMs, () => end(lost));
+    const patience = timeline.after(plan.patienceMs, () => end(lost));
     if (request.send(host, end)) return;
     request.onUnsent();
     end({ kind: "refused", leader: null });

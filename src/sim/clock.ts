@@ -4,7 +4,7 @@
  */
 import { assert } from "../lib/assert.ts";
 import type { Clock } from "../node/mod.ts";
-import type { Timeline } from "./timeline.ts";
+import type { Planned, Timeline } from "./timeline.ts";
 
 /** Who runs the callbacks of a clock. */
 export interface ClockOwner {
@@ -16,7 +16,7 @@ export interface ClockOwner {
 interface Timer {
   readonly deadline: number;
   readonly callback: () => void;
-  disarm: () => void;
+  planned: Planned | null;
 }
 
 export class SimClock implements Clock {
@@ -40,11 +40,11 @@ export class SimClock implements Clock {
   }
 
   at(deadline: number, callback: () => void): () => void {
-    const timer: Timer = { deadline, callback, disarm: () => undefined };
+    const timer: Timer = { deadline, callback, planned: null };
     this.timers.add(timer);
     this.arm(timer);
     return () => {
-      timer.disarm();
+      timer.planned?.callOff();
       this.timers.delete(timer);
     };
   }
@@ -69,7 +69,7 @@ export class SimClock implements Clock {
 
   /** Forgets all timers: whoever set them is gone. */
   clear(): void {
-    for (const timer of this.timers) timer.disarm();
+    for (const timer of this.timers) timer.planned?.callOff();
     this.timers.clear();
   }
 
@@ -80,14 +80,14 @@ export class SimClock implements Clock {
 
   private rearm(): void {
     for (const timer of this.timers) {
-      timer.disarm();
+      timer.planned?.callOff();
       this.arm(timer);
     }
   }
 
   private arm(timer: Timer): void {
     const waitMs = Math.max(0, (timer.deadline - this.now()) / this.rate);
-    timer.disarm = this.timeline.after(waitMs, () => {
+    timer.planned = this.timeline.after(waitMs, () => {
       // Rounding must not make a timer come early.
       if (this.now() < timer.deadline) this.settle(timer.deadline);
       // Still in the set while it waits for a machine that is asleep, so that it can be called off.

@@ -25,19 +25,20 @@ export type Query =
   | { readonly kind: "range"; readonly start: string; readonly end: string };
 
 const valueIdBytes = 4;
+/** Used again and again: runs make millions of requests. */
+const writer = new ByteWriter(4096);
 
 /** The commands as bytes; values are as long as `valueBytes` tells, but no shorter than their names. */
 export function encodeCommands(commands: readonly Command[], valueBytes: () => number): Uint8Array {
-  const writer = new ByteWriter();
-  for (const command of commands) writeCommand(writer, command, valueBytes);
+  for (const command of commands) writeCommand(command, valueBytes());
   return writer.take();
 }
 
-function writeCommand(writer: ByteWriter, command: Command, valueBytes: () => number): void {
+function writeCommand(command: Command, valueBytes: number): void {
   switch (command.kind) {
     case "put": {
-      const value = new Uint8Array(Math.max(valueIdBytes, valueBytes()));
-      new DataView(value.buffer).setUint32(0, command.value);
+      const value = new Uint8Array(Math.max(valueIdBytes, valueBytes));
+      for (let i = 0; i < valueIdBytes; i++) value[i] = command.value >>> (24 - 8 * i);
       writePut(writer, { key: keyBytes(command.key), value, ifRevision: command.ifRevision });
       return;
     }
@@ -53,7 +54,6 @@ function writeCommand(writer: ByteWriter, command: Command, valueBytes: () => nu
 }
 
 export function encodeQuery(query: Query): Uint8Array {
-  const writer = new ByteWriter();
   if (query.kind === "get") writeGet(writer, keyBytes(query.key));
   else writeRange(writer, { start: keyBytes(query.start), end: keyBytes(query.end), limit: null, keysOnly: false });
   return writer.take();
@@ -81,7 +81,9 @@ export function commandAt(cursor: CommandCursor): Command {
 /** The name of the value that a put wrote. */
 export function valueIdOf(value: Uint8Array): ValueId {
   assert(value.length >= valueIdBytes, "no put of the simulator writes so short a value");
-  return new DataView(value.buffer, value.byteOffset).getUint32(0);
+  let id = 0;
+  for (let i = 0; i < valueIdBytes; i++) id = id * 256 + (value[i] ?? 0);
+  return id;
 }
 
 export function describeCommand(command: Command): string {

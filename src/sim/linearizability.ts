@@ -63,7 +63,7 @@ export function checkLinearizability<State extends string | number, Input>(
     const after = model.step(state, operation.input);
     if (after !== null) {
       flip(done, point.operation);
-      const name = `${after} ${done.join()}`;
+      const name = nameOf(after, done);
       if (!seen.has(name)) {
         seen.add(name);
         chosen.push({ point, before: state });
@@ -78,6 +78,17 @@ export function checkLinearizability<State extends string | number, Input>(
     point = point.next;
   }
   return "linearizable";
+}
+
+/** Tells which operations are done and what came of them. Those that are done lie almost all in front, so that few words say it. */
+function nameOf(state: string | number, done: Uint32Array): string {
+  let first = 0;
+  while (first < done.length && done[first] === 0xffff_ffff) first++;
+  let end = done.length;
+  while (end > first && done[end - 1] === 0) end--;
+  let name = `${state} ${first}`;
+  for (let word = first; word < end; word++) name += ` ${done[word]}`;
+  return name;
 }
 
 /** All calls and returns in the order of their moments, behind a head that is neither. */

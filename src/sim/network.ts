@@ -106,9 +106,8 @@ export class SimNetwork {
   }
 
   private encode(message: Message): Uint8Array {
-    this.writer.reset();
     writeFrame(this.writer, message, this.options.clusterId);
-    return this.writer.peek().slice();
+    return this.writer.take();
   }
 
   private arrivalOf({ from, to }: Message): number {

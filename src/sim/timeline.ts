@@ -1,11 +1,18 @@
 /** Virtual time: what happens next, by its time and then in the order in which it was planned. Knows nothing of what happens. */
 import { assert } from "../lib/assert.ts";
 
-interface Planned {
-  readonly time: number;
-  readonly order: number;
-  /** Null once it is called off. */
-  run: (() => void) | null;
+/** Something that will happen. */
+export class Planned {
+  /** `run` is null once it is called off. */
+  constructor(
+    readonly time: number,
+    readonly order: number,
+    public run: (() => void) | null,
+  ) {}
+
+  callOff(): void {
+    this.run = null;
+  }
 }
 
 export class Timeline {
@@ -17,17 +24,15 @@ export class Timeline {
   private readonly heap: Planned[] = [];
   private planned = 0;
 
-  /** Plans `run` for `time`, or for now if that has passed. Returns how to call it off. */
-  at(time: number, run: () => void): () => void {
+  /** Plans `run` for `time`, or for now if that has passed. */
+  at(time: number, run: () => void): Planned {
     assert(!Number.isNaN(time), "a time must be a number");
-    const planned: Planned = { time: Math.max(time, this.now), order: this.planned++, run };
+    const planned = new Planned(Math.max(time, this.now), this.planned++, run);
     this.insert(planned);
-    return () => {
-      planned.run = null;
-    };
+    return planned;
   }
 
-  after(delayMs: number, run: () => void): () => void {
+  after(delayMs: number, run: () => void): Planned {
     return this.at(this.now + delayMs, run);
   }
 

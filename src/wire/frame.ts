@@ -162,10 +162,16 @@ export function decodeFrame(frame: Uint8Array, receiver: FrameReceiver): Decoded
     u8At(frame, offsets.kind),
     { group: u32At(frame, offsets.group), from: u32At(frame, offsets.from), to: u32At(frame, offsets.to) },
     unpackFields(frame.subarray(frameHeaderBytes, table)),
-    { table: frame.subarray(table, checksum), payloads: frame.subarray(payloads) },
+    // Most frames carry no entries, and views cost more than looking.
+    table === checksum && payloads === frame.length
+      ? noEntries
+      : { table: frame.subarray(table, checksum), payloads: frame.subarray(payloads) },
   );
   return { kind: "message", message };
 }
+
+const noBytes = new Uint8Array(0);
+const noEntries = { table: noBytes, payloads: noBytes };
 
 function foreignReason(header: Uint8Array, receiver: FrameReceiver): ForeignReason | null {
   if (u16At(header, offsets.magic) !== magic) return "magic";
