@@ -7,17 +7,13 @@
  * Exits with 7 when a bug was not found.
  */
 import { spawn } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
 import process from "node:process";
 import { text } from "node:stream/consumers";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { mutants } from "./mutants/list.ts";
-import { type Edit, type Mutant, occurrences } from "./mutants/mutant.ts";
+import type { Mutant } from "./mutants/mutant.ts";
+import { withMutant } from "./mutants/plant.ts";
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
 /** A bug may make a run that never ends. Milliseconds. */
 const patienceMs = 20 * 60_000;
 const usage = "bun run mutants [--seeds MOST] [--jobs N] [WORD...]";
@@ -48,7 +44,7 @@ async function main(): Promise<number> {
   const work = async (): Promise<void> => {
     for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
       const begunAt = performance.now();
-      const outcome = await judge(mutant, options.seedsMax);
+      const outcome = await withMutant(mutant, (directory) => simulate(directory, options.seedsMax));
       outcomes.push(outcome);
       const seconds = ((performance.now() - begunAt) / 1000).toFixed(1).padStart(6);
       console.log(`${mutant.name.padEnd(48)}${seconds} s  ${describe(outcome)}`);
@@ -81,30 +77,7 @@ function optionsOf(args: readonly string[]): Options | string {
   }
 }
 
-/** Applies the edits of `mutant` to a copy of the sources and runs the simulator on it. */
-async function judge(mutant: Mutant, seedsMax: number): Promise<Outcome> {
-  const directory = mkdtempSync(join(tmpdir(), "proa-mutant-"));
-  try {
-    for (const part of ["src", "cli", "package.json"])
-      cpSync(join(root, part), join(directory, part), { recursive: true });
-    symlinkSync(join(root, "node_modules"), join(directory, "node_modules"));
-    for (const edit of mutant.edits) plant(directory, edit);
-    return await simulate(directory, seedsMax);
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
-}
-
-/** Stops everything when the text to replace is not there exactly once: then the mutant is out of date. */
-function plant(directory: string, edit: Edit): void {
-  const path = join(directory, edit.file);
-  const before = readFileSync(path, "utf8");
-  const places = occurrences(edit, before);
-  if (places !== 1)
-    throw new Error(`Cannot plant a bug in ${edit.file}: ${places} places read ${JSON.stringify(edit.find)}`);
-  writeFileSync(path, before.split(edit.find).join(edit.replace));
-}
-
+/** Runs the simulator on a copy of the sources that has the bug. */
 async function simulate(directory: string, seedsMax: number): Promise<Outcome> {
   const child = spawn(process.execPath, ["cli/bun.ts", "sim", "--seeds", `1..${seedsMax}`, "--first", "--json"], {
     cwd: directory,

@@ -21,6 +21,7 @@ const sim = command({
     duration: option("duration", duration, "how long faults go on, in virtual time", {
       defaultText: "the seed's choice",
     }),
+    powerCutAtWrite: option("count", integer(1, 1e9), "cut everybody's power at this write, counted over all disks"),
     faults: option("list", faultList, "which faults there are, such as loss,crashes, or none", {
       defaultText: "the seed's choice",
     }),

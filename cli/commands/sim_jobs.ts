@@ -41,21 +41,24 @@ async function runPiece(
   assert(program !== undefined, "a command has a program");
   const options = [...optionsOf(wishes), ...(request.first ? ["--first"] : [])];
   const child = spawn(program, [...words, "sim", "--seeds", `${first}..${last}`, "--json", ...options], {
-    stdio: ["ignore", "pipe", "inherit"],
+    stdio: ["ignore", "pipe", "pipe"],
   });
   let printed = "";
+  let complaint = "";
   child.stdout.setEncoding("utf8").on("data", (piece: string) => (printed += piece));
+  child.stderr.setEncoding("utf8").on("data", (piece: string) => (complaint += piece));
   await once(child, "close");
-  return parsePart(printed);
+  return parsePart(printed, complaint);
 }
 
 /** The summary that a process printed. */
-function parsePart(printed: string): SimPart {
+function parsePart(printed: string, complaint: string): SimPart {
   try {
     return JSON.parse(printed) as SimSummary;
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     throw new ProaError("INTERNAL", "Cannot go on: a process of the simulator ended without a summary", {
+      hint: complaint.trim(),
       cause: error,
     });
   }

@@ -1,6 +1,6 @@
 /** What `proa sim` does: runs seeds here or in processes of their own, and tells what failed and how to repeat it. */
 import type { Context } from "../context.ts";
-import { out } from "../output.ts";
+import { out, type OutputMode } from "../output.ts";
 import type { SeedRange } from "./sim.ts";
 import { runInProcesses } from "./sim_jobs.ts";
 import { ProaError } from "../../src/lib/errors.ts";
@@ -15,6 +15,7 @@ export interface SimRequest {
   /** Milliseconds. */
   readonly duration: number | undefined;
   readonly faults: readonly string[] | undefined;
+  readonly powerCutAtWrite: number | undefined;
   readonly first: boolean;
   readonly trace: boolean;
   readonly shrink: boolean;
@@ -23,7 +24,10 @@ export interface SimRequest {
 /** What `--json` prints. */
 export interface SimSummary {
   readonly seeds: number;
+  /** By their seeds. */
   readonly failures: readonly SimFailure[];
+  /** The command of a smaller run that fails like the first of them; only with `--shrink`, and where one failed. */
+  readonly smaller?: string;
   readonly virtual_hours: number;
   readonly events: number;
   readonly wall_s: number;
@@ -45,7 +49,7 @@ const progressMs = 5000;
 export async function simulate(request: SimRequest, context: Context): Promise<void> {
   const { output } = context;
   const wishes = wishesOf(request);
-  const range = rangeOf(request);
+  const range = rangeOf(request, output.mode);
   const startedAt = performance.now();
   const isOver = (): boolean => context.globals.timeoutMs !== null && performance.now() >= context.deadline;
   const runs =
@@ -64,8 +68,12 @@ export async function simulate(request: SimRequest, context: Context): Promise<v
     toldAt = performance.now();
     output.note(`${total.seeds} of ${range.last - range.first + 1} seeds, ${total.failures.length} failed`);
   }
-  const summary: SimSummary = { ...total, wall_s: (performance.now() - startedAt) / 1000 };
-  if (output.mode === "table") explain(summary, { request, wishes, context });
+  total.failures.sort((a, b) => a.seed - b.seed);
+  const [first] = total.failures;
+  const example = first === undefined ? null : exampleOf(first, { request, wishes, context });
+  const smaller = request.shrink && example !== null ? { smaller: replayCommand(example.seed, example.wishes) } : {};
+  const summary: SimSummary = { ...total, ...smaller, wall_s: (performance.now() - startedAt) / 1000 };
+  if (output.mode === "table") explain(example, request, wishes);
   output.result(summary, () => summaryText(summary));
   if (summary.failures.length > 0) throw failed(summary);
 }
@@ -79,7 +87,13 @@ export interface SimSetting {
 }
 
 /** Some runs that are over. */
-export type SimPart = Omit<SimSummary, "wall_s">;
+export type SimPart = Omit<SimSummary, "wall_s" | "smaller">;
+
+/** A run that fails, and what was fixed for it. */
+interface Example {
+  readonly seed: number;
+  readonly wishes: Wishes;
+}
 
 async function* runHere(range: SeedRange, { request, wishes, isOver }: SimSetting): AsyncIterable<SimPart> {
   for (let seed = range.first; seed <= range.last && !isOver(); seed++) {
@@ -94,25 +108,21 @@ async function* runHere(range: SeedRange, { request, wishes, isOver }: SimSettin
   }
 }
 
-/** The first failure with its trace, or the smaller run that was found for it; a run that was to be traced, whatever its end. */
-function explain(
-  summary: SimSummary,
+/** The first failure, or the smaller run that was found for it. */
+function exampleOf(
+  { seed }: SimFailure,
   { request, wishes, context }: { request: SimRequest; wishes: Wishes; context: Context },
-): void {
-  const [first] = summary.failures;
-  if (first === undefined) {
-    if (request.trace && request.seed !== undefined) printTrace(request.seed, wishes, Infinity);
-    return;
-  }
-  const linesMax = request.trace ? Infinity : traceLines;
-  if (!request.shrink) {
-    printTrace(first.seed, wishes, linesMax);
-    return;
-  }
-  context.output.note(`looking for a smaller run than that of seed ${first.seed}`);
-  const small = shrink(runSeed(first.seed, wishes));
-  printTrace(small.result.plan.seed, small.wishes, linesMax);
-  out(`smaller: ${replayCommand(small.result.plan.seed, small.wishes)}\n`);
+): Example {
+  if (!request.shrink) return { seed, wishes };
+  context.output.note(`looking for a smaller run than that of seed ${seed}`);
+  const small = shrink(runSeed(seed, wishes));
+  return { seed: small.result.plan.seed, wishes: small.wishes };
+}
+
+/** The story of a run that failed; of a run that was to be traced, whatever its end. */
+function explain(example: Example | null, { trace, seed }: SimRequest, wishes: Wishes): void {
+  if (example !== null) printTrace(example.seed, example.wishes, trace ? Infinity : traceLines);
+  else if (trace && seed !== undefined) printTrace(seed, wishes, Infinity);
 }
 
 /** Repeats a run and prints its story, or the end of it. */
@@ -142,21 +152,23 @@ function replayCommand(seed: number, wishes: Wishes): string {
 }
 
 /** The options that stand for `wishes`. */
-export function optionsOf({ nodes, clients, faultsMs, faults }: Wishes): readonly string[] {
+export function optionsOf({ nodes, clients, faultsMs, faults, powerCutAtWrite }: Wishes): readonly string[] {
   return [
     ...(nodes === undefined ? [] : ["--nodes", String(nodes)]),
     ...(clients === undefined ? [] : ["--clients", String(clients)]),
     ...(faultsMs === undefined ? [] : ["--duration", `${faultsMs}ms`]),
     ...(faults === undefined ? [] : ["--faults", faults.length === 0 ? "none" : faults.join(",")]),
+    ...(powerCutAtWrite === undefined ? [] : ["--power-cut-at-write", String(powerCutAtWrite)]),
   ];
 }
 
-function wishesOf({ nodes, clients, duration, faults }: SimRequest): Wishes {
+function wishesOf({ nodes, clients, duration, faults, powerCutAtWrite }: SimRequest): Wishes {
   return {
     ...(nodes === undefined ? {} : { nodes }),
     ...(clients === undefined ? {} : { clients }),
     ...(duration === undefined ? {} : { faultsMs: duration }),
     ...(faults === undefined ? {} : { faults: faults.map(faultNamed) }),
+    ...(powerCutAtWrite === undefined ? {} : { powerCutAtWrite }),
   };
 }
 
@@ -168,9 +180,10 @@ function faultNamed(word: string): FaultName {
   });
 }
 
-function rangeOf({ seed, seeds, trace, jobs }: SimRequest): SeedRange {
+function rangeOf({ seed, seeds, trace, jobs }: SimRequest, mode: OutputMode): SeedRange {
   if (seed !== undefined && seeds !== undefined) throw conflict("--seed and --seeds exclude each other");
   if (trace && seed === undefined && jobs > 1) throw conflict("--trace needs --seed or a single job");
+  if (trace && mode !== "table") throw conflict("--trace prints lines for people, not JSON");
   return seed === undefined ? (seeds ?? { first: 1, last: 100 }) : { first: seed, last: seed };
 }
 
@@ -178,9 +191,10 @@ function conflict(reason: string): ProaError {
   return new ProaError("USAGE", `Cannot run proa sim: ${reason}`, { hint: "see proa help sim" });
 }
 
-function summaryText({ seeds, failures, virtual_hours, events, wall_s }: SimSummary): string {
+function summaryText({ seeds, failures, smaller, virtual_hours, events, wall_s }: SimSummary): string {
   const replays = failures.map(({ replay, invariant }) => `${replay}   # ${invariant}\n`).join("");
-  return `${replays}${seeds} seeds, ${failures.length} failed: ${virtual_hours.toFixed(3)} virtual hours, ${events} events, ${wall_s.toFixed(1)} s\n`;
+  const shrunk = smaller === undefined ? "" : `smaller: ${smaller}\n`;
+  return `${replays}${shrunk}${seeds} seeds, ${failures.length} failed: ${virtual_hours.toFixed(3)} virtual hours, ${events} events, ${wall_s.toFixed(1)} s\n`;
 }
 
 function failed({ failures, seeds }: SimSummary): ProaError {

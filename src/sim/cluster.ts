@@ -29,6 +29,8 @@ export class Cluster {
   /** How often a machine fell. */
   falls = 0;
   private readonly restarts: Random;
+  /** Writes handed to disks. */
+  private writes = 0;
 
   constructor(
     readonly plan: Plan,
@@ -58,6 +60,7 @@ export class Cluster {
       safety: this.safety,
       reference,
       onFall: (host: Host) => this.onFall(host),
+      onWritten: (host: Host) => this.onWritten(host),
     };
     this.hosts = this.ids.map((id) => new Host(id, around));
     for (const host of this.hosts) host.boot();
@@ -98,6 +101,12 @@ export class Cluster {
   lose(host: Host): void {
     this.lost.add(host.id);
     if (host.isUp) host.crash();
+  }
+
+  private onWritten(writer: Host): boolean {
+    if (++this.writes !== this.plan.powerCutAtWrite) return false;
+    for (const host of this.hosts) if (host !== writer && host.isUp) host.crash();
+    return true;
   }
 
   private onFall(host: Host): void {

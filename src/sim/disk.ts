@@ -57,6 +57,7 @@ export class SimDisk {
   /** When the newest of the writes under way will be done. */
   private doneAt = 0;
   private hangs = false;
+  private rotten = false;
   /** Writes whose time came while the disk hung. */
   private overdue = 0;
 
@@ -101,6 +102,24 @@ export class SimDisk {
     this.doneAt = 0;
     this.overdue = 0;
     this.hangs = false;
+  }
+
+  /** Whether nothing is under way. */
+  get isIdle(): boolean {
+    return this.pending.length === 0;
+  }
+
+  /** Whether a bit of what is stored here ever flipped: then the node stops for good once it reads that. */
+  get isRotten(): boolean {
+    return this.rotten;
+  }
+
+  /** Flips a bit of some entry that is durable, if there is one. */
+  rot(random: Random): void {
+    const { compacted, count } = this.memory.stored(0);
+    if (count === 0) return;
+    this.rotten = true;
+    this.memory.damage(0, { index: compacted.index + random.integer(1, count), bit: random.integer(0, 31) });
   }
 
   /** From now on nothing becomes durable, until {@link release}. */

@@ -25,4 +25,13 @@ export const diskFaults = {
       undoAfter(Infinity, () => (disk.failure = 0));
     }
   },
+  // As much as a majority survives: whoever finds damage stays down for good.
+  "bit-rot": (trouble) => {
+    const { cluster, random, repeat } = trouble;
+    repeat(2 * meanGapMs(trouble), () => {
+      const rotten = cluster.hosts.filter(({ disk }) => disk.isRotten);
+      const { disk } = cluster.victim(random);
+      if (disk.isRotten || rotten.length < Math.floor((cluster.hosts.length - 1) / 2)) disk.rot(random);
+    });
+  },
 } satisfies Faults;

@@ -3,7 +3,7 @@
  * that reaches the node comes through here, in order, and waits while the machine is asleep.
  */
 import { assert } from "../lib/assert.ts";
-import { ProaError } from "../lib/errors.ts";
+import { CorruptError, ProaError } from "../lib/errors.ts";
 import type { Random } from "../lib/random.ts";
 import type { Node } from "../node/mod.ts";
 import type { NodeId, RaftState } from "../raft/mod.ts";
@@ -33,6 +33,8 @@ export interface Surroundings {
   readonly reference: Reference;
   /** A node is gone: the power was cut, the disk failed, or it was stopped. */
   readonly onFall: (host: Host) => void;
+  /** A write was handed to the disk of `host`. Returns whether its power fails right now. */
+  readonly onWritten: (host: Host) => boolean;
 }
 
 /** A client's connection, open until its request is answered. */
@@ -79,7 +81,10 @@ export class Host {
           around.trace.note(write.seq, () => `n${id} writes #${write.seq}: ${describeWrite(write)}`);
           safety.onWrite(this.state, write, lastTerm);
         },
-        onWritten: () => this.maybeDie(),
+        onWritten: () => {
+          if (around.onWritten(this)) throw new PowerCutError("the power failed");
+          this.maybeDie();
+        },
         onDurable: (before, durable) => safety.onDurable(id, before, durable),
         termAt: (index) => safety.committedTerm(index),
       },
@@ -110,14 +115,23 @@ export class Host {
     return this.running.state;
   }
 
-  /** Starts the node on what its disk holds. */
+  /** Starts the node on what its disk holds. It stays down when that is damaged. */
   boot(): void {
     assert(this.life === null, "a machine is started once a life");
-    const number = ++this.lives;
-    this.life = new Life(
+    try {
+      this.life = this.newLife();
+    } catch (error) {
+      if (!this.isDamage(error)) throw error;
+      this.around.trace.note(this.id, () => `n${this.id} does not start: ${error.message}`);
+      this.disk.crash();
+    }
+  }
+
+  private newLife(): Life {
+    return new Life(
       {
         id: this.id,
-        number,
+        number: ++this.lives,
         storage: this.disk.open(),
         snapshots: this.disk.openSnapshots(),
         owner: this,
@@ -126,6 +140,11 @@ export class Host {
       },
       this.around,
     );
+  }
+
+  /** Whether a node stopped as it should: because it read what had rotted. */
+  private isDamage(error: unknown): error is CorruptError {
+    return error instanceof CorruptError && this.disk.isRotten;
   }
 
   /** Cuts the power. */
@@ -233,6 +252,7 @@ export class Host {
     } catch (error) {
       if (error instanceof PowerCutError) this.fall("loses its power on the way");
       else if (error instanceof ProaError && error.code === "DISK_FAILED") this.fall(`stops: ${error.message}`);
+      else if (this.isDamage(error)) this.fall(`stops: ${error.message}`);
       else throw error;
     }
   }

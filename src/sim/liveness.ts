@@ -22,7 +22,8 @@ const peaceTimeouts = 4;
 export function proveLiveness(cluster: Cluster, runUntil: RunUntil): void {
   const { plan, timeline, network } = cluster;
   const random = streamOf(plan.seed, "liveness");
-  const core = sample(random, cluster.hosts, random.integer(Math.floor(plan.nodes / 2) + 1, plan.nodes));
+  const sound = cluster.hosts.filter(({ disk }) => !disk.isRotten);
+  const core = sample(random, sound, random.integer(Math.floor(plan.nodes / 2) + 1, sound.length));
   const mend = heal(cluster, core, random);
   const deadline = timeline.now + boundTimeouts * plan.limits.electionTimeoutMs;
   const must = (condition: () => boolean, what: string): void => {
@@ -38,6 +39,7 @@ export function proveLiveness(cluster: Cluster, runUntil: RunUntil): void {
   writeOnce(healed, must);
   must(() => isConverged(core), "the states differ");
   must(() => core.every((host) => host.unanswered === 0), "requests are not answered");
+  must(() => core.every((host) => host.disk.isIdle), "a disk is behind"); // one that was slow still has to catch up
   network.loseAll(); // what was sent long ago may still end a term, and is no fault of the leader
   must(() => leaderOf(core) !== null, "there is no leader");
   if (core.length > 1) proveTransfer(healed);

@@ -21,6 +21,7 @@ export const faultNames = [
   "slow-disk",
   "hung-disk",
   "disk-errors",
+  "bit-rot",
   "pauses",
   "drift",
   "leaps",
@@ -42,6 +43,8 @@ export interface Wishes {
   readonly faultsMs?: Millis;
   /** Exactly these faults; their strength is the seed's. */
   readonly faults?: readonly FaultName[];
+  /** All machines lose their power at once when this many writes were handed to disks, counted over all of them. */
+  readonly powerCutAtWrite?: number;
 }
 
 export interface Plan {
@@ -53,6 +56,8 @@ export interface Plan {
   readonly faultsMs: Millis;
   /** Which faults there are, and how strong: above 0, at most 1. */
   readonly faults: ReadonlyMap<FaultName, number>;
+  /** At which write all machines lose their power, if at any. */
+  readonly powerCutAtWrite: number | null;
   readonly limits: NodeLimits;
   /** What a frame takes from node to node. */
   readonly delayMs: Millis;

@@ -5,8 +5,11 @@
 import type { FaultName, Wishes } from "./plan.ts";
 import { type RunResult, runSeed } from "./simulation.ts";
 
+/** What a smaller run has less of; a power cut stays where it is. */
+export type Size = Required<Omit<Wishes, "powerCutAtWrite">> & Pick<Wishes, "powerCutAtWrite">;
+
 export interface Shrunk {
-  readonly wishes: Required<Wishes>;
+  readonly wishes: Size;
   readonly result: RunResult;
   /** How many runs were tried. */
   readonly runs: number;
@@ -38,17 +41,18 @@ export function shrink(failed: RunResult): Shrunk {
   return { ...best, runs };
 }
 
-function wishesOf({ plan }: RunResult): Required<Wishes> {
+function wishesOf({ plan }: RunResult): Size {
   return {
     nodes: plan.nodes,
     clients: plan.clients,
     faultsMs: Math.ceil(plan.faultsMs),
     faults: [...plan.faults.keys()],
+    ...(plan.powerCutAtWrite === null ? {} : { powerCutAtWrite: plan.powerCutAtWrite }),
   };
 }
 
 /** What could be tried next, the greatest leaps first. */
-function* smallerThan({ wishes, result }: Shrunk): Iterable<Required<Wishes>> {
+function* smallerThan({ wishes, result }: Shrunk): Iterable<Size> {
   const { nodes, clients, faultsMs, faults } = wishes;
   const shorter = [Math.ceil(result.virtualMs), Math.ceil(faultsMs / 2), Math.ceil(faultsMs * 0.8)];
   for (const smaller of shorter)

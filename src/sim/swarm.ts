@@ -30,6 +30,7 @@ export function drawPlan(seed: number, wishes: Wishes): Plan {
     clients: wishes.clients ?? drawn.clients,
     keys: ["a", "b", "c", "d", "e", "f"].slice(0, drawn.keyCount),
     faultsMs: wishes.faultsMs ?? drawn.faultsMs,
+    powerCutAtWrite: wishes.powerCutAtWrite ?? null,
     faults: drawFaults(seed, wishes.faults ?? null),
     limits,
   };

@@ -42,6 +42,7 @@ interface AcceptedGroup {
 
 /** Where a log begins that was never compacted. */
 const start: EntryId = { index: 0, term: 0 };
+const checksumBytes = 4;
 
 export class MemoryStorage implements Storage {
   onPersisted: (group: GroupId, seq: number) => void = () => undefined;
@@ -132,6 +133,28 @@ export class MemoryStorage implements Storage {
     const restarted = new MemoryStorage({ autoComplete: this.autoComplete });
     for (const [group, disk] of this.durable) restarted.durable.set(group, disk);
     return restarted;
+  }
+
+  /** The entries of `group` that are durable: how many, and the one before the first. */
+  stored(group: GroupId): { readonly compacted: EntryId; readonly count: number } {
+    const { entries, compacted } = this.durable.get(group) ?? { entries: [], compacted: start };
+    return { compacted, count: entries.length };
+  }
+
+  /** Flips bit `bit` of what is stored of entry `index`, its checksum in front: as a disk rots, unnoticed until it is read. */
+  damage(group: GroupId, { index, bit }: { readonly index: Index; readonly bit: number }): void {
+    const { entries, compacted } = this.durable.get(group) ?? { entries: [], compacted: start };
+    const position = index - compacted.index - 1;
+    const entry = entries[position];
+    assert(entry !== undefined, "only what is stored can be damaged");
+    const { checksum, payload } = entry;
+    const byte = Math.floor(bit / 8) - checksumBytes;
+    assert(byte < payload.length, "no such bit in this entry");
+    const flip = 1 << (bit % 8);
+    entries[position] =
+      byte < 0
+        ? { ...entry, checksum: (checksum ^ (flip << (8 * (-1 - byte)))) >>> 0 }
+        : { ...entry, payload: payload.map((value, at) => (at === byte ? value ^ flip : value)) };
   }
 
   close(): void {

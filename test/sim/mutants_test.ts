@@ -20,8 +20,6 @@ test("every text that a mutant replaces stands in its file exactly once", () => 
 test("every mutant has a name of its own and changes something", () => {
   const names = mutants.map(({ name }) => name);
   expect(new Set(names).size).toBe(names.length);
-  for (const { name, edits } of mutants) {
-    expect(edits.length, name).toBeGreaterThan(0);
-    for (const { find, replace } of edits) expect(replace === find, name).toBe(false);
-  }
+  const idle = mutants.filter(({ edits }) => edits.length === 0 || edits.some(({ find, replace }) => find === replace));
+  expect(idle).toEqual([]);
 });

@@ -5,10 +5,10 @@ import { faultNames, runSeed } from "../../src/sim/mod.ts";
 import { run } from "../helpers/run.ts";
 import { runFile } from "../helpers/runtime.ts";
 
-test("300 seeds", () => {
+test("500 seeds", () => {
   const failures: string[] = [];
   const total = { applied: 0, answered: 0, elections: 0, falls: 0, undecided: 0 };
-  for (let seed = 1; seed <= 300; seed++) {
+  for (let seed = 1; seed <= 500; seed++) {
     const { failure, requests, elections, falls, undecided } = runSeed(seed);
     if (failure !== null) failures.push(`proa sim --seed ${seed}: ${failure.message}`);
     total.applied += requests.applied;

@@ -91,4 +91,20 @@ describe("memory storage as a disk that can fail", () => {
     expect(() => readAll(storage, 2)).toThrow("entry 2 of group 0: checksum mismatch");
     expect(() => storage.crash().load(group, threeVoters)).toThrow("entry 2 of group 0: checksum mismatch");
   });
+
+  test("P12: every bit that flips on the disk is noticed when it is read, and at the next start", () => {
+    const payload = new Uint8Array([1, 2]);
+    for (let bit = 0; bit < 8 * (4 + payload.length); bit++) {
+      const storage = new MemoryStorage({ autoComplete: true });
+      storage.load(group, threeVoters);
+      new Writer(storage).append({ term: 1, vote: null }, [
+        entryOf({ index: 1, term: 1 }),
+        entryOf({ index: 2, term: 1, payload }),
+      ]);
+      storage.damage(group, { index: 2, bit });
+      expect(readAll(storage, 1)).toHaveLength(1);
+      expect(() => readAll(storage, 2)).toThrow("entry 2 of group 0: checksum mismatch");
+      expect(() => storage.crash().load(group, threeVoters)).toThrow("entry 2 of group 0: checksum mismatch");
+    }
+  });
 });
