@@ -4,7 +4,14 @@ import { ByteWriter } from "../src/lib/byte_writer.ts";
 import { seededRandom } from "../src/lib/random.ts";
 import { Store } from "../src/kv/mod.ts";
 import type { Entry } from "../src/raft/mod.ts";
-import { payloadVersion, writeGet, writePut, validateCommands, defaultCommandLimits } from "../src/wire/mod.ts";
+import {
+  defaultCommandLimits,
+  payloadVersion,
+  validateCommands,
+  writeCompact,
+  writeGet,
+  writePut,
+} from "../src/wire/mod.ts";
 
 const keyCount = 10_000;
 const valueBytes = 256;
@@ -63,11 +70,23 @@ const payloads = Array.from({ length: 50 }, (_, i) =>
   ),
 );
 
+/** What a leader would propose. */
+function maybeCompact(): void {
+  const revision = store.compactionDue;
+  if (revision === null) return;
+  const writer = new ByteWriter();
+  writer.u8(payloadVersion);
+  writeCompact(writer, revision);
+  const entry = { index: store.appliedIndex + 1, term: 1, kind: "commands", payload: writer.take() } as const;
+  applyAll([{ ...entry, checksum: entryChecksum(entry) }]);
+}
+
 /** Overwrites keys, and calls `afterEach` behind each entry. */
 function overwriteAll(afterEach: () => void): void {
   for (let done = 0; done < overwrites; done += commandsPerEntry) {
     const entry = payloads[(done / commandsPerEntry) % payloads.length];
     if (entry !== undefined) applyAll([{ ...entry, index: store.appliedIndex + 1 }]);
+    maybeCompact();
     afterEach();
   }
 }

@@ -2,24 +2,49 @@
  * What each command does: the revision rules, and nothing else. A command that changes at least one key raises the
  * revision by exactly one, and all keys that it changes share it; any other leaves everything as it is.
  */
-import type { CommandCursor, CommandResult } from "../wire/mod.ts";
+import { unreachable } from "../lib/assert.ts";
+import { type CommandCursor, type CommandResult, decodeCompact, decodeSettings } from "../wire/mod.ts";
 import type { KeyRecord } from "./key_record.ts";
-import { createdRecord, overwrittenRecord } from "./key_record.ts";
 import type { KeySpace } from "./key_space.ts";
+import type { StoreState } from "./store_state.ts";
 
 /** A result that is filled in again for each command. */
 export type ResultDraft = { -readonly [Name in keyof CommandResult]: CommandResult[Name] };
 
 /** Carries out the command that `command` shows, and fills in all of `result`. */
-export function applyCommand(keys: KeySpace, command: CommandCursor, result: ResultDraft): void {
-  if (command.kind === "deleteRange") deleteRange(keys, command, result);
-  else applyToKey(keys, command, result);
+export function applyCommand(state: StoreState, command: CommandCursor, result: ResultDraft): void {
+  const { keys } = state;
+  switch (command.kind) {
+    case "put":
+    case "delete":
+      applyToKey(keys, command, result);
+      break;
+    case "deleteRange":
+      finish(result, deleteRange(keys, { start: command.keyText(), end: command.endText() }));
+      break;
+    case "compact":
+      keys.compact(decodeCompact(command.body()));
+      finish(result, 0);
+      break;
+    case "set":
+      state.settings = { ...state.settings, ...decodeSettings(command.body()) };
+      finish(result, 0);
+      break;
+    default:
+      unreachable(command.kind);
+  }
   result.revision = keys.revision;
 }
 
+/** A result of a command that is not about one key. */
+function finish(result: ResultDraft, changed: number): void {
+  result.status = "ok";
+  result.modRevision = 0;
+  result.changed = changed;
+}
+
 function applyToKey(keys: KeySpace, command: CommandCursor, result: ResultDraft): void {
-  const key = command.keyText();
-  const previous = keys.get(key);
+  const previous = keys.get(command.keyText());
   const modRevision = previous === null ? 0 : previous.modRevision;
   if (command.ifRevision !== null && command.ifRevision !== modRevision) {
     result.status = "preconditionFailed";
@@ -27,33 +52,31 @@ function applyToKey(keys: KeySpace, command: CommandCursor, result: ResultDraft)
     result.changed = 0;
     return;
   }
-  const changes = command.kind === "put" || previous !== null;
-  if (changes) keys.revision++;
-  if (command.kind === "put") put(keys, { key, previous }, command);
-  else if (previous !== null) keys.delete(key);
   result.status = "ok";
-  result.modRevision = command.kind === "put" ? keys.revision : 0;
-  result.changed = changes ? 1 : 0;
+  result.modRevision = 0;
+  result.changed = 1;
+  if (command.kind === "put") result.modRevision = put(keys, previous, command);
+  else if (previous !== null) keys.delete(previous, ++keys.revision);
+  else result.changed = 0;
 }
 
-/** Puts at the revision that the store already has. */
-function put(keys: KeySpace, target: { key: string; previous: KeyRecord | null }, command: CommandCursor): void {
-  const { key, previous } = target;
-  const { revision } = keys;
-  const value = command.copyValue();
-  if (previous === null) keys.create(key, createdRecord({ key: command.keyView(), value, revision }));
-  else keys.overwrite(key, { previous, next: overwrittenRecord(previous, { value, revision }) });
+/** Puts where `previous` is, or nothing; returns the new revision. */
+function put(keys: KeySpace, previous: KeyRecord | null, command: CommandCursor): number {
+  const revision = ++keys.revision;
+  const state = { value: command.copyValue(), revision, lease: 0 };
+  if (previous === null) keys.create({ text: command.keyText(), bytes: command.keyView() }, state);
+  else keys.overwrite(previous, state);
+  return revision;
 }
 
-function deleteRange(keys: KeySpace, command: CommandCursor, result: ResultDraft): void {
-  const doomed: string[] = [];
-  keys.scan({ start: command.keyText(), end: command.endText() }, (key) => {
-    doomed.push(key);
+/** Deletes all keys of a range in one revision, and returns how many they were. */
+function deleteRange(keys: KeySpace, range: { readonly start: string; readonly end: string | null }): number {
+  const doomed: KeyRecord[] = [];
+  keys.scan(range, (_, record) => {
+    doomed.push(record);
     return true;
   });
   if (doomed.length > 0) keys.revision++;
-  for (const key of doomed) keys.delete(key);
-  result.status = "ok";
-  result.modRevision = 0;
-  result.changed = doomed.length;
+  for (const record of doomed) keys.delete(record, keys.revision);
+  return doomed.length;
 }

@@ -3,28 +3,52 @@ import { assert } from "../lib/assert.ts";
 import { ByteWriter } from "../lib/byte_writer.ts";
 import { crc32 } from "../lib/checksum.ts";
 import type { Index } from "../raft/mod.ts";
-import { endSection, keysSection, writeImageEnd, writeImageHeader, writeRecord } from "./image_codec.ts";
-import type { KeyView } from "./key_view.ts";
+import { settingNames, writeSettings } from "../wire/mod.ts";
+import {
+  changesSection,
+  endSection,
+  keysSection,
+  settingsSection,
+  writeChange,
+  writeImageEnd,
+  writeImageHeader,
+  writeVersion,
+} from "./image_codec.ts";
+import { isTombstone } from "./key_record.ts";
 import type { ImageSource } from "./state_machine.ts";
+import type { StoreState } from "./store_state.ts";
+
+/** One section on its way out. */
+interface Section {
+  readonly tag: number;
+  /** How many items it holds. */
+  readonly count: number;
+  /** Appends items until none is left, which it returns, or `isFull` says so. */
+  readonly write: (writer: ByteWriter, isFull: () => boolean) => boolean;
+  /** Lets go of what it holds; it may be called again. */
+  readonly close: () => void;
+}
 
 export class StoreImage implements ImageSource {
   private readonly writer = new ByteWriter();
+  /** What is left, in order; the first is begun where {@link begun} says so. */
+  private sections: readonly Section[];
+  private begun = false;
+  private readonly stateHash: string;
+  private readonly itemCount: number;
   /** Encoded, and not handed out yet. */
   private rest: Uint8Array;
   /** Of everything that was encoded. */
   private checksum: number;
-  private recordCount = 0;
   private ended = false;
   private closed = false;
 
-  /** Closes `view` when it has come to its end. */
-  constructor(
-    private readonly view: KeyView,
-    appliedIndex: Index,
-  ) {
-    const { revision, keyCount } = view.state;
-    writeImageHeader(this.writer, { appliedIndex, revision, keyCount });
-    this.writer.u8(keysSection);
+  constructor(state: StoreState, appliedIndex: Index) {
+    this.sections = [settingsOf(state), keysOf(state), changesOf(state)];
+    this.stateHash = state.hash();
+    this.itemCount = this.sections.reduce((total, { count }) => total + count, 0);
+    const { revision, history } = state.keys;
+    writeImageHeader(this.writer, { appliedIndex, revision, compactedRevision: history.compactedRevision });
     this.rest = this.writer.take();
     this.checksum = crc32(this.rest);
   }
@@ -40,31 +64,75 @@ export class StoreImage implements ImageSource {
   }
 
   close(): void {
-    if (!this.closed && !this.ended) this.view.close();
+    for (const section of this.sections) section.close();
+    this.sections = [];
     this.closed = true;
   }
 
-  /** Encodes whole records behind the rest until it holds `bytesMax` bytes; more by less than one record. */
+  /** Encodes whole items behind the rest until it holds `bytesMax` bytes; more by less than one item. */
   private encode(bytesMax: number): void {
     const { writer } = this;
     writer.bytes(this.rest);
     const start = writer.length;
-    this.ended = this.view.visit((key, record) => {
-      writeRecord(writer, key, record);
-      this.recordCount++;
-      return writer.length < bytesMax;
-    });
-    if (this.ended) this.encodeEnd();
+    const isFull = (): boolean => writer.length >= bytesMax;
+    while (!isFull() && !this.ended) this.encodeSection(isFull);
     this.checksum = crc32(writer.peek().subarray(start), this.checksum);
     if (this.ended) writer.u32(this.checksum);
     this.rest = writer.take();
   }
 
-  private encodeEnd(): void {
-    const { keyCount, stateHash } = this.view.state;
-    assert(this.recordCount === keyCount, "an image holds every key of the store");
-    this.writer.u8(endSection);
-    writeImageEnd(this.writer, { recordCount: this.recordCount, stateHash });
-    this.view.close();
+  /** Goes on with the first section that is left, or ends the image. */
+  private encodeSection(isFull: () => boolean): void {
+    const { writer } = this;
+    const [section] = this.sections;
+    if (section === undefined) {
+      writer.u8(endSection);
+      writeImageEnd(writer, { itemCount: this.itemCount, stateHash: this.stateHash });
+      this.ended = true;
+      return;
+    }
+    if (!this.begun) {
+      writer.u8(section.tag);
+      writer.u53(section.count);
+    }
+    this.begun = !section.write(writer, isFull);
+    if (this.begun) return;
+    section.close();
+    this.sections = this.sections.slice(1);
   }
+}
+
+function settingsOf({ settings }: StoreState): Section {
+  const write = (writer: ByteWriter): boolean => {
+    writeSettings(writer, settings);
+    return true;
+  };
+  return { tag: settingsSection, count: settingNames.length, write, close: () => undefined };
+}
+
+function keysOf({ keys }: StoreState): Section {
+  const view = keys.view();
+  const write = (writer: ByteWriter, isFull: () => boolean): boolean =>
+    view.visit((key, record) => {
+      writeVersion(writer, key, record);
+      return !isFull();
+    });
+  return { tag: keysSection, count: view.state.keyCount, write, close: () => view.close() };
+}
+
+function changesOf({ keys }: StoreState): Section {
+  const view = keys.historyView();
+  const write = (writer: ByteWriter, isFull: () => boolean): boolean => {
+    while (view.length > 0 && !isFull()) {
+      view.visitNewest((change, replaced) => {
+        writeChange(writer, change.key, {
+          revision: change.modRevision,
+          isDelete: isTombstone(change),
+          replaced,
+        });
+      });
+    }
+    return view.length === 0;
+  };
+  return { tag: changesSection, count: view.length, write, close: () => view.close() };
 }

@@ -1,41 +1,60 @@
 /**
  * The bytes of an image, the whole state of a store at one applied index. The same state has the same bytes on every node
- * (rule S7). Sections follow one another in rising order of their tags, each at most once; one that is not known is refused,
+ * (rule S7). Sections follow one another in rising order of their tags, each exactly once; one that is not known is refused,
  * because a state without it would be another state.
  *
- *     image     header, sections, end
- *     header    u32 magic, u32 format, u53 appliedIndex, u53 revision, u53 keyCount
- *     section   u8 tag, content; tag 1 are the keys: as many records as the header says, in the order of their bytes
- *     record    u16 keyLength, u32 valueLength, u53 createRevision, u53 modRevision, u53 version, u53 lease, key, value
- *     end       u8 255, u53 number of records in all sections, u64 state hash, u32 CRC-32 of everything before it
+ *     image        header, sections, end
+ *     header       u32 magic, u32 format, u53 appliedIndex, u53 revision, u53 compactedRevision
+ *     section      u8 tag, u53 number of items, items
+ *     1 settings   u8 number, u53 value, in the order of their numbers
+ *     2 keys       the keys that exist, in the order of their bytes: stamp, key, value
+ *     3 changes    since the compacted revision, from the newest to the oldest, each with the version that it replaced:
+ *                  u8 flags (1: a delete, 2: it replaced nothing), u53 revision, stamp of the replaced version, key, its value
+ *     stamp        u16 keyLength, u32 valueLength, u53 createRevision, u53 modRevision, u53 version, u53 lease
+ *     end          u8 255, u53 number of items in all sections, u64 state hash, u32 CRC-32 of everything before it
  */
 import type { ByteReader } from "../lib/byte_reader.ts";
 import type { ByteWriter } from "../lib/byte_writer.ts";
 import { CorruptError } from "../lib/errors.ts";
 import { type KeyState, keyBytes, keyBytesMax } from "../wire/mod.ts";
-import type { ViewedState } from "./key_view.ts";
 
-export interface ImageHeader extends Omit<ViewedState, "stateHash"> {
+export interface ImageHeader {
   readonly appliedIndex: number;
+  readonly revision: number;
+  readonly compactedRevision: number;
 }
 
-/** A record without the bytes of its key and value, which follow it. */
-export interface RecordHead extends Omit<KeyState, "value"> {
+/** A version of a key without the bytes of key and value, which follow it. */
+export interface Stamp extends Omit<KeyState, "value"> {
   readonly keyLength: number;
   readonly valueLength: number;
 }
 
+/** What stands before the stamp of a change. */
+export interface ChangeHead {
+  readonly isDelete: boolean;
+  readonly replacedNothing: boolean;
+  readonly revision: number;
+}
+
 /** What an image says about itself at its end. */
 export interface ImageEnd {
-  readonly recordCount: number;
+  readonly itemCount: number;
   readonly stateHash: string;
 }
 
-export const keysSection = 1;
+export const settingsSection = 1;
+export const keysSection = 2;
+export const changesSection = 3;
+/** In the order in which they come. */
+export const sections = [settingsSection, keysSection, changesSection] as const;
 export const endSection = 255;
 
 export const imageHeaderBytes = 4 + 4 + 3 * 8;
-export const recordHeadBytes = 2 + 4 + 4 * 8;
+export const sectionHeadBytes = 1 + 8;
+export const settingBytes = 1 + 8;
+export const stampBytes = 2 + 4 + 4 * 8;
+export const changeHeadBytes = 1 + 8;
 /** Behind the tag and before the checksum. */
 export const imageEndBytes = 8 + 8;
 
@@ -44,12 +63,15 @@ const magic = 0x7072696d;
 /** A greater number means that a newer program made the image. */
 const format = 1;
 
-export function writeImageHeader(writer: ByteWriter, { appliedIndex, revision, keyCount }: ImageHeader): void {
+const flagDelete = 1;
+const flagReplacedNothing = 2;
+
+export function writeImageHeader(writer: ByteWriter, header: ImageHeader): void {
   writer.u32(magic);
   writer.u32(format);
-  writer.u53(appliedIndex);
-  writer.u53(revision);
-  writer.u53(keyCount);
+  writer.u53(header.appliedIndex);
+  writer.u53(header.revision);
+  writer.u53(header.compactedRevision);
 }
 
 /** Throws {@link CorruptError}. */
@@ -57,10 +79,11 @@ export function readImageHeader(reader: ByteReader): ImageHeader {
   if (reader.u32() !== magic) throw new CorruptError("not an image of a store");
   const found = reader.u32();
   if (found !== format) throw new CorruptError(`an image of format ${found}, and this proa knows only ${format}`);
-  return { appliedIndex: reader.u53(), revision: reader.u53(), keyCount: reader.u53() };
+  return { appliedIndex: reader.u53(), revision: reader.u53(), compactedRevision: reader.u53() };
 }
 
-export function writeRecord(writer: ByteWriter, key: string, state: KeyState): void {
+/** Appends a version: its stamp, key and value. */
+export function writeVersion(writer: ByteWriter, key: string, state: KeyState): void {
   writer.u16(key.length);
   writer.u32(state.value.length);
   writer.u53(state.createRevision);
@@ -72,7 +95,7 @@ export function writeRecord(writer: ByteWriter, key: string, state: KeyState): v
 }
 
 /** Throws {@link CorruptError} when no store can hold such a key. */
-export function readRecordHead(reader: ByteReader): RecordHead {
+export function readStamp(reader: ByteReader): Stamp {
   const keyLength = reader.u16();
   if (keyLength === 0 || keyLength > keyBytesMax) throw new CorruptError(`a key of ${keyLength} bytes`);
   return {
@@ -85,14 +108,38 @@ export function readRecordHead(reader: ByteReader): RecordHead {
   };
 }
 
-export function writeImageEnd(writer: ByteWriter, { recordCount, stateHash }: ImageEnd): void {
-  writer.u53(recordCount);
+const nothing: KeyState = { value: new Uint8Array(0), createRevision: 0, modRevision: 0, version: 0, lease: 0 };
+
+/** Appends a change with what it replaced. */
+export function writeChange(
+  writer: ByteWriter,
+  key: string,
+  change: { readonly revision: number; readonly isDelete: boolean; readonly replaced: KeyState | null },
+): void {
+  writer.u8((change.isDelete ? flagDelete : 0) | (change.replaced === null ? flagReplacedNothing : 0));
+  writer.u53(change.revision);
+  writeVersion(writer, key, change.replaced ?? nothing);
+}
+
+/** Throws {@link CorruptError}. */
+export function readChangeHead(reader: ByteReader): ChangeHead {
+  const flags = reader.u8();
+  if (flags > (flagDelete | flagReplacedNothing)) throw new CorruptError(`flags ${flags} of a change`);
+  return {
+    isDelete: (flags & flagDelete) !== 0,
+    replacedNothing: (flags & flagReplacedNothing) !== 0,
+    revision: reader.u53(),
+  };
+}
+
+export function writeImageEnd(writer: ByteWriter, { itemCount, stateHash }: ImageEnd): void {
+  writer.u53(itemCount);
   writer.u32(parseInt(stateHash.slice(0, 8), 16));
   writer.u32(parseInt(stateHash.slice(8), 16));
 }
 
 export function readImageEnd(reader: ByteReader): ImageEnd {
-  return { recordCount: reader.u53(), stateHash: hex(reader.u32()) + hex(reader.u32()) };
+  return { itemCount: reader.u53(), stateHash: hex(reader.u32()) + hex(reader.u32()) };
 }
 
 function hex(word: number): string {

@@ -1,26 +1,43 @@
 /**
- * The live keys, each with its latest record: a map for access by key, an ordered set for ranges and a hash over
- * all, kept in step here. Conditions and revisions are decided by the commands.
+ * The keys with all of their versions that can be read: a map for access by key, an ordered set for ranges, the history
+ * of changes, and a hash over all, kept in step here. Conditions and revisions are decided by the commands.
  */
 import { assert } from "../lib/assert.ts";
 import { crc32 } from "../lib/checksum.ts";
 import { keyBytes } from "../wire/mod.ts";
-import type { KeyRecord } from "./key_record.ts";
+import { History } from "./history.ts";
+import { HistoryView } from "./history_view.ts";
+import {
+  type KeyRecord,
+  type PutState,
+  createdRecord,
+  isTombstone,
+  overwrittenRecord,
+  recreatedRecord,
+  tombstoneOf,
+  versionAt,
+} from "./key_record.ts";
 import { KeyView } from "./key_view.ts";
-import { newOrderedKeys } from "./ordered_keys.ts";
+import { newOrderedKeys, scanBoth } from "./ordered_keys.ts";
 import type { TextRange } from "./ordered_keys.ts";
 import { recordHash, StateHash } from "./state_hash.ts";
 
 export class KeySpace {
   /** Rises by one with each command that changes a key. */
   revision = 1;
+  readonly history = new History();
+  /** The keys that exist, each with its latest version. */
   private readonly records = new Map<string, KeyRecord>();
   /** Holds the keys of `records`, and no others; overwriting a key leaves it alone. */
   private readonly order = newOrderedKeys();
-  /** Over exactly `records`. */
+  /** The keys that were deleted after the compacted revision, each with its tombstone. */
+  private readonly tombstones = new Map<string, KeyRecord>();
+  private readonly tombstoneOrder = newOrderedKeys();
+  /** Over the records and tombstones, and all that hangs on them. */
   private readonly hash = new StateHash();
   /** Open views: each must be shown a record of before it before that record goes. */
   private views: readonly KeyView[] = [];
+  private historyViews: readonly HistoryView[] = [];
 
   get size(): number {
     return this.records.size;
@@ -30,28 +47,80 @@ export class KeySpace {
     return this.records.get(key) ?? null;
   }
 
-  create(key: string, record: KeyRecord): void {
-    this.order.add(key);
-    this.records.set(key, record);
-    this.hash.add(record);
+  /** The key as it was at `revision`, which must not be below the compacted one. */
+  getAt(key: string, revision: number): KeyRecord | null {
+    const record = versionAt(this.latest(key), revision);
+    return record === null || isTombstone(record) ? null : record;
   }
 
-  /** `previous` is what {@link get} returned for `key`. */
-  overwrite(key: string, change: { readonly previous: KeyRecord; readonly next: KeyRecord }): void {
-    if (this.views.length > 0) this.keepForViews(key, change.previous);
-    this.records.set(key, change.next);
-    this.hash.subtract(change.previous);
-    this.hash.add(change.next);
+  /** The newest version of the key, or its tombstone; null if no revision that can be read has it. */
+  latest(key: string): KeyRecord | null {
+    return this.records.get(key) ?? this.tombstones.get(key) ?? null;
   }
 
-  /** `key` must exist. */
-  delete(key: string): void {
-    const previous = this.records.get(key);
-    assert(previous !== undefined, "only a key that exists can be deleted");
-    if (this.views.length > 0) this.keepForViews(key, previous);
+  /** Puts a key that does not exist. Takes over the value. */
+  create(key: { readonly text: string; readonly bytes: Uint8Array }, put: PutState): void {
+    const record = this.exhume(key.text, put) ?? createdRecord(key, put);
+    this.order.add(record.key);
+    this.records.set(record.key, record);
+    this.addChange(record);
+  }
+
+  /** Puts a key that exists: `previous` is what {@link get} returned. Takes over the value. */
+  overwrite(previous: KeyRecord, put: PutState): void {
+    if (this.views.length > 0) this.keepForViews(previous);
+    const next = overwrittenRecord(previous, put);
+    this.records.set(next.key, next);
+    this.addChange(next);
+  }
+
+  /** Deletes a key that exists: `previous` is what {@link get} returned. */
+  delete(previous: KeyRecord, revision: number): void {
+    if (this.views.length > 0) this.keepForViews(previous);
+    const { key } = previous;
     this.order.delete(key);
     this.records.delete(key);
-    this.hash.subtract(previous);
+    const tombstone = tombstoneOf(previous, revision);
+    this.tombstones.set(key, tombstone);
+    this.tombstoneOrder.add(key);
+    this.addChange(tombstone);
+  }
+
+  /** The record that follows the tombstone of `key`, which it takes the place of; null if there is none. */
+  private exhume(key: string, put: PutState): KeyRecord | null {
+    if (this.tombstones.size === 0) return null;
+    const tombstone = this.tombstones.get(key);
+    if (tombstone === undefined) return null;
+    this.tombstones.delete(key);
+    this.tombstoneOrder.delete(key);
+    return recreatedRecord(tombstone, put);
+  }
+
+  private addChange(change: KeyRecord): void {
+    this.hash.add(change);
+    this.history.add(change);
+  }
+
+  /** Forgets everything that only revisions below `revision` show. Goes no further than the newest revision, and never back. */
+  compact(revision: number): void {
+    const target = Math.min(revision, this.revision);
+    if (target <= this.history.compactedRevision) return;
+    this.history.compact(target, (change) => {
+      if (change.previous !== null) {
+        for (const view of this.historyViews) view.keep(change, change.previous);
+        this.forget(change.previous);
+        change.previous = null;
+      }
+      if (!isTombstone(change) || this.tombstones.get(change.key) !== change) return;
+      this.tombstones.delete(change.key);
+      this.tombstoneOrder.delete(change.key);
+      this.forget(change);
+    });
+  }
+
+  private forget(record: KeyRecord): void {
+    this.hash.subtract(record);
+    this.history.release(record);
   }
 
   /** Visits the keys of `range` in the order of their bytes until `visit` returns false. It must not change anything. */
@@ -63,10 +132,20 @@ export class KeySpace {
     });
   }
 
+  /** The same as it was at `revision`, which must not be below the compacted one. */
+  scanAt(revision: number, range: TextRange, visit: (key: string, record: KeyRecord) => boolean): void {
+    const visitKey = (key: string): boolean => {
+      const record = this.getAt(key, revision);
+      return record === null || visit(key, record);
+    };
+    if (this.tombstoneOrder.size === 0) this.order.scan(range, visitKey);
+    else scanBoth(this.order, this.tombstoneOrder, range, visitKey);
+  }
+
   /** All keys as they are now, whatever changes later. Takes memory for what changes until it is closed. */
   view(): KeyView {
     const view = new KeyView(
-      { revision: this.revision, keyCount: this.size, stateHash: this.stateHash() },
+      { revision: this.revision, keyCount: this.size },
       {
         order: this.order.clone(),
         current: (key) => this.get(key),
@@ -77,20 +156,53 @@ export class KeySpace {
     return view;
   }
 
-  private keepForViews(key: string, record: KeyRecord): void {
-    for (const view of this.views) view.keep(key, record);
+  /** The history as it is now, in the same way. */
+  historyView(): HistoryView {
+    const view = new HistoryView(this.history.compactedRevision, this.history.copy(), (closed) => {
+      this.historyViews = this.historyViews.filter((open) => open !== closed);
+    });
+    this.historyViews = [...this.historyViews, view];
+    return view;
   }
 
-  stateHash(): string {
-    return this.hash.digest(this.revision);
+  /** Takes in a key that exists, as an image has it; its history follows with {@link restoreHistory}. */
+  restoreKey(record: KeyRecord): void {
+    this.order.add(record.key);
+    this.records.set(record.key, record);
+    this.hash.add(record);
+  }
+
+  /** Takes in the history of an image: all `changes` with what hangs on them, and the tombstones among them that are the latest of their keys. */
+  restoreHistory(of: {
+    readonly compactedRevision: number;
+    readonly changes: readonly KeyRecord[];
+    readonly tombstones: ReadonlyMap<string, KeyRecord>;
+  }): void {
+    for (const [key, tombstone] of of.tombstones) {
+      this.tombstones.set(key, tombstone);
+      this.tombstoneOrder.add(key);
+      this.hash.add(tombstone);
+    }
+    for (const { previous } of of.changes) if (previous !== null) this.hash.add(previous);
+    this.history.restore({ ...of, tombstones: of.tombstones.values() });
+  }
+
+  private keepForViews(record: KeyRecord): void {
+    for (const view of this.views) view.keep(record.key, record);
+  }
+
+  /** Over all versions that can be read and the numbers that say which those are. */
+  stateHash(): StateHash {
+    return this.hash.with([this.revision, this.history.compactedRevision]);
   }
 
   /** What {@link stateHash} must be, from the keys and values alone: slow, to check it. */
-  recomputeStateHash(): string {
+  recomputeStateHash(): StateHash {
     const hash = new StateHash();
-    for (const [key, record] of this.records) {
-      hash.add(recordHash(crc32(keyBytes(key)), record));
+    for (const latest of [...this.records.values(), ...this.tombstones.values()]) {
+      for (let record: KeyRecord | null = latest; record !== null; record = record.previous)
+        hash.add(recordHash(crc32(keyBytes(record.key)), record));
     }
-    return hash.digest(this.revision);
+    return hash.with([this.revision, this.history.compactedRevision]);
   }
 }

@@ -11,7 +11,6 @@ import type { OrderedKeys } from "./ordered_keys.ts";
 export interface ViewedState {
   readonly revision: number;
   readonly keyCount: number;
-  readonly stateHash: string;
 }
 
 export class KeyView {

@@ -1,6 +1,6 @@
 /**
  * A hash of everything the store holds, kept up to date at the cost of the change alone: the sum, over all keys, of
- * a hash of each record. A sum does not care for order, so two stores that came to the same state by different ways
+ * a hash of each version of it. A sum does not care for order, so two stores that came to the same state by different ways
  * agree, and a record is taken out by subtracting what it added. Finds faults and bugs, not forgery: a value that
  * changed without its revision is missed once in 2^32 times.
  */
@@ -31,9 +31,17 @@ export class StateHash {
     this.low = (this.low - record.hashLow) | 0;
   }
 
-  /** 16 hexadecimal digits over the records and the revision of the store. */
-  digest(revision: number): string {
-    return hex(mixNumber(this.high, revision)) + hex(mixNumber(this.low, revision));
+  /** A hash of its own: over the records, and over `numbers` in their order. */
+  with(numbers: readonly number[]): StateHash {
+    const hash = new StateHash();
+    hash.high = numbers.reduce(mixNumber, this.high);
+    hash.low = numbers.reduce(mixNumber, this.low);
+    return hash;
+  }
+
+  /** 16 hexadecimal digits. */
+  digest(): string {
+    return hex(this.high) + hex(this.low);
   }
 }
 

@@ -15,6 +15,8 @@ export interface StateMachine {
   readonly keyCount: number;
   /** Answers one encoded query (wire/query_codec) by appending its answer to `answers`. Changes nothing. */
   read(query: Uint8Array, answers: ByteWriter): void;
+  /** The revision up to which the leader should propose to compact; null: nothing to do. */
+  readonly compactionDue: number | null;
   /** Equal on all nodes that have applied the same index: 16 hexadecimal digits. */
   stateHash(): string;
   /**

@@ -1,23 +1,26 @@
 /**
  * The replicated key-value store: the state machine that `commands` entries are applied to, with the revisions of an
- * MVCC store. Keeps the latest version of each key, in memory.
+ * MVCC store. Keeps every version since the compacted revision, in memory.
  */
 import { assert, unreachable } from "../lib/assert.ts";
 import type { ByteWriter } from "../lib/byte_writer.ts";
 import { CorruptError } from "../lib/errors.ts";
 import type { Entry, Index } from "../raft/mod.ts";
 import type { CommandCursor } from "../wire/mod.ts";
-import { decodeQuery, payloadCursor, writeResult } from "../wire/mod.ts";
+import { decodeQuery, payloadCursor, writeResult, writeSettingsAnswer } from "../wire/mod.ts";
 import type { ResultDraft } from "./commands.ts";
 import { applyCommand } from "./commands.ts";
 import { StoreImage } from "./image.ts";
-import { KeySpace } from "./key_space.ts";
-import { answerGet, answerRange } from "./queries.ts";
+import { answerGet, answerHistory, answerRange } from "./queries.ts";
 import { Restoration } from "./restoration.ts";
 import type { ImageSink, ImageSource, StateMachine } from "./state_machine.ts";
+import { StoreState } from "./store_state.ts";
+
+/** How far beyond a limit the history may grow. */
+const slack = 1.1;
 
 export class Store implements StateMachine {
-  private keys = new KeySpace();
+  private state = new StoreState();
   private readonly result: ResultDraft = { status: "ok", revision: 0, modRevision: 0, changed: 0 };
   private lastApplied: Index = 0;
 
@@ -27,11 +30,11 @@ export class Store implements StateMachine {
 
   /** 1 for the empty store; rises by one with each command that changes a key. */
   get revision(): number {
-    return this.keys.revision;
+    return this.state.keys.revision;
   }
 
   get keyCount(): number {
-    return this.keys.size;
+    return this.state.keys.size;
   }
 
   /** Throws {@link CorruptError}, naming the index, before anything of a damaged entry is applied. */
@@ -53,31 +56,48 @@ export class Store implements StateMachine {
   /** Throws {@link CorruptError} when `query` is not exactly one query. */
   read(query: Uint8Array, answers: ByteWriter): void {
     const decoded = decodeQuery(query);
+    const { keys, settings } = this.state;
     switch (decoded.kind) {
-      case "get": {
-        answerGet(this.keys, decoded, answers);
+      case "get":
+        answerGet(keys, decoded, answers);
         return;
-      }
-      case "range": {
-        answerRange(this.keys, decoded, answers);
+      case "range":
+        answerRange(keys, decoded, answers);
         return;
-      }
+      case "history":
+        answerHistory(keys, decoded, answers);
+        return;
+      case "settings":
+        writeSettingsAnswer(answers, { revision: keys.revision, settings });
+        return;
       default:
         unreachable(decoded);
     }
   }
 
+  /** Null, or what its settings allow to be compacted: more than the limit by a tenth, so that it happens seldom. */
+  get compactionDue(): number | null {
+    const { keys, settings } = this.state;
+    const { compactedRevision, bytes } = keys.history;
+    const kept = settings.history_revisions;
+    const byCount = keys.revision - compactedRevision > kept * slack ? keys.revision - kept : 0;
+    const bytesMax = settings.history_bytes;
+    const byBytes = bytes > bytesMax * slack ? keys.history.revisionToHold(bytesMax) : 0;
+    const due = Math.max(byCount, byBytes);
+    return due > compactedRevision ? due : null;
+  }
+
   stateHash(): string {
-    return this.keys.stateHash();
+    return this.state.hash();
   }
 
   /** What {@link stateHash} must be, computed anew from all keys and values: slow, to check it. */
   recomputeStateHash(): string {
-    return this.keys.recomputeStateHash();
+    return this.state.recomputeHash();
   }
 
   image(): ImageSource {
-    return new StoreImage(this.keys.view(), this.lastApplied);
+    return new StoreImage(this.state, this.lastApplied);
   }
 
   restore(appliedIndex: Index): ImageSink {
@@ -85,9 +105,9 @@ export class Store implements StateMachine {
     return {
       push: (slice) => restoration.push(slice),
       finish: () => {
-        const keys = restoration.finish();
+        const state = restoration.finish();
         assert(appliedIndex >= this.lastApplied, "an image must not take the store back");
-        this.keys = keys; // with its index, in one step (rule P14)
+        this.state = state; // with its index, in one step (rule P14)
         this.lastApplied = appliedIndex;
       },
     };
@@ -95,7 +115,7 @@ export class Store implements StateMachine {
 
   private applyCommands(commands: CommandCursor, results: ByteWriter | null): void {
     while (commands.next()) {
-      applyCommand(this.keys, commands, this.result);
+      applyCommand(this.state, commands, this.result);
       if (results === null) continue;
       writeResult(results, this.result);
     }

@@ -29,6 +29,8 @@ export const exitOfCode = {
   READ_TIMEOUT: 3,
   OUTCOME_UNKNOWN: 4,
   NOT_FOUND: 5,
+  COMPACTED: 5,
+  FUTURE_REVISION: 5,
   PRECONDITION_FAILED: 6,
   CHECK_FAILED: 7,
   UNAUTHORIZED: 8,
@@ -51,7 +53,7 @@ export interface ErrorDetail {
   readonly applied?: Applied;
   /** What was attempted, one line each: endpoints with what they answered. */
   readonly tried?: readonly string[];
-  /** The current revision of the key, where a precondition failed. */
+  /** The current revision of the key, where a precondition failed; the nearest that can be read, where that one cannot be. */
   readonly revision?: number;
   readonly cause?: unknown;
 }

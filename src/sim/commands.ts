@@ -59,8 +59,8 @@ export function encodeQuery(query: Query): Uint8Array {
   return writer.take();
 }
 
-/** The command that `cursor` shows. */
-export function commandAt(cursor: CommandCursor): Command {
+/** The command that `cursor` shows; null if it changes no key. */
+export function commandAt(cursor: CommandCursor): Command | null {
   switch (cursor.kind) {
     case "put":
       return {
@@ -73,6 +73,9 @@ export function commandAt(cursor: CommandCursor): Command {
       return { kind: "delete", key: cursor.keyText(), ifRevision: cursor.ifRevision };
     case "deleteRange":
       return { kind: "deleteRange", start: cursor.keyText(), end: cursor.endText() ?? "\uffff" };
+    case "compact":
+    case "set":
+      return null;
     default:
       return unreachable(cursor.kind);
   }

@@ -61,6 +61,7 @@ export class Reference {
     if (entry.kind === "commands") {
       for (const cursor = payloadCursor(entry.payload); cursor.next();) {
         const command = commandAt(cursor);
+        if (command === null) continue;
         const result = this.execute(command, { index: entry.index, revision });
         revision = result.revision;
         done.push({ command, result });

@@ -1,13 +1,14 @@
 /**
- * The bytes of commands and of their results. A client writes a command once; the service port checks it, the log
- * stores it and apply reads it, all as the same bytes. What a command does to the store is not known here.
+ * The bytes of commands. A client writes a command once; the service port checks it, the log stores it and apply reads
+ * it, all as the same bytes. What a command does to the store is not known here.
  *
  *     payload of an entry   u8 version, commands back to back
  *     command               u8 kind, u8 flags, u32 bodyLength, body
  *     put                   [u53 ifRevision] u16 keyLength, key, value
  *     delete                [u53 ifRevision] u16 keyLength, key
  *     delete of a range     u16 startLength, start, u16 endLength, end
- *     result                u8 status, u53 revision, u53 modRevision, u32 changed
+ *
+ * The bodies of the other kinds are read by codecs of their own: settings_codec.
  */
 import { assert } from "../lib/assert.ts";
 import { ByteReader } from "../lib/byte_reader.ts";
@@ -15,14 +16,7 @@ import type { ByteWriter } from "../lib/byte_writer.ts";
 import { CorruptError } from "../lib/errors.ts";
 import { keyTexts } from "./key_text.ts";
 import type { KeyTexts } from "./key_text.ts";
-import type { BatchCheck, CommandLimits, Refused } from "./limits.ts";
-import { boundProblem, keyProblem, refuse, refused, valueProblem } from "./limits.ts";
-
-/** The first byte of the payload of every `commands` entry. */
-export const payloadVersion = 1;
-
-/** Bytes of one encoded result. */
-export const resultBytes = 21;
+import { boundProblem, keyProblem, refuse } from "./limits.ts";
 
 export interface PutCommand {
   readonly key: Uint8Array;
@@ -45,19 +39,16 @@ export interface KeyRange {
   readonly end: Uint8Array | null;
 }
 
-export interface CommandResult {
-  /** `preconditionFailed`: the command changed nothing, because `ifRevision` did not hold. */
-  readonly status: "ok" | "preconditionFailed";
-  /** The revision of the store after the command. */
-  readonly revision: number;
-  /** The mod revision of the key after the command; 0 if it does not exist, and for a range. */
-  readonly modRevision: number;
-  /** How many keys were created, overwritten or deleted. */
-  readonly changed: number;
-}
-
 const kindPut = 1;
 const kindDelete = 2;
+
+/** The kinds whose bodies have codecs of their own, by number. */
+const bodyKinds = { 3: "compact", 4: "set" } as const;
+
+export type BodyKind = (typeof bodyKinds)[keyof typeof bodyKinds];
+export type CommandKind = "put" | "delete" | "deleteRange" | BodyKind;
+
+const numberOfBodyKind: Readonly<Record<BodyKind, number>> = { compact: 3, set: 4 };
 
 /** Puts only: the same as `ifRevision` 0, in no bytes. */
 const flagIfAbsent = 1;
@@ -104,6 +95,12 @@ export function writeDeleteRange(writer: ByteWriter, range: KeyRange): void {
   if (end !== null) writer.bytes(end);
 }
 
+/** Appends a command of a kind whose body is written by its own codec. */
+export function writeBodyCommand(writer: ByteWriter, kind: BodyKind, body: Uint8Array): void {
+  writeHeader(writer, { kind: numberOfBodyKind[kind], flags: 0, bodyLength: body.length });
+  writer.bytes(body);
+}
+
 function writeHeader(writer: ByteWriter, header: { kind: number; flags: number; bodyLength: number }): void {
   writer.u8(header.kind);
   writer.u8(header.flags);
@@ -115,7 +112,7 @@ function writeHeader(writer: ByteWriter, header: { kind: number; flags: number; 
  * written is a {@link CorruptError}: unknown kinds, reserved flags, lengths that do not add up. Limits are not checked.
  */
 export class CommandCursor {
-  kind: "put" | "delete" | "deleteRange" = "put";
+  kind: CommandKind = "put";
   /** The mod revision that the key must have; 0: it must not exist; null: no condition. */
   ifRevision: number | null = null;
 
@@ -139,6 +136,10 @@ export class CommandCursor {
     const kind = reader.u8();
     const flags = reader.u8();
     const bodyLength = reader.u32();
+    if (kind > kindDelete) {
+      this.readBody(bodyKindOf(kind, flags), bodyLength);
+      return true;
+    }
     const bodyEnd = reader.position + bodyLength;
     this.readKindAndCondition(kind, flags);
     const keyLength = reader.u16();
@@ -185,6 +186,20 @@ export class CommandCursor {
     return Uint8Array.prototype.slice.call(this.commands, this.restStart, this.restEnd);
   }
 
+  /** The body of a command that has a codec of its own, as a view. */
+  body(): Uint8Array {
+    return this.commands.subarray(this.restStart, this.restEnd);
+  }
+
+  private readBody(kind: BodyKind, bodyLength: number): void {
+    const { reader } = this;
+    this.kind = kind;
+    this.ifRevision = null;
+    this.keyStart = this.keyEnd = this.restStart = reader.position;
+    this.restEnd = this.restStart + bodyLength;
+    reader.skip(bodyLength);
+  }
+
   private readKindAndCondition(kind: number, flags: number): void {
     this.ifRevision = null;
     if (kind === kindPut) {
@@ -203,64 +218,10 @@ export class CommandCursor {
   }
 }
 
-/**
- * Checks commands where they enter, before anything is written: format, limits, and that there is one (rule X4).
- * What passes here will be applied.
- */
-export function validateCommands(commands: Uint8Array, limits: CommandLimits): BatchCheck {
-  const cursor = new CommandCursor(commands);
-  let count = 0;
-  try {
-    for (; cursor.next(); count++) {
-      const problem = commandProblem(cursor, limits);
-      if (problem !== null) return problem;
-    }
-  } catch (error) {
-    if (!(error instanceof CorruptError)) throw error;
-    return refused("INVALID_REQUEST", `Cannot read command ${count + 1} of the request: ${error.message}`);
-  }
-  if (count === 0) return refused("INVALID_REQUEST", "Cannot write: the request holds no command");
-  return { ok: true, count };
-}
-
-function commandProblem(cursor: CommandCursor, limits: CommandLimits): Refused | null {
-  switch (cursor.kind) {
-    case "put":
-      return keyProblem("put", cursor.keyLength) ?? valueProblem("put", cursor.restLength, limits);
-    case "delete":
-      return keyProblem("delete", cursor.keyLength);
-    case "deleteRange":
-      return boundProblem("delete", "start", cursor.keyLength) ?? boundProblem("delete", "end", cursor.restLength);
-  }
-}
-
-/**
- * A cursor over the commands of an entry's payload, all of which are whole: apply, which cannot go back, reads on
- * without meeting an error halfway. Throws {@link CorruptError} otherwise.
- */
-export function payloadCursor(payload: Uint8Array): CommandCursor {
-  if (payload[0] !== payloadVersion) throw new CorruptError(`payload version ${payload[0]}, which is not known`);
-  const commands = payload.subarray(1);
-  const check = new CommandCursor(commands);
-  while (check.next());
-  return new CommandCursor(commands);
-}
-
-export function writeResult(writer: ByteWriter, result: CommandResult): void {
-  writer.u8(result.status === "ok" ? 0 : 1);
-  writer.u53(result.revision);
-  writer.u53(result.modRevision);
-  writer.u32(result.changed);
-}
-
-/** Throws {@link CorruptError}. */
-export function readResult(reader: ByteReader): CommandResult {
-  const status = reader.u8();
-  if (status > 1) throw new CorruptError(`result status ${status}, which is not known`);
-  return {
-    status: status === 0 ? "ok" : "preconditionFailed",
-    revision: reader.u53(),
-    modRevision: reader.u53(),
-    changed: reader.u32(),
-  };
+function bodyKindOf(kind: number, flags: number): BodyKind {
+  const known: Readonly<Record<number, BodyKind | undefined>> = bodyKinds;
+  const name = known[kind];
+  if (name === undefined) throw new CorruptError(`kind ${kind}, which is not known`);
+  if (flags !== 0) throw new CorruptError(`flags ${flags}, which this kind of command does not know`);
+  return name;
 }

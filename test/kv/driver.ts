@@ -6,17 +6,24 @@ import type { Entry, EntryKind } from "../../src/raft/mod.ts";
 import {
   type CommandResult,
   type GetAnswer,
+  type HistoryAnswer,
   type RangeAnswer,
+  type Settings,
   keyText,
   payloadVersion,
   readGetAnswer,
+  readHistoryAnswer,
   readRangeAnswer,
   readResult,
+  writeCompact,
   writeDelete,
   writeDeleteRange,
   writeGet,
+  writeGetAt,
+  writeHistory,
   writePut,
   writeRange,
+  writeSet,
 } from "../../src/wire/mod.ts";
 
 export type Bytes = Uint8Array | string;
@@ -24,7 +31,9 @@ export type Bytes = Uint8Array | string;
 export type TestCommand =
   | { readonly kind: "put"; readonly key: Bytes; readonly value: Bytes; readonly ifRevision?: number }
   | { readonly kind: "delete"; readonly key: Bytes; readonly ifRevision?: number }
-  | { readonly kind: "deleteRange"; readonly start: Bytes; readonly end: Bytes | null };
+  | { readonly kind: "deleteRange"; readonly start: Bytes; readonly end: Bytes | null }
+  | { readonly kind: "compact"; readonly revision: number }
+  | { readonly kind: "set"; readonly settings: Partial<Settings> };
 
 export function bytes(value: Bytes): Uint8Array {
   return typeof value === "string" ? new TextEncoder().encode(value) : value;
@@ -40,6 +49,10 @@ export function del(key: Bytes, ifRevision?: number): TestCommand {
 
 export function delRange(start: Bytes, end: Bytes | null): TestCommand {
   return { kind: "deleteRange", start, end };
+}
+
+export function compact(revision: number): TestCommand {
+  return { kind: "compact", revision };
 }
 
 export function writeCommand(writer: ByteWriter, command: TestCommand): void {
@@ -60,6 +73,12 @@ export function writeCommand(writer: ByteWriter, command: TestCommand): void {
       writeDeleteRange(writer, { start: bytes(command.start), end: command.end === null ? null : bytes(command.end) });
       return;
     }
+    case "compact":
+      writeCompact(writer, command.revision);
+      return;
+    case "set":
+      writeSet(writer, command.settings);
+      return;
   }
 }
 
@@ -100,9 +119,10 @@ export function applyOne(store: Store, command: TestCommand): CommandResult {
   return result;
 }
 
-export function get(store: Store, key: Bytes): GetAnswer {
+export function get(store: Store, key: Bytes, revision: number | null = null): GetAnswer {
   const query = new ByteWriter();
-  writeGet(query, bytes(key));
+  if (revision === null) writeGet(query, bytes(key));
+  else writeGetAt(query, { key: bytes(key), revision });
   return readGetAnswer(answerOf(store, query.take()));
 }
 
@@ -111,13 +131,24 @@ export interface TestRange {
   readonly end?: Bytes;
   readonly limit?: number;
   readonly keysOnly?: boolean;
+  readonly revision?: number;
 }
 
 export function range(store: Store, options: TestRange = {}): RangeAnswer {
-  const { start = "", end = null, limit = null, keysOnly = false } = options;
+  const { start = "", end = null, limit = null, keysOnly = false, revision = null } = options;
   const query = new ByteWriter();
-  writeRange(query, { start: bytes(start), end: end === null ? null : bytes(end), limit, keysOnly });
+  writeRange(query, { start: bytes(start), end: end === null ? null : bytes(end), limit, keysOnly, revision });
   return readRangeAnswer(answerOf(store, query.take()));
+}
+
+export function history(
+  store: Store,
+  key: Bytes,
+  { below = null, limit = null }: { readonly below?: number | null; readonly limit?: number | null } = {},
+): HistoryAnswer {
+  const query = new ByteWriter();
+  writeHistory(query, { key: bytes(key), below, limit });
+  return readHistoryAnswer(answerOf(store, query.take()));
 }
 
 /** The keys of `answer`, each as one character for each byte. */

@@ -6,7 +6,20 @@ import { CorruptError } from "../../src/lib/errors.ts";
 import { type Random, seededRandom } from "../../src/lib/random.ts";
 import type { Entry } from "../../src/raft/mod.ts";
 import { accepts, hexOf } from "../wire/damage.ts";
-import { type TestCommand, apply, del, delRange, get, keysOf, nextEntry, payloadOf, put, range } from "./driver.ts";
+import {
+  type TestCommand,
+  apply,
+  compact,
+  del,
+  delRange,
+  get,
+  history,
+  keysOf,
+  nextEntry,
+  payloadOf,
+  put,
+  range,
+} from "./driver.ts";
 
 function joined(slices: readonly Uint8Array[]): Uint8Array {
   return new Uint8Array(Buffer.concat(slices));
@@ -37,7 +50,8 @@ function factsOf(store: Store): unknown {
   const { appliedIndex, revision, keyCount } = store;
   const hashes = [store.stateHash(), store.recomputeStateHash()];
   const all = range(store);
-  return { appliedIndex, revision, keyCount, hashes, all, each: keysOf(all).map((key) => get(store, latin1(key))) };
+  const each = keysOf(all).map((key) => ({ latest: get(store, latin1(key)), history: history(store, latin1(key)) }));
+  return { appliedIndex, revision, keyCount, hashes, all, each };
 }
 
 function latin1(text: string): Uint8Array {
@@ -62,10 +76,15 @@ describe("an image", () => {
     const store = new Store();
     apply(store, put("k", "v1"));
     apply(store, put("k", "v2"));
-    const record =
-      "0001" + "00000002" + "0000000000000002" + "0000000000000003" + "0000000000000002" + "0".repeat(16) + "6b7632";
-    const header = "7072696d" + "00000001" + "0000000000000002" + "0000000000000003" + "0000000000000001";
-    const checked = `${header}01${record}ff0000000000000001${store.stateHash()}`;
+    const u53 = (value: number): string => value.toString(16).padStart(16, "0");
+    const stamp = (createRevision: number, modRevision: number, version: number): string =>
+      u53(createRevision) + u53(modRevision) + u53(version) + u53(0);
+    const header = "7072696d" + "00000001" + u53(2) + u53(3) + u53(1);
+    const settings = "01" + u53(2) + "01" + u53(100_000) + "02" + u53(256 * 2 ** 20);
+    const keys = "02" + u53(1) + "0001" + "00000002" + stamp(2, 3, 2) + "6b" + "7632";
+    const overwrite = "00" + u53(3) + "0001" + "00000002" + stamp(2, 2, 1) + "6b" + "7631";
+    const creation = "02" + u53(2) + "0001" + "00000000" + stamp(0, 0, 0) + "6b";
+    const checked = `${header}${settings}${keys}03${u53(2)}${overwrite}${creation}ff${u53(5)}${store.stateHash()}`;
     const checksum = crc32(new Uint8Array(Buffer.from(checked, "hex")));
     expect(hexOf(drain(store.image()))).toBe(checked + checksum.toString(16).padStart(8, "0"));
   });
@@ -77,9 +96,9 @@ describe("an image", () => {
 
   test("fills each slice but the last, and has the same bytes however it is sliced", () => {
     const store = smallStore();
-    apply(store, put("large", new Uint8Array(300_000).fill(7)));
+    apply(store, put("large", new Uint8Array(60_000).fill(7)));
     const whole = drain(store.image());
-    for (const bytesMax of [1, 2, 37, 38, 39, 100, 4096, 299_999, 1_000_000]) {
+    for (const bytesMax of [1, 2, 37, 38, 39, 100, 4096, 59_999, 1_000_000]) {
       const image = store.image();
       const slices: Uint8Array[] = [];
       for (let slice = image.next(bytesMax); slice !== null; slice = image.next(bytesMax)) slices.push(slice);
@@ -194,7 +213,8 @@ describe("a restoration", () => {
 
   test("refuses what the checksum does not show", () => {
     const sectionAt = 32;
-    const firstRecord = { start: 33, end: 33 + 38 + 1 + 2 };
+    const keysAt = sectionAt + 9 + 2 * 9;
+    const firstRecord = { start: keysAt + 9, end: keysAt + 9 + 38 + 1 + 2 };
     const setByte = (image: Uint8Array, at: number, value: number): Uint8Array => {
       image[at] = value;
       return image;
@@ -204,11 +224,20 @@ describe("a restoration", () => {
     expect(refusal(forged((image) => setByte(image, 7, 2)))).toContain("format 2");
     expect(refusal(forged((image) => setByte(image, sectionAt, 2)))).toContain("section 2");
     expect(refusal(forged((image) => setByte(image, sectionAt, 255)))).toContain("section 255");
-    expect(refusal(forged((image) => setByte(image, 31, 2)))).toContain("section 0"); // one key fewer than there are
+    expect(refusal(forged((image) => setByte(image, sectionAt + 8, 1)))).toContain("1 settings, not 2");
+    expect(refusal(forged((image) => setByte(image, keysAt + 8, 2)))).toContain("section 0"); // one key fewer than there are
     expect(refusal(forged((image) => setByte(image, firstRecord.start + 1, 0)))).toContain("a key of 0 bytes");
     expect(refusal(forged((image) => setByte(image, firstRecord.start + 6 + 8 + 7, 99)))).toContain("younger");
+    expect(refusal(forged((image) => setByte(image, firstRecord.start + 6 + 16 + 7, 0)))).toContain("does not exist");
     expect(refusal(forged((image) => setByte(image, firstRecord.end - 1, 0x33)))).toContain("state hash");
-    expect(refusal(forged((image) => setByte(image, image.length - 13, 4)))).toContain("3 of 4 records");
+    expect(refusal(forged((image) => setByte(image, image.length - 13, 4)))).toContain("11 of 4 items");
+    const changesAt = keysAt + 9 + 3 * 38 + 1 + 2 + 1 + 40 + 4;
+    const firstChange = changesAt + 9; // the tombstone of "gone"
+    expect(refusal(forged((image) => setByte(image, 31, 7)))).toContain("compacted");
+    expect(refusal(forged((image) => setByte(image, firstChange, 0)))).toContain("made nothing that is there");
+    expect(refusal(forged((image) => setByte(image, firstChange, 7)))).toContain("flags 7");
+    expect(refusal(forged((image) => setByte(image, firstChange + 8, 6)))).toContain("replaced what came later");
+    expect(refusal(forged((image) => setByte(image, firstChange + 8, 8)))).toContain("not in order");
     // Two records exchanged: the state hash does not care for order.
     const second = { start: firstRecord.end, end: firstRecord.end + 38 + 1 + 40 };
     const exchanged = forged((image) =>
@@ -232,11 +261,12 @@ describe("images and random commands", () => {
     );
   }
 
-  function randomCommand(random: Random): TestCommand {
+  function randomCommand(random: Random, revision: number): TestCommand {
     const key = randomKey(random);
     const dice = random.integer(0, 99);
     if (dice < 80) return put(key, new Uint8Array(random.integer(0, 60)).fill(random.integer(0, 255)));
-    if (dice < 98) return del(key);
+    if (dice < 93) return del(key);
+    if (dice < 98) return compact(Math.max(1, revision - random.integer(0, 400)));
     return dice === 98 ? delRange(key, `${key}\u00ff`) : delRange(key, key.slice(0, -1) || null);
   }
 
@@ -271,8 +301,8 @@ describe("images and random commands", () => {
       let checked = 0;
       let openMax = 0;
       let keysMax = 0;
-      while (checked < 25) {
-        const commands = Array.from({ length: random.integer(1, 12) }, () => randomCommand(random));
+      while (checked < 12) {
+        const commands = Array.from({ length: random.integer(1, 12) }, () => randomCommand(random, store.revision));
         const entry = nextEntry(store, payloadOf(commands));
         log.push(entry);
         store.apply(entry, null);

@@ -162,9 +162,14 @@ describe("validateCommands", () => {
     expect(after(raw(0, 0, [0, 1, 1]))).toBe(
       "INVALID_REQUEST Cannot read command 2 of the request: kind 0, which is not known",
     );
-    expect(after(raw(3, 0, [0, 1, 1]))).toBe(
-      "INVALID_REQUEST Cannot read command 2 of the request: kind 3, which is not known",
+    expect(after(raw(99, 0, [0, 1, 1]))).toBe(
+      "INVALID_REQUEST Cannot read command 2 of the request: kind 99, which is not known",
     );
+    expect(after(raw(3, 0, [0, 0, 0, 0, 0, 0, 0, 1]))).toContain("the leader does it");
+    expect(after(raw(4, 0, []))).toBe("INVALID_REQUEST Cannot change settings: none is given");
+    expect(after(raw(4, 0, [1, 0, 0, 0, 0, 0, 0, 0, 0]))).toContain("history_revisions: 0 is not an integer from 1");
+    expect(after(raw(4, 0, [9, 0, 0, 0, 0, 0, 0, 0, 0]))).toContain("setting 9, which is not known");
+    expect(after(raw(4, 1, [1, 0, 0, 0, 0, 0, 0, 0, 9]))).toContain("flags 1");
     expect(after(raw(1, 0, [0, 0]))).toBe("INVALID_REQUEST Cannot put: the key is empty");
     expect(after(raw(2, 0, [0, 0]))).toBe("INVALID_REQUEST Cannot delete: the key is empty");
     const revision = [0, 0, 0, 0, 0, 0, 0, 1];

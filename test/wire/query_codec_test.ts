@@ -60,10 +60,11 @@ describe("queries", () => {
   });
 
   test("come back as what was written", () => {
-    expect(decodeQuery(getBytes(bytes("key")))).toEqual({ kind: "get", key: bytes("key") });
+    expect(decodeQuery(getBytes(bytes("key")))).toEqual({ kind: "get", key: bytes("key"), revision: null });
     const ranges: RangeQuery[] = [
-      { kind: "range", start: bytes("a"), end: bytes("b"), limit: 5, keysOnly: true },
-      { kind: "range", start: new Uint8Array(), end: null, limit: null, keysOnly: false },
+      { kind: "range", start: bytes("a"), end: bytes("b"), limit: 5, keysOnly: true, revision: null },
+      { kind: "range", start: bytes("a"), end: null, limit: null, keysOnly: false, revision: 2 ** 40 },
+      { kind: "range", start: new Uint8Array(), end: null, limit: null, keysOnly: false, revision: null },
     ];
     for (const query of ranges) expect(decodeQuery(rangeBytes(query))).toEqual(query);
     expect(decodeQuery(rangeBytes({ end: new Uint8Array() }))).toEqual(decodeQuery(rangeBytes({ end: null })));

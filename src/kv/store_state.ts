@@ -1,0 +1,23 @@
+/** Everything that the commands of a log come to: what an image holds and the state hash covers. */
+import { type Settings, defaultSettings, settingNames } from "../wire/mod.ts";
+import { KeySpace } from "./key_space.ts";
+import type { StateHash } from "./state_hash.ts";
+
+export class StoreState {
+  readonly keys = new KeySpace();
+  settings: Settings = defaultSettings;
+
+  /** Equal wherever the state is: 16 hexadecimal digits. */
+  hash(): string {
+    return this.digest(this.keys.stateHash());
+  }
+
+  /** What {@link hash} must be, computed anew from all keys and values: slow, to check it. */
+  recomputeHash(): string {
+    return this.digest(this.keys.recomputeStateHash());
+  }
+
+  private digest(keys: StateHash): string {
+    return keys.with(settingNames.map((name) => this.settings[name])).digest();
+  }
+}

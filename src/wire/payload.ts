@@ -1,0 +1,77 @@
+/** Whole batches of commands: their check where they enter, and the payload of an entry, which apply reads. */
+import { unreachable } from "../lib/assert.ts";
+import { CorruptError } from "../lib/errors.ts";
+import { CommandCursor } from "./command_codec.ts";
+import type { BatchCheck, CommandLimits, Refused } from "./limits.ts";
+import { boundProblem, keyProblem, refused, valueProblem } from "./limits.ts";
+import { decodeCompact, decodeSettings, settingsProblem } from "./settings_codec.ts";
+
+/** The first byte of the payload of every `commands` entry. */
+export const payloadVersion = 1;
+
+/**
+ * Checks commands where they enter, before anything is written: format, limits, and that there is one (rule X4).
+ * What passes here will be applied.
+ */
+export function validateCommands(commands: Uint8Array, limits: CommandLimits): BatchCheck {
+  const cursor = new CommandCursor(commands);
+  let count = 0;
+  try {
+    for (; cursor.next(); count++) {
+      const problem = commandProblem(cursor, limits);
+      if (problem !== null) return problem;
+    }
+  } catch (error) {
+    if (!(error instanceof CorruptError)) throw error;
+    return refused("INVALID_REQUEST", `Cannot read command ${count + 1} of the request: ${error.message}`);
+  }
+  if (count === 0) return refused("INVALID_REQUEST", "Cannot write: the request holds no command");
+  return { ok: true, count };
+}
+
+function commandProblem(cursor: CommandCursor, limits: CommandLimits): Refused | null {
+  switch (cursor.kind) {
+    case "put":
+      return keyProblem("put", cursor.keyLength) ?? valueProblem("put", cursor.restLength, limits);
+    case "delete":
+      return keyProblem("delete", cursor.keyLength);
+    case "deleteRange":
+      return boundProblem("delete", "start", cursor.keyLength) ?? boundProblem("delete", "end", cursor.restLength);
+    case "set":
+      return settingsProblem(decodeSettings(cursor.body()));
+    case "compact":
+      return refused("INVALID_REQUEST", "Cannot compact: the leader does it, by the settings of the history");
+    default:
+      return unreachable(cursor.kind);
+  }
+}
+
+/**
+ * A cursor over the commands of an entry's payload, all of which are whole: apply, which cannot go back, reads on
+ * without meeting an error halfway. Throws {@link CorruptError} otherwise.
+ */
+export function payloadCursor(payload: Uint8Array): CommandCursor {
+  if (payload[0] !== payloadVersion) throw new CorruptError(`payload version ${payload[0]}, which is not known`);
+  const commands = payload.subarray(1);
+  const check = new CommandCursor(commands);
+  while (check.next()) checkBody(check);
+  return new CommandCursor(commands);
+}
+
+/** Throws {@link CorruptError} when the body of the command is not what its codec wrote. */
+function checkBody(cursor: CommandCursor): void {
+  switch (cursor.kind) {
+    case "put":
+    case "delete":
+    case "deleteRange":
+      return; // the cursor has read all of it
+    case "compact":
+      decodeCompact(cursor.body());
+      return;
+    case "set":
+      decodeSettings(cursor.body());
+      return;
+    default:
+      unreachable(cursor.kind);
+  }
+}

@@ -1,0 +1,126 @@
+/** A store that is too simple to be wrong: a list of everything that ever happened to a key, searched from its start. */
+import type { CommandResult, GetAnswer, KeyState, RangeAnswer } from "../../src/wire/mod.ts";
+import { type TestCommand, bytes } from "./driver.ts";
+
+/** What one revision did to one key; version 0: deleted it. */
+interface Change extends KeyState {
+  readonly key: Uint8Array;
+}
+
+export class Reference {
+  revision = 1;
+  compactedRevision = 1;
+  private readonly changes: Change[] = [];
+
+  apply(command: TestCommand): CommandResult {
+    switch (command.kind) {
+      case "put":
+      case "delete":
+        return this.applyToKey(command);
+      case "deleteRange": {
+        const end = command.end === null ? null : bytes(command.end);
+        const doomed = this.rowsAt(this.revision).filter((row) => inRange(row.key, bytes(command.start), end));
+        if (doomed.length > 0) this.revision++;
+        for (const row of doomed) this.bury(row.key);
+        return this.result(doomed.length);
+      }
+      case "compact":
+        this.compactedRevision = Math.max(this.compactedRevision, Math.min(command.revision, this.revision));
+        return this.result(0);
+      case "set":
+        return this.result(0);
+    }
+  }
+
+  private applyToKey(command: TestCommand & { kind: "put" | "delete" }): CommandResult {
+    const key = bytes(command.key);
+    const old = this.stateAt(key, this.revision);
+    const modRevision = old?.modRevision ?? 0;
+    if (command.ifRevision !== undefined && command.ifRevision !== modRevision)
+      return { status: "preconditionFailed", revision: this.revision, modRevision, changed: 0 };
+    if (command.kind === "delete" && old === null) return this.result(0);
+    this.revision++;
+    if (command.kind === "delete") {
+      this.bury(key);
+      return this.result(1);
+    }
+    this.changes.push({
+      key,
+      value: bytes(command.value),
+      createRevision: old?.createRevision ?? this.revision,
+      modRevision: this.revision,
+      version: (old?.version ?? 0) + 1,
+      lease: 0,
+    });
+    return { ...this.result(1), modRevision: this.revision };
+  }
+
+  get(key: Uint8Array, revision = this.revision): GetAnswer {
+    return { revision: this.revision, state: this.stateAt(key, revision) };
+  }
+
+  range(
+    start: Uint8Array,
+    end: Uint8Array | null,
+    options: { readonly limit: number; readonly keysOnly: boolean; readonly revision?: number },
+  ): RangeAnswer {
+    const { limit, keysOnly, revision = this.revision } = options;
+    const all = this.rowsAt(revision).filter((row) => inRange(row.key, start, end));
+    const items = all.slice(0, limit).map((row) => {
+      const state = stateOf(row);
+      return { key: row.key, state: keysOnly ? { ...state, value: new Uint8Array() } : state };
+    });
+    return { revision: this.revision, more: all.length > limit, items };
+  }
+
+  /** The newest first, down to the one that the compacted revision shows. */
+  history(key: Uint8Array): readonly KeyState[] {
+    const versions = this.changes.filter((change) => compare(change.key, key) === 0).reverse();
+    const oldest = versions.findIndex((version) => version.modRevision <= this.compactedRevision);
+    const readable = oldest === -1 ? versions : versions.slice(0, oldest + 1);
+    return readable.filter((change) => change.version > 0 || change.modRevision > this.compactedRevision).map(stateOf);
+  }
+
+  modRevision(key: Uint8Array): number {
+    return this.stateAt(key, this.revision)?.modRevision ?? 0;
+  }
+
+  get size(): number {
+    return this.rowsAt(this.revision).length;
+  }
+
+  private bury(key: Uint8Array): void {
+    const value = new Uint8Array();
+    this.changes.push({ key, value, createRevision: 0, modRevision: this.revision, version: 0, lease: 0 });
+  }
+
+  private result(changed: number): CommandResult {
+    return { status: "ok", revision: this.revision, modRevision: 0, changed };
+  }
+
+  private stateAt(key: Uint8Array, revision: number): KeyState | null {
+    const change = this.changes.findLast(
+      (candidate) => candidate.modRevision <= revision && compare(candidate.key, key) === 0,
+    );
+    return change === undefined || change.version === 0 ? null : stateOf(change);
+  }
+
+  /** Every key that exists at `revision`, in order. */
+  private rowsAt(revision: number): readonly Change[] {
+    const rows = new Map<string, Change>();
+    for (const change of this.changes) if (change.modRevision <= revision) rows.set(String(change.key), change);
+    return [...rows.values()].filter((row) => row.version > 0).sort((a, b) => compare(a.key, b.key));
+  }
+}
+
+function stateOf({ value, createRevision, modRevision, version, lease }: KeyState): KeyState {
+  return { value, createRevision, modRevision, version, lease };
+}
+
+function compare(a: Uint8Array, b: Uint8Array): number {
+  return Buffer.compare(a, b);
+}
+
+function inRange(key: Uint8Array, start: Uint8Array, end: Uint8Array | null): boolean {
+  return compare(key, start) >= 0 && (end === null || end.length === 0 || compare(key, end) < 0);
+}
