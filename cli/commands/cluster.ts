@@ -1,6 +1,6 @@
 /** `proa cluster`: the whole cluster at a glance. */
-import { command, flag, optionWithBare } from "../command.ts";
-import { duration } from "../parsers.ts";
+import { command, flag, optionWithBare, rest } from "../command.ts";
+import { duration, text } from "../parsers.ts";
 
 const status = command({
   path: ["cluster", "status"],
@@ -30,4 +30,24 @@ const status = command({
   },
 });
 
-export const clusterCommands = [status];
+const set = command({
+  path: ["cluster", "set"],
+  summary: "Show or change the settings of the cluster",
+  description:
+    "Settings stand in the log, so that all nodes go by the same ones. Without arguments it shows them. " +
+    "history_revisions: how many revisions can be read besides the newest. history_bytes: how much memory old versions may take. " +
+    "The leader compacts what is beyond either, as soon as it is a tenth too much.",
+  args: { settings: rest(text, "NAME=VALUE, any number of them; bytes also as 64KiB, 256MiB, 1GiB") },
+  options: {},
+  examples: [
+    { command: "proa cluster set", does: "shows all settings" },
+    { command: "proa cluster set history_revisions=1000", does: "keeps a thousand revisions" },
+    { command: "proa cluster set history_bytes=1GiB history_revisions=1000000", does: "two at once" },
+  ],
+  run: async ({ args }, context) => {
+    const { set } = await import("./settings_verbs.ts");
+    await set(args.settings, context);
+  },
+});
+
+export const clusterCommands = [status, set];

@@ -44,10 +44,15 @@ const get = command({
   description:
     "Prints exactly the bytes, and a newline behind them only on a terminal. Exits with 5 when the key does not exist.",
   args: { key: required(text, "the key") },
-  options: { consistency, keyEncoding },
+  options: {
+    rev: option("revision", integer(1), "the value that the key had at this revision"),
+    consistency,
+    keyEncoding,
+  },
   examples: [
     { command: "proa kv get greeting", does: "the value" },
     { command: "proa kv get greeting --json", does: "with its revisions" },
+    { command: "proa kv get greeting --rev 41", does: "what it was, unless that is compacted (exit 5)" },
     { command: "proa kv get image > image.png", does: "any bytes" },
     {
       command: "proa kv get greeting --consistency lease",
@@ -95,7 +100,7 @@ const ls = command({
   summary: "List keys in byte order",
   description:
     "Prints a key a line, unprintable bytes as \\xNN. JSON has values and revisions too. " +
-    "A long listing is read in pages, each at its own revision. With --output jsonl every key is printed as its page arrives.",
+    "A long listing is read in pages, all at the revision of the first, or each at its own with --consistency stale. With --output jsonl every key is printed as its page arrives.",
   args: { prefix: optional(text, "only keys that begin with this") },
   options: {
     start: option("key", text, "from this key on"),
@@ -103,6 +108,7 @@ const ls = command({
     limit: option("number", integer(1, 0xffff_ffff), "at most so many keys; a note says when there are more"),
     values: flag("print the value behind each key, after a tab"),
     keysOnly: flag("leave values out of JSON"),
+    rev: option("revision", integer(1), "the keys as they were at this revision"),
     consistency,
     keyEncoding,
   },
@@ -150,4 +156,28 @@ const batch = command({
   },
 });
 
-export const kvCommands = [put, get, del, ls, batch];
+const history = command({
+  path: ["kv", "history"],
+  summary: "Show the versions of a key",
+  description:
+    "Prints a line for each put and delete that can still be read, the newest first: its revision, put or del, and the value. " +
+    "How far back it reaches is a setting of the cluster (proa cluster set). Exits with 5 when there is nothing.",
+  args: { key: required(text, "the key") },
+  options: {
+    limit: option("number", integer(1, 0xffff_ffff), "at most so many versions; a note says when there are more"),
+    below: option("revision", integer(1), "only versions older than this revision"),
+    consistency,
+    keyEncoding,
+  },
+  examples: [
+    { command: "proa kv history greeting", does: "all that is kept" },
+    { command: "proa kv history greeting --limit 1", does: "the latest put or delete" },
+    { command: "proa kv history greeting --json", does: "with values, versions and revisions" },
+  ],
+  run: async ({ args, options }, context) => {
+    const { history } = await import("./kv_verbs.ts");
+    await history({ ...args, ...options }, context);
+  },
+});
+
+export const kvCommands = [put, get, del, ls, history, batch];

@@ -7,8 +7,16 @@ import type { KeyEncoding } from "../key_encoding.ts";
 import { jsonLine, out, stdoutIsTerminal } from "../output.ts";
 import { typedValue } from "../typed_value.ts";
 import { bytesOfJson, jsonBytes, percentDecode } from "../../src/client/key_text.ts";
-import { deleteKey, deleteRange, getKey, listKeys, prefixRange, putKey } from "../../src/client/kv_requests.ts";
-import type { Condition, Consistency, KeyRange, ListPage } from "../../src/client/kv_requests.ts";
+import {
+  deleteKey,
+  deleteRange,
+  getKey,
+  keyHistory,
+  listKeys,
+  prefixRange,
+  putKey,
+} from "../../src/client/kv_requests.ts";
+import type { Condition, Consistency, HistoryPage, KeyRange, ListPage } from "../../src/client/kv_requests.ts";
 import { ProaError } from "../../src/lib/errors.ts";
 
 export interface PutRequest {
@@ -30,19 +38,67 @@ export async function put(request: PutRequest, context: Context): Promise<void> 
 
 export interface GetRequest {
   readonly key: string;
+  readonly rev: number | undefined;
   readonly consistency: Consistency;
   readonly keyEncoding: KeyEncoding;
 }
 
 export async function get(request: GetRequest, context: Context): Promise<void> {
   const key = typedKey({ text: request.key, encoding: request.keyEncoding, verb: "get" });
-  const { value, facts } = await getKey(clientOf(context), { key, consistency: request.consistency });
+  const { value, facts } = await getKey(clientOf(context), {
+    key,
+    consistency: request.consistency,
+    revision: request.rev ?? null,
+  });
   if (context.output.mode !== "table") {
     out(jsonLine({ ...jsonBytes("key", key), ...jsonBytes("value", value), ...facts }));
     return;
   }
   out(value);
   if (stdoutIsTerminal()) out("\n");
+}
+
+export interface HistoryRequest {
+  readonly key: string;
+  readonly limit: number | undefined;
+  readonly below: number | undefined;
+  readonly consistency: Consistency;
+  readonly keyEncoding: KeyEncoding;
+}
+
+export async function history(request: HistoryRequest, context: Context): Promise<void> {
+  const key = typedKey({ text: request.key, encoding: request.keyEncoding, verb: "history" });
+  const client = clientOf(context);
+  const { consistency } = request;
+  const versions: Readonly<Record<string, unknown>>[] = [];
+  let [below, left] = [request.below ?? null, request.limit ?? null];
+  let page: HistoryPage;
+  do {
+    page = await keyHistory(client, { key, below, limit: left, consistency });
+    versions.push(...page.versions);
+    below = page.below;
+    if (left !== null) left -= page.versions.length;
+  } while (below !== null && (left === null || left > 0));
+  if (versions.length === 0) {
+    throw new ProaError("NOT_FOUND", `Cannot show a history: ${escapeBytes(key)} has none that can be read`, {
+      hint: `it reaches back to revision ${page.compacted_revision}; how much is kept: proa cluster set`,
+    });
+  }
+  if (context.output.mode === "jsonl") return out(versions.map((version) => jsonLine(version)).join(""));
+  const { revision, compacted_revision } = page;
+  const more = below !== null;
+  context.output.result(
+    { ...jsonBytes("key", key), revision, compacted_revision, versions, more, below: below ?? undefined },
+    () => versions.map(historyLine).join(""),
+  );
+  if (more) context.output.note(`older versions follow: go on with --below ${below}`);
+}
+
+function historyLine(version: Readonly<Record<string, unknown>>): string {
+  const { mod_revision, deleted } = version;
+  if (deleted === true) return `${String(mod_revision)}\tdel\n`;
+  const value = escapeBytes(bytesOfJson("value", version) ?? new Uint8Array());
+  return `${String(mod_revision)}\tput\t${value}\n`;
 }
 
 export interface DelRequest {
@@ -76,6 +132,7 @@ export interface LsRequest {
   readonly limit: number | undefined;
   readonly values: boolean;
   readonly keysOnly: boolean;
+  readonly rev: number | undefined;
   readonly consistency: Consistency;
   readonly keyEncoding: KeyEncoding;
 }
@@ -133,7 +190,7 @@ function typedRange(
   };
 }
 
-/** Page after page, until the range or the limit is exhausted. */
+/** Page after page, until the range or the limit is exhausted; all of them at the revision of the first, unless they are stale. */
 async function* pages(
   request: LsRequest,
   { keysOnly, context }: { readonly keysOnly: boolean; readonly context: Context },
@@ -141,9 +198,12 @@ async function* pages(
   const client = clientOf(context);
   let range = typedRange(request, "ls") ?? { start: new Uint8Array(), end: null };
   let left = request.limit ?? null;
+  const { consistency } = request;
+  let revision = request.rev ?? null;
   for (;;) {
-    const page = await listKeys(client, { range, limit: left, keysOnly, consistency: request.consistency });
+    const page = await listKeys(client, { range, limit: left, keysOnly, consistency, revision });
     yield page;
+    if (consistency === "linearizable") revision ??= page.revision;
     if (left !== null) left -= page.kvs.length;
     if (page.next === null || (left !== null && left <= 0)) return;
     const start = percentDecode(page.next);

@@ -7,6 +7,8 @@ import type { NodeId } from "../raft/mod.ts";
 const statusOfCode: Partial<Record<ErrorCode, number>> = {
   INVALID_REQUEST: 400,
   NOT_FOUND: 404,
+  FUTURE_REVISION: 404,
+  COMPACTED: 410,
   TRANSFER_REFUSED: 409,
   PRECONDITION_FAILED: 412,
   TOO_LARGE: 413,

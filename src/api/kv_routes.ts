@@ -9,6 +9,7 @@ import {
   writeDelete,
   writeDeleteRange,
   writeGet,
+  writeGetAt,
   writePut,
   writeRange,
 } from "../wire/mod.ts";
@@ -18,7 +19,15 @@ import { submit } from "./exchange.ts";
 import type { Batch, Exchange, Handler } from "./exchange.ts";
 import { rangePage } from "./kv_json.ts";
 import { bytesResponse, jsonResponse } from "./responses.ts";
-import { bytesParameter, choiceParameter, decodedBytes, integerParameter, isFoldable, parseQuery } from "./target.ts";
+import {
+  bytesParameter,
+  choiceParameter,
+  decodedBytes,
+  integerParameter,
+  isFoldable,
+  parseQuery,
+  revisionParameter,
+} from "./target.ts";
 import type { Query } from "./target.ts";
 
 /** Where the path of a key begins. */
@@ -31,13 +40,20 @@ const limitMax = 0xffff_ffff;
 
 /** `GET|PUT|DELETE /v1/kv/{key}`: the key is in the path. */
 export const getKeyInPath: Handler = (exchange) =>
-  getKey(exchange, keyInPath(exchange), parseQuery(exchange.target.query, ["consistency"]));
+  getKey(exchange, keyInPath(exchange), parseQuery(exchange.target.query, ["consistency", "revision"]));
 export const putKeyInPath: Handler = (exchange) => putKey(exchange, keyInPath(exchange, []));
 export const deleteKeyInPath: Handler = (exchange) => deleteKey(exchange, keyInPath(exchange, []));
 
 /** `GET /v1/kv`: one key with `?key=`, else a range. */
 export const getInQuery: Handler = (exchange) => {
-  const query = parseQuery(exchange.target.query, ["key", ...rangeParameters, "limit", "keys_only", "consistency"]);
+  const query = parseQuery(exchange.target.query, [
+    "key",
+    ...rangeParameters,
+    "limit",
+    "keys_only",
+    "consistency",
+    "revision",
+  ]);
   const key = keyInQuery(query);
   return key === null ? listRange(exchange, query) : getKey(exchange, key, query);
 };
@@ -57,14 +73,17 @@ export const deleteInQuery: Handler = (exchange) => {
 };
 
 async function getKey(exchange: Exchange, key: Uint8Array, query: Query): Promise<Response> {
-  const writer = new ByteWriter(key.length + 8);
-  writeGet(writer, key);
+  const writer = new ByteWriter(key.length + 16);
+  const revision = revisionParameter(query, "revision");
+  if (revision === null) writeGet(writer, key);
+  else writeGetAt(writer, { key, revision });
   const state = await submit(exchange, read(query, writer), (answer) => {
     const found = readGetAnswer(answer).state;
     return found === null ? null : { ...found, value: new Uint8Array(found.value) };
   });
   if (state === null) {
-    throw new ProaError("NOT_FOUND", "Cannot get: there is no such key", { hint: "proa kv ls lists the keys" });
+    const when = revision === null ? "" : ` at revision ${revision}`;
+    throw new ProaError("NOT_FOUND", `Cannot get: there is no such key${when}`, { hint: "proa kv ls lists the keys" });
   }
   const headers = {
     etag: tagOfRevision(state.modRevision),
@@ -100,7 +119,7 @@ async function listRange(exchange: Exchange, query: Query): Promise<Response> {
   const limit = integerParameter(query, "limit", limitMax);
   const keysOnly = choiceParameter(query, "keys_only", booleans) === "true";
   const writer = new ByteWriter();
-  writeRange(writer, { ...range, limit, keysOnly });
+  writeRange(writer, { ...range, limit, keysOnly, revision: revisionParameter(query, "revision") });
   const page = await submit(exchange, read(query, writer), (answer, applied) =>
     rangePage(readRangeAnswer(answer), { applied, keysOnly }),
   );

@@ -3,6 +3,7 @@ import { ProaError } from "../lib/errors.ts";
 import { postBatch } from "./batch_routes.ts";
 import { getLive, getReady, getStatus, postTransfer } from "./cluster_routes.ts";
 import type { Exchange, Handler } from "./exchange.ts";
+import { getHistory } from "./history_routes.ts";
 import {
   deleteInQuery,
   deleteKeyInPath,
@@ -13,6 +14,7 @@ import {
   putKeyInPath,
 } from "./kv_routes.ts";
 import { errorResponse, viewHeaders } from "./responses.ts";
+import { getSettings, patchSettings } from "./settings_routes.ts";
 
 interface Route {
   /** As in the documentation. */
@@ -37,6 +39,8 @@ const routes: readonly Route[] = [
   },
   exact("/v1/kv", { GET: getInQuery, PUT: putInQuery, DELETE: deleteInQuery }),
   exact("/v1/batch", { POST: postBatch }),
+  exact("/v1/history", { GET: getHistory }),
+  exact("/v1/settings", { GET: getSettings, PATCH: patchSettings }),
   exact("/v1/leader/transfer", { POST: postTransfer }),
   exact("/api/status", { GET: getStatus }),
   exact("/livez", { GET: getLive }),

@@ -78,6 +78,11 @@ export function integerParameter(query: Query, name: string, max: number): numbe
   throw invalid(`the query parameter ${name} is ${JSON.stringify(text)}, not an integer from 1 to ${max}`);
 }
 
+/** The parameter `name`, which must be a revision; null without it. */
+export function revisionParameter(query: Query, name: string): number | null {
+  return integerParameter(query, name, Number.MAX_SAFE_INTEGER);
+}
+
 /**
  * Whether a URL library may have changed, or would change, this path: it has a segment `.` or `..`, also with `%2E`,
  * or a backslash.

@@ -31,11 +31,12 @@ export interface ReadValue {
 /** Reads one key. Throws NOT_FOUND. */
 export async function getKey(
   client: HttpClient,
-  { key, consistency }: { readonly key: Uint8Array; readonly consistency: Consistency },
+  request: { readonly key: Uint8Array; readonly consistency: Consistency; readonly revision: number | null },
 ): Promise<ReadValue> {
+  const { key, consistency, revision } = request;
   const answer = await client.read({
     method: "GET",
-    path: `${keyPath(key)}&consistency=${consistency}`,
+    path: `${keyPath(key)}&consistency=${consistency}${revisionQuery(revision)}`,
     doing: `get ${shownKey(key)}`,
   });
   const facts = {
@@ -107,11 +108,13 @@ export async function listKeys(
     readonly limit: number | null;
     readonly keysOnly: boolean;
     readonly consistency: Consistency;
+    /** At which to read; null: the newest. */
+    readonly revision: number | null;
   },
 ): Promise<ListPage> {
   const limit = request.limit === null ? "" : `&limit=${request.limit}`;
   const keysOnly = request.keysOnly ? "&keys_only=true" : "";
-  const path = `/v1/kv?${rangeQuery(request.range)}&consistency=${request.consistency}${limit}${keysOnly}`;
+  const path = `/v1/kv?${rangeQuery(request.range)}&consistency=${request.consistency}${limit}${keysOnly}${revisionQuery(request.revision)}`;
   const answer = await client.read({ method: "GET", path, doing: "list keys" });
   const body = jsonAnswer(answer);
   const { kvs, more, next } = body;
@@ -119,6 +122,61 @@ export async function listKeys(
   if (more === true && typeof next !== "string") throw malformed(answer, "next");
   const revision = numberField(answer, body, "revision");
   return { revision, kvs, next: more === true && typeof next === "string" ? next : null };
+}
+
+export interface HistoryPage {
+  readonly revision: number;
+  readonly compacted_revision: number;
+  /** As the server wrote them, the newest first: fields of JSON. */
+  readonly versions: readonly Readonly<Record<string, unknown>>[];
+  /** Where the page that follows begins; null on the last one. */
+  readonly below: number | null;
+}
+
+/** One page of the versions of a key. */
+export async function keyHistory(
+  client: HttpClient,
+  request: {
+    readonly key: Uint8Array;
+    readonly below: number | null;
+    readonly limit: number | null;
+    readonly consistency: Consistency;
+  },
+): Promise<HistoryPage> {
+  const { key, below, limit, consistency } = request;
+  const from = below === null ? "" : `&below=${below}`;
+  const atMost = limit === null ? "" : `&limit=${limit}`;
+  const path = `/v1/history?key=${percentEncode(key)}&consistency=${consistency}${from}${atMost}`;
+  const answer = await client.read({ method: "GET", path, doing: `read the history of ${shownKey(key)}` });
+  const body = jsonAnswer(answer);
+  const { versions, more } = body;
+  if (!Array.isArray(versions) || !versions.every(isRecord)) throw malformed(answer, "versions");
+  return {
+    revision: numberField(answer, body, "revision"),
+    compacted_revision: numberField(answer, body, "compacted_revision"),
+    versions,
+    below: more === true ? numberField(answer, body, "below") : null,
+  };
+}
+
+/** All settings of the cluster. */
+export async function readSettings(client: HttpClient): Promise<Readonly<Record<string, unknown>>> {
+  return jsonAnswer(await client.read({ method: "GET", path: "/v1/settings", doing: "read the settings" }));
+}
+
+/** Changes settings, and returns all of them as they are then. Throws OUTCOME_UNKNOWN. */
+export async function changeSettings(
+  client: HttpClient,
+  settings: Readonly<Record<string, number>>,
+): Promise<Readonly<Record<string, unknown>>> {
+  const answer = await client.write({
+    method: "PATCH",
+    path: "/v1/settings",
+    headers: { "Content-Type": "application/json" },
+    body: new TextEncoder().encode(JSON.stringify(settings)),
+    doing: "change settings",
+  });
+  return jsonAnswer(answer);
 }
 
 /** All keys that begin with `prefix`. */
@@ -134,6 +192,10 @@ async function requestDeletion(client: HttpClient, request: ClientRequest): Prom
   const answer = await client.write(request);
   const body = jsonAnswer(answer);
   return { revision: numberField(answer, body, "revision"), deleted: numberField(answer, body, "deleted") };
+}
+
+function revisionQuery(revision: number | null): string {
+  return revision === null ? "" : `&revision=${revision}`;
 }
 
 /** In the query, because a URL parser folds a path that ends in the key `..`. */

@@ -14,7 +14,7 @@ import {
   writePut,
   writeRange,
 } from "../wire/mod.ts";
-import type { CommandResult, DeleteCommand, KeyRange, PutCommand, RangeQuery, Refused } from "../wire/mod.ts";
+import type { CommandResult, DeleteCommand, KeyRange, PutCommand, RangeRequest, Refused } from "../wire/mod.ts";
 import type { Operation } from "./frame.ts";
 import { percentEncode, utf8Text } from "./key_text.ts";
 import { KeyValue } from "./key_value.ts";
@@ -79,7 +79,7 @@ export interface RangePage {
   readonly next: Uint8Array | null;
 }
 
-export function rangeOperation(query: Omit<RangeQuery, "kind">, consistency: Consistency): Operation<RangePage> {
+export function rangeOperation(query: RangeRequest, consistency: Consistency): Operation<RangePage> {
   checkRange("list", query);
   return {
     kind: "read",

@@ -35,8 +35,8 @@ export function scanBoth(a: OrderedKeys, b: OrderedKeys, range: TextRange, visit
   const { start, end } = range;
   const [first, second] = [a.from(start), b.from(start)];
   const next = (keys: IterableIterator<string>): string | null => {
-    const { done, value } = keys.next();
-    return done === true || (end !== null && value >= end) ? null : value;
+    const result: IteratorResult<string, unknown> = keys.next();
+    return result.done === true || (end !== null && result.value >= end) ? null : result.value;
   };
   let [left, right] = [next(first), next(second)];
   while (left !== null || right !== null) {

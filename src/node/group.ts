@@ -21,6 +21,7 @@ import {
 } from "../raft/mod.ts";
 import { firstQuery } from "../wire/mod.ts";
 import { Batcher } from "./batcher.ts";
+import { Housekeeping } from "./housekeeping.ts";
 import type { NodeLimits } from "./options.ts";
 import type { Refusal, TransferOutcome, WriteOutcome } from "./outcomes.ts";
 import { Reads, type ReadRequest } from "./reads.ts";
@@ -44,6 +45,8 @@ export interface GroupPorts {
   readonly logger: Logger;
   /** Called after each change that {@link GroupView} shows beyond its revision and applied index. */
   readonly onChange: () => void;
+  /** Called when there is something to propose that no request brought. */
+  readonly wake: () => void;
 }
 
 export class Group {
@@ -57,6 +60,7 @@ export class Group {
   private readonly waiters = new Waiters();
   private readonly reads = new Reads();
   private readonly transfers = new Transfers();
+  private readonly housekeeping: Housekeeping;
   private readonly results = new ByteWriter(4096);
   private readonly answers = new ByteWriter(4096);
   private wasReady = false;
@@ -68,6 +72,10 @@ export class Group {
     this.logger = ports.logger;
     this.onChange = ports.onChange;
     this.batcher = new Batcher(options.limits.payloadBytesMax);
+    this.housekeeping = new Housekeeping(ports.machine, (commands, done) => {
+      this.batcher.add({ commands, count: 1 }, { count: 1, done });
+      ports.wake();
+    });
     const { machine, random, logger, restored } = ports;
     this.snapshotter = new Snapshotter(options.group, options.limits, {
       store: ports.snapshots,
@@ -191,6 +199,8 @@ export class Group {
     for (const chunk of ready.chunks) {
       if (this.snapshotter.keep(this.raft, chunk)) this.waiters.onSkipped(this.machine.appliedIndex);
     }
+    if (ready.committed.length > 0 && !this.stopping && this.raft.view.role.kind === "leader" && this.ready)
+      this.housekeeping.run();
     for (const read of ready.reads) this.onReadDecided(read);
     for (const request of this.reads.takeAnswerable(this.machine.appliedIndex)) this.answer(request);
     if (ready.softState !== null || this.ready !== this.wasReady) {

@@ -95,6 +95,7 @@ export class Node implements NodeService {
         random: ports.random,
         logger: ports.logger,
         onChange: () => this.notify(),
+        wake: () => this.schedule(),
       },
       clock.now(),
     );

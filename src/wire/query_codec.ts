@@ -78,11 +78,11 @@ export function writeGetAt(writer: ByteWriter, query: { readonly key: Uint8Array
   writer.bytes(key);
 }
 
+/** A range to ask for; without a revision: as it is. */
+export type RangeRequest = Omit<RangeQuery, "kind" | "revision"> & { readonly revision?: number | null };
+
 /** Throws a {@link ProaError} when a bound is too long. */
-export function writeRange(
-  writer: ByteWriter,
-  query: Omit<RangeQuery, "kind" | "revision"> & { readonly revision?: number | null },
-): void {
+export function writeRange(writer: ByteWriter, query: RangeRequest): void {
   const { start, end, limit, keysOnly, revision = null } = query;
   assert(limit === null || limit > 0, "the limit of a range is positive or null");
   const endLength = end?.length ?? 0;

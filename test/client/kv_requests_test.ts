@@ -35,7 +35,7 @@ test("get returns exactly the bytes, and the revisions", async () => {
   const requests = await asked(
     () => ({ status: 200, headers: keyHeaders, body: value }),
     async (client) => {
-      const found = await getKey(client, { key: utf8.encode(".."), consistency: "stale" });
+      const found = await getKey(client, { key: utf8.encode(".."), consistency: "stale", revision: null });
       expect(found.value).toEqual(value);
       expect(found.facts).toEqual({ create_revision: 2, mod_revision: 3, version: 4, lease: 0, revision: 42 });
     },
@@ -93,7 +93,7 @@ test("a listing knows whether more follows", async () => {
     () => answers.shift() ?? "cut",
     async (client) => {
       const range = { start: new Uint8Array(), end: utf8.encode("z") };
-      const options = { range, limit: 1, keysOnly: true, consistency: "linearizable" } as const;
+      const options = { range, limit: 1, keysOnly: true, consistency: "linearizable", revision: null } as const;
       expect(await listKeys(client, options)).toEqual({ revision: 5, kvs, next: "a%00" });
       expect(await listKeys(client, { ...options, limit: null, keysOnly: false })).toEqual({
         revision: 6,
