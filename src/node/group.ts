@@ -19,7 +19,7 @@ import {
   type Restored,
   type SoftState,
 } from "../raft/mod.ts";
-import { firstQuery } from "../wire/mod.ts";
+import { firstQuery, membershipCodec } from "../wire/mod.ts";
 import { Batcher } from "./batcher.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import type { NodeLimits } from "./options.ts";
@@ -84,7 +84,7 @@ export class Group {
       logger,
     });
     const snapshot = this.snapshotter.restore(restored.snapshot);
-    this.raft = new Raft({ ...options.limits, ...options }, restored, ports.log, random, now);
+    this.raft = new Raft({ ...options.limits, ...options, codec: membershipCodec }, restored, ports.log, random, now);
     if (snapshot !== null) this.raft.snapshotRestored(snapshot);
   }
 

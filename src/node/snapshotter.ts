@@ -119,8 +119,10 @@ export class Snapshotter {
 
   private startTaking(raft: Raft): void {
     const { machine, store } = this.ports;
-    const { log, membership } = raft.view;
+    const { log } = raft.view;
     const index = machine.appliedIndex;
+    const membership = log.memberships.at(index);
+    if (membership.voters.length === 0) return; // it is joining, and the log has not yet told it whom
     const meta = { group: this.group, index, term: log.termAt(index), membership };
     this.taking = { meta, writer: store.create(meta), image: machine.image(), covered: this.behind };
   }

@@ -20,9 +20,9 @@ export interface Candidate {
   readonly votes: Map<NodeId, boolean>;
 }
 
-/** Starts an election: with a pre-vote, or at once when the leader asked for it. Only voters may (rule E8). */
+/** Starts an election: with a pre-vote, or at once when the leader asked for it. Only some may (rule E8). */
 export function campaign(state: RaftState, { transfer }: { transfer: boolean }): void {
-  assert(state.isVoter, "only voters campaign");
+  assert(state.mayCampaign, "only voters campaign");
   assert(state.role.kind !== "leader", "a leader has nothing to win");
   giveUpReads(state);
   if (transfer) becomeCandidate(state, { transfer });

@@ -156,7 +156,7 @@ export function stepTimeoutNow(state: RaftState, follower: Follower, message: Ti
 /** Nobody leads: campaign. Otherwise repeat the newest question, which the leader may not have got. */
 export function tickFollower(state: RaftState, follower: Follower): void {
   if (state.now >= state.electionDeadline) {
-    if (state.isVoter && follower.receiving === null) campaign(state, { transfer: false });
+    if (state.mayCampaign && follower.receiving === null) campaign(state, { transfer: false });
     else loseLeader(state, follower);
     return;
   }
@@ -166,7 +166,7 @@ export function tickFollower(state: RaftState, follower: Follower): void {
 }
 
 /**
- * A learner never campaigns, and who waits for a snapshot lacks what is committed (rule E8): they only stop believing in a
+ * Who does not vote never campaigns, and who waits for a snapshot lacks what is committed (rule E8): they only stop believing in a
  * leader that they no longer hear, and in a snapshot that came from it.
  */
 function loseLeader(state: RaftState, follower: Follower): void {

@@ -47,6 +47,8 @@ export function checkState(state: Readonly<RaftState>): void {
   if (role.kind !== "leader") return;
   assert(state.vote === state.id, "a leader voted for itself");
   assert(log.last.term === state.term, "a leader's log ends in its own term");
+  const known = log.commitIndex > 0 && log.termAt(log.commitIndex) === state.term;
+  if (known) assert(log.memberships.since(log.commitIndex).length <= 2, "two changes at once (I11)");
   for (const progress of role.progress.values()) {
     assert(progress.matchIndex < progress.nextIndex, "matchIndex must stay below nextIndex");
     assert(progress.matchIndex <= log.lastIndex, "a follower cannot match more than the leader has");

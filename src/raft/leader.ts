@@ -5,6 +5,7 @@ import { RingQueue } from "../lib/ring_queue.ts";
 import { becomeFollower } from "./follower.ts";
 import { Lease } from "./lease.ts";
 import { membersOf } from "./membership.ts";
+import { maybeEndChange } from "./membership_change.ts";
 import type { ReadIndex } from "./message.ts";
 import type { Progress } from "./progress.ts";
 import { quorumValue } from "./quorum.ts";
@@ -16,6 +17,8 @@ import type { EntryKind, Index, Millis, NodeId } from "./types.ts";
 
 export interface Leader {
   readonly kind: "leader";
+  /** The empty entry that began the term: only what follows it is committed by counting (rule L2). */
+  readonly firstIndex: Index;
   /** Everybody else who receives the log. */
   readonly progress: Map<NodeId, Progress>;
   /** Numbers the rounds of heartbeats of this term; the newest that was started. */
@@ -30,6 +33,8 @@ export interface Leader {
   readonly proposed: RingQueue<{ readonly index: Index; readonly bytes: number }>;
   proposedBytes: number;
   transfer: Transfer | null;
+  /** Where the log ended, so that it shows who keeps pace with it (rule M8): between one and two election timeouts ago, and later. */
+  pastLastIndex: { readonly earlier: Index; readonly later: Index; readonly laterAt: Millis };
 }
 
 /** An office that is being handed over: nothing is proposed until it ends (rule T1). */
@@ -48,6 +53,7 @@ export function becomeLeader(state: RaftState): void {
   assert(state.hardStateDurable, "the vote for ourselves left before it was durable");
   const leader: Leader = {
     kind: "leader",
+    firstIndex: state.log.lastIndex + 1,
     progress: new Map(),
     round: 0,
     roundStartedAt: state.now,
@@ -58,6 +64,7 @@ export function becomeLeader(state: RaftState): void {
     proposed: new RingQueue(),
     proposedBytes: 0,
     transfer: null,
+    pastLastIndex: { earlier: state.log.lastIndex, later: state.log.lastIndex, laterAt: state.now },
   };
   for (const id of membersOf(state.membership)) {
     if (id !== state.id) leader.progress.set(id, newProgress(state, ++leader.sessions));
@@ -80,7 +87,8 @@ export function propose(state: RaftState, leader: Leader, payload: Uint8Array): 
   return { ok: true, id: state.log.last };
 }
 
-function append(state: RaftState, kind: EntryKind, payload: Uint8Array): void {
+/** Appends an entry of this term. */
+export function append(state: RaftState, kind: EntryKind, payload: Uint8Array): void {
   const entry = { index: state.log.lastIndex + 1, term: state.term, kind, payload };
   state.log.append({ ...entry, checksum: entryChecksum(entry) });
 }
@@ -88,10 +96,7 @@ function append(state: RaftState, kind: EntryKind, payload: Uint8Array): void {
 /** Moves the commit index to what a quorum has on disk, if that entry is of our term (§5.4.2, rule L2). */
 export function maybeCommit(state: RaftState, leader: Leader): void {
   const { log } = state;
-  const index = quorumValue(state.membership, (id) =>
-    // Our own copy counts only once our own disk has it (rule P2).
-    id === state.id ? log.stableIndex : matchIndex(leader, id),
-  );
+  const index = quorumIndex(state, leader);
   assert(index <= log.lastIndex, "a quorum cannot store more than the leader");
   if (index <= log.commitIndex) return;
   if (log.termAt(index) !== state.term) return; // an older term commits only through ours
@@ -104,6 +109,24 @@ export function maybeCommit(state: RaftState, leader: Leader): void {
     leader.proposedBytes -= first.bytes;
     leader.proposed.shift();
   }
+}
+
+/**
+ * The last entry that a quorum has on disk. Which quorum, says the configuration in force at that entry, so that none is
+ * committed by a configuration that does not decide about it (rule L15). Only of those that could be committed now: a node
+ * that joined knows no configuration for what is older than itself.
+ */
+function quorumIndex(state: RaftState, leader: Leader): Index {
+  const { log } = state;
+  // Our own copy counts only once our own disk has it (rule P2).
+  const stored = (id: NodeId): Index => (id === state.id ? log.stableIndex : matchIndex(leader, id));
+  if (log.memberships.currentIndex <= log.commitIndex) return quorumValue(state.membership, stored);
+  const range = { from: Math.max(log.commitIndex + 1, leader.firstIndex), to: log.lastIndex };
+  for (const { membership, from, to } of log.memberships.reigns(range)) {
+    const index = Math.min(quorumValue(membership, stored), to);
+    if (index >= from) return index;
+  }
+  return log.commitIndex;
 }
 
 function matchIndex(leader: Leader, id: NodeId): Index {
@@ -124,7 +147,13 @@ export function tickLeader(state: RaftState, leader: Leader): void {
     becomeFollower(state, { term: state.term, leader: null });
     return;
   }
-  if (leader.transfer !== null && state.now >= leader.transfer.deadline) leader.transfer = null;
+  if (leader.transfer !== null && state.now >= leader.transfer.deadline) {
+    leader.transfer = null;
+    if (!state.isVoter) {
+      becomeFollower(state, { term: state.term, leader: null }); // nobody took over in time from a leader that was left out
+      return;
+    }
+  }
   if (state.now < leader.heartbeatDeadline) return;
   if (leader.transfer !== null) leader.transfer.told = false;
   startRound(state, leader);
@@ -132,6 +161,7 @@ export function tickLeader(state: RaftState, leader: Leader): void {
 
 /** Sends what the turn's inputs made necessary. */
 export function flushLeader(state: RaftState, leader: Leader): void {
+  maybeEndChange(state, leader);
   if (leader.reads.hasWaiting && committedInTerm(state)) {
     startRound(state, leader);
     leader.reads.start({ round: leader.round, index: state.log.commitIndex });
@@ -151,6 +181,10 @@ function startRound(state: RaftState, leader: Leader): void {
   leader.roundStartedAt = state.now;
   leader.heartbeatDeadline = state.now + state.options.heartbeatMs;
   leader.lease.onRound({ round: leader.round, startedAt: state.now }, state.options.heartbeatMs);
+  const { later, laterAt } = leader.pastLastIndex;
+  if (state.now - laterAt >= state.options.electionTimeoutMs) {
+    leader.pastLastIndex = { earlier: later, later: state.log.lastIndex, laterAt: state.now };
+  }
   for (const [to, progress] of leader.progress) sendHeartbeat(state, { to, progress, round: leader.round });
 }
 
@@ -189,8 +223,9 @@ export function read(state: RaftState, leader: Leader, { reader, lease }: { read
   else leader.reads.add(reader);
 }
 
-/** A follower's read is like our own. */
+/** The read of a follower or a learner is like our own. Strangers would never see what they may read (rule M11). */
 export function stepReadIndex(state: RaftState, leader: Leader, message: ReadIndex): void {
+  if (!leader.progress.has(message.from)) return;
   const { from, request, boot, lease } = message;
   read(state, leader, { reader: { kind: "remote", from, request, boot }, lease });
 }
@@ -205,12 +240,24 @@ export function startTransfer(state: RaftState, leader: Leader, target: NodeId |
   });
   if (to === null) return refuse("unknownNode");
   if (to === state.id) return refuse("alreadyLeader");
-  if (state.membership.learners.includes(to)) return refuse("learner");
+  if (membersOf(state.membership).includes(to) && !state.membership.voters.includes(to)) return refuse("learner");
   if (!state.membership.voters.includes(to)) return refuse("unknownNode");
   if (leader.transfer !== null) return leader.transfer.target === to ? { ok: true } : refuse("transferring");
   leader.lease.end();
   leader.transfer = { target: to, deadline: state.now + state.options.electionTimeoutMs, told: false };
   return { ok: true };
+}
+
+/**
+ * A leader that the configuration leaves out hands over once that is committed: nothing new is proposed, and when all is
+ * committed the best of the voters is told to campaign. Until it has won, there is still a leader (thesis §4.2.2, rule M9).
+ */
+export function appointSuccessor(state: RaftState, leader: Leader): void {
+  if (leader.transfer !== null) return;
+  const target = mostCaughtUp(state, leader);
+  assert(target !== null, "there is always a voter, and it is somebody else");
+  leader.lease.end();
+  leader.transfer = { target, deadline: state.now + state.options.electionTimeoutMs, told: false };
 }
 
 /** The voter that stores most; of equals the one that was heard last. */
@@ -230,6 +277,8 @@ function tellTarget(state: RaftState, leader: Leader): void {
   const { transfer } = leader;
   if (transfer === null || transfer.told) return;
   if (matchIndex(leader, transfer.target) !== state.log.lastIndex) return;
+  // Whoever follows a leader that is left out does not send it its log: those who wait for it here would never hear.
+  if (!state.isVoter && state.log.commitIndex < state.log.lastIndex) return;
   transfer.told = true;
   state.send({ kind: "TimeoutNow", ...state.envelope(transfer.target) });
 }

@@ -6,8 +6,10 @@
  */
 import { assert } from "../lib/assert.ts";
 import { RingQueue } from "../lib/ring_queue.ts";
+import type { MembershipCodec } from "./membership.ts";
+import { MembershipHistory } from "./membership_history.ts";
 import { TermRuns } from "./term_runs.ts";
-import type { Entry, EntryId, Index, LogReader, Restored, Term } from "./types.ts";
+import type { Entry, EntryId, Index, LogReader, Membership, Restored, Term } from "./types.ts";
 
 /** A write that storage has not confirmed. */
 interface PendingWrite {
@@ -18,6 +20,7 @@ interface PendingWrite {
 
 export class Log {
   private readonly terms: TermRuns;
+  readonly memberships: MembershipHistory;
   /** The newest entries. Invariant: `tail[i].index === tailStart + i`, up to `lastIndex`. */
   private tail: Entry[] = [];
   private tailStart: Index;
@@ -44,11 +47,12 @@ export class Log {
   constructor(
     restored: Restored,
     private readonly reader: LogReader,
-    private readonly tailBytesMax: number,
+    private readonly options: { readonly tailBytesMax: number; readonly codec: MembershipCodec },
   ) {
     this.start = restored.compacted;
     this.compactedWritten = restored.compacted.index;
     this.terms = new TermRuns(restored.compacted, restored.termRuns);
+    this.memberships = new MembershipHistory(restored, options.codec);
     this.lastIndex = restored.lastIndex;
     this.stableIndex = restored.lastIndex;
     this.writtenIndex = restored.lastIndex;
@@ -95,6 +99,7 @@ export class Log {
   append(entry: Entry): void {
     assert(entry.index === this.lastIndex + 1, "an entry must follow the last one");
     this.terms.append(entry);
+    if (entry.kind === "membership") this.memberships.append(entry);
     this.tail.push(entry);
     this.tailBytes += entry.payload.length;
     this.lastIndex = entry.index;
@@ -105,6 +110,7 @@ export class Log {
     assert(index > this.commitIndex, "cannot truncate committed entries");
     assert(index <= this.lastIndex, "nothing to truncate");
     this.terms.truncateFrom(index);
+    this.memberships.truncateFrom(index);
     this.lastIndex = index - 1;
     if (index <= this.tailStart) {
       this.tail = [];
@@ -131,11 +137,12 @@ export class Log {
     assert(index <= this.appliedIndex && index <= this.writtenIndex, "only applied entries are compacted");
     this.start = { index, term: this.terms.termAt(index) };
     this.terms.compactTo({ compacted: this.start, lastIndex: this.lastIndex });
+    this.memberships.compactTo(index);
     this.dropFromTail(index + 1 - this.tailStart);
   }
 
   /** Begins anew behind `snapshot`, a state that the log does not lead to: nothing in it can be kept (rule S2). */
-  restart(snapshot: EntryId): void {
+  restart(snapshot: EntryId & { readonly membership: Membership }): void {
     assert(snapshot.index > this.commitIndex, "a snapshot never takes the log back");
     assert(!this.matches(snapshot), "a log that leads to the snapshot keeps what follows it");
     // Cuts all that storage holds, so that the new beginning finds an empty log.
@@ -143,6 +150,7 @@ export class Log {
       this.truncateFrom = this.compactedWritten + 1;
     this.start = { index: snapshot.index, term: snapshot.term };
     this.terms.reset(this.start);
+    this.memberships.reset(snapshot);
     this.tail = [];
     this.tailStart = snapshot.index + 1;
     this.tailBytes = 0;
@@ -226,12 +234,13 @@ export class Log {
 
   /** Lets go of the oldest entries in memory that are durable and applied, until half of the limit is left. */
   private trimTail(): void {
-    if (this.tailBytes <= this.tailBytesMax && this.tail.length <= tailEntriesMax) return;
+    const { tailBytesMax } = this.options;
+    if (this.tailBytes <= tailBytesMax && this.tail.length <= tailEntriesMax) return;
     const dispensable = Math.min(this.stableIndex, this.handedOutIndex) + 1 - this.tailStart;
     let count = 0;
     while (
       count < dispensable &&
-      (this.tailBytes > this.tailBytesMax / 2 || this.tail.length - count > tailEntriesMax / 2)
+      (this.tailBytes > tailBytesMax / 2 || this.tail.length - count > tailEntriesMax / 2)
     ) {
       this.tailBytes -= this.tail[count]?.payload.length ?? 0;
       count++;

@@ -143,6 +143,14 @@ export interface TimeoutNow extends Envelope {
   readonly kind: "TimeoutNow";
 }
 
+/**
+ * Answers whoever has left for good and asks for something: it may never learn that from its own log (rule M11). The term
+ * means nothing.
+ */
+export interface Removed extends Envelope {
+  readonly kind: "Removed";
+}
+
 export type Message =
   | RequestPreVote
   | RequestPreVoteResponse
@@ -156,6 +164,7 @@ export type Message =
   | HeartbeatResponse
   | ReadIndex
   | ReadIndexResponse
-  | TimeoutNow;
+  | TimeoutNow
+  | Removed;
 
 export type MessageKind = Message["kind"];

@@ -19,15 +19,17 @@
  *   the leader for such an index. Reads that say so are answered without a round while the leader holds a lease
  *   (thesis §6.4.1, `lease.ts`).
  * - **Transfer** (thesis §3.10) stops proposals, catches the target up and tells it to campaign.
+ * - **Membership** (thesis §4) is an entry like any other, in force once it is appended. Where voters change, two majorities decide
+ *   until the leader has committed that and then, by itself, the configuration without the old half. Voters are learners first.
+ *   Who has left is remembered for ever, told when it asks, and never taken back.
  * - **Durability**: `RaftState.send` decides what waits for the disk. Followers may have an entry on disk before the leader does.
  *
- * Caveats. Membership is fixed at the first start, and has its place in the types.
- * A learner receives the log and never campaigns. Nothing here reads a wall clock.
+ * Caveats. A learner receives the log and never campaigns. Nothing here reads a wall clock.
  */
 export * from "./types.ts";
 export * from "./message.ts";
 export * from "./ready.ts";
-export { newMembership, noMembership } from "./membership.ts";
+export { membersOf, newMembership, noMembership, type MembershipCodec, type MembershipTarget } from "./membership.ts";
 export { Raft } from "./raft.ts";
 export type { RaftOptions, RaftState } from "./state.ts";
 export { checkState, checkStep, snapshotOf, type Snapshot } from "./invariants.ts";

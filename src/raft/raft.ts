@@ -26,7 +26,9 @@ import {
 } from "./leader.ts";
 import { Log } from "./log.ts";
 import type { Message } from "./message.ts";
-import type { Compaction, Persist, Proposal, Ready, SoftState, TransferStart } from "./ready.ts";
+import { changeMembership } from "./membership_change.ts";
+import type { MembershipTarget } from "./membership.ts";
+import type { Compaction, MembershipProposal, Persist, Proposal, Ready, SoftState, TransferStart } from "./ready.ts";
 import { stepReplication } from "./replication.ts";
 import { canInstall, install, neededIndex, refuseInstall, restoreSnapshot, takeSnapshot } from "./snapshots.ts";
 import { RaftState, type RaftOptions } from "./state.ts";
@@ -39,10 +41,10 @@ export class Raft {
 
   /** Starts as a follower of nobody, in the term that was restored, at time `now`. */
   constructor(options: RaftOptions, restored: Restored, log: LogReader, random: Random, now: Millis) {
-    const { hardState, membership, boot } = restored;
+    const { hardState, boot } = restored;
     assert(boot > 0, "boots are counted from 1");
     const role = newFollower();
-    this.state = new RaftState(options, new Log(restored, log, options.tailBytesMax), membership, boot, random, {
+    this.state = new RaftState(options, new Log(restored, log, options), boot, random, {
       hardState,
       role,
       now,
@@ -56,9 +58,29 @@ export class Raft {
   step(message: Message, now: Millis): void {
     this.advance(now);
     assert(message.to === this.state.id && message.group === this.state.options.group, "a message for somebody else");
+    if (this.stepOutsideTerms(message)) return;
     if (message.term > this.state.term && !this.enterTermOf(message)) return;
     if (message.term < this.state.term) this.answerPastTerm(message);
     else this.stepInTerm(message);
+  }
+
+  /** What concerns those who have left, whatever the terms (rule M11). Returns whether that was all. */
+  private stepOutsideTerms(message: Message): boolean {
+    const { state } = this;
+    switch (message.kind) {
+      case "Removed":
+        state.toldRemoved = true;
+        becomeFollower(state, { term: state.term, leader: null }); // whatever it waits for will not come
+        return true;
+      case "RequestPreVote":
+      case "RequestVote":
+      case "ReadIndex":
+        if (!state.hasLeft(message.from)) return false;
+        state.send({ kind: "Removed", ...state.envelope(message.from) });
+        return true;
+      default:
+        return false;
+    }
   }
 
   /**
@@ -143,6 +165,8 @@ export class Raft {
       case "TimeoutNow":
         if (role.kind === "follower") stepTimeoutNow(state, role, message);
         return;
+      case "Removed":
+        return; // seen to before the terms
       default:
         unreachable(message);
     }
@@ -216,6 +240,14 @@ export class Raft {
     const { state } = this;
     if (state.role.kind !== "leader") return { ok: false, reason: "notLeader", leader: state.leader };
     return startTransfer(state, state.role, target);
+  }
+
+  /** Begins to replace the configuration by `target`, if this node leads. Done once a configuration that is not joint is committed. */
+  changeMembership(target: MembershipTarget, now: Millis): MembershipProposal {
+    this.advance(now);
+    const { state } = this;
+    if (state.role.kind !== "leader") return { ok: false, reason: "notLeader", leader: state.leader, nodes: [] };
+    return changeMembership(state, state.role, target);
   }
 
   /** Storage confirms every write up to `seq`. */
@@ -313,7 +345,8 @@ export class Raft {
     if (!state.compactionDue || snapshot === null) return null;
     state.compactionDue = false;
     const { index, term } = snapshot;
-    return { compacted: state.log.compacted, membership: state.membership, snapshot: { index, term } };
+    const { compacted, memberships } = state.log;
+    return { compacted, membership: memberships.at(compacted.index), snapshot: { index, term } };
   }
 
   private takeSoftState(): SoftState | null {

@@ -81,6 +81,36 @@ export type Proposal =
       readonly leader: NodeId | null;
     };
 
+/** The answer to the wish for another configuration: accepted says that its first step is in this leader's log. */
+export type MembershipProposal =
+  | { readonly ok: true; readonly id: EntryId }
+  | {
+      readonly ok: false;
+      readonly reason: MembershipRefusal;
+      readonly leader: NodeId | null;
+      /** Whom the reason is about; nobody for some. */
+      readonly nodes: readonly NodeId[];
+    };
+
+/** Why a configuration is not changed. Nothing was proposed. */
+export type MembershipRefusal =
+  | "notLeader"
+  | "transferring"
+  /** The leader has not committed in its term: an earlier one may have begun a change that is not known here (rule M3). */
+  | "notReady"
+  /** Another change is under way (rules M2 and M6). */
+  | "changing"
+  | "unchanged"
+  /** Nobody would vote (rule M6). */
+  | "noVoters"
+  /** An id that has left does not come back (rule P13). */
+  | "retired"
+  | "tooMany"
+  /** A voter to be that is no learner, is silent, or stores less than what is old news (rule M8). */
+  | "notCaughtUp"
+  /** Too few of the voters to be are there: it could be the last change ever (rule M8). */
+  | "quorumLost";
+
 /** The answer to a request to hand over leadership. */
 export type TransferStart =
   | { readonly ok: true }

@@ -5,7 +5,7 @@ import type { Candidate, PreCandidate } from "./candidate.ts";
 import type { Follower } from "./follower.ts";
 import type { Leader } from "./leader.ts";
 import type { Log } from "./log.ts";
-import { isVoter } from "./membership.ts";
+import { isVoter, type MembershipCodec } from "./membership.ts";
 import type { InstallSnapshot, Message, RequestPreVote } from "./message.ts";
 import type { ChunkOrder, ReadState } from "./ready.ts";
 import type { GroupId, HardState, Membership, Millis, NodeId, SnapshotInfo, Term } from "./types.ts";
@@ -36,6 +36,7 @@ export interface RaftOptions {
   readonly chunkBytesMax: number;
   /** The most chunks of a snapshot that are on their way to one follower. */
   readonly inflightChunksMax: number;
+  readonly codec: MembershipCodec;
 }
 
 /** A role's data; it dies with the role. */
@@ -75,13 +76,14 @@ export class RaftState {
   /** The write that holds the current hard state: 0 when it came from disk, null while it has not been handed out. */
   hardStateSeq: number | null = 0;
   persistedSeq = 0;
+  /** Whether another node said that this one has left: its own log may never tell it. */
+  toldRemoved = false;
   /** Makes the ids of this node's own ReadIndex requests, across roles, so that none is ever reused. */
   readRequest = 0;
 
   constructor(
     readonly options: RaftOptions,
     readonly log: Log,
-    readonly membership: Membership,
     readonly boot: number,
     readonly random: Random,
     start: { readonly hardState: HardState; readonly role: RoleState; readonly now: Millis },
@@ -98,9 +100,35 @@ export class RaftState {
     return this.options.id;
   }
 
+  /** The configuration that acts: that of the newest such entry in the log, committed or not (rule M1). */
+  get membership(): Membership {
+    return this.log.memberships.current;
+  }
+
   /** Whether this node decides, as far as it knows. */
   get isVoter(): boolean {
     return isVoter(this.membership, this.id);
+  }
+
+  /**
+   * Whether this node may ask for votes (rule E8). Until the configuration that removes it is known to be committed, it may be
+   * the only one that can lead to that; it does not count itself then (thesis §4.2.2).
+   */
+  get mayCampaign(): boolean {
+    if (this.isRemoved) return false;
+    return (
+      this.isVoter || this.log.memberships.since(this.log.commitIndex).some((members) => isVoter(members, this.id))
+    );
+  }
+
+  /** Whether this node has left for good, as far as it knows. */
+  get isRemoved(): boolean {
+    return this.toldRemoved || this.hasLeft(this.id);
+  }
+
+  /** Whether it is committed that `id` has left: true for ever (rule M11). */
+  hasLeft(id: NodeId): boolean {
+    return this.log.memberships.at(this.log.commitIndex).retired.includes(id);
   }
 
   /** Whether term and vote are on disk as they are now. */
@@ -174,6 +202,7 @@ export class RaftState {
       case "ReadIndex":
       case "ReadIndexResponse":
       case "TimeoutNow":
+      case "Removed":
         this.messages.push(message);
         return;
       default:

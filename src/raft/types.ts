@@ -80,6 +80,8 @@ export interface Restored {
   readonly hardState: HardState;
   /** The configuration at `compacted`. */
   readonly membership: Membership;
+  /** The `membership` entries of the log, in order. */
+  readonly memberships: readonly Entry[];
   /** How often this data directory was opened, this time included: tells messages of one life of a node from another (rule L11). */
   readonly boot: number;
   /** The last entry that compaction removed: index 0 and term 0 as long as the log starts at 1. */

@@ -10,26 +10,29 @@ export interface LogFrame {
 }
 
 /**
- * Reads `entries` once, front to back, and keeps none: they must follow the compacted one without a gap, in terms that
- * never fall and never exceed the stored term (rule P3). Returns where they end and their terms as runs. Throws
+ * Reads `entries` once, front to back, and keeps none but the configurations: they must follow the compacted one without a gap, in terms that
+ * never fall and never exceed the stored term (rule P3). Returns where they end, their terms as runs, and the configurations. Throws
  * {@link CorruptError} naming the first index that breaks a rule.
  */
 export function checkLog(
   frame: LogFrame,
-  entries: Iterable<EntryId>,
-): { readonly last: EntryId; readonly termRuns: readonly EntryId[] } {
+  entries: Iterable<Entry>,
+): { readonly last: EntryId; readonly termRuns: readonly EntryId[]; readonly memberships: readonly Entry[] } {
   const termRuns: EntryId[] = [];
+  const memberships: Entry[] = [];
   let last = frame.compacted;
-  for (const { index, term } of entries) {
+  for (const entry of entries) {
+    const { index, term } = entry;
     if (index !== last.index + 1) throw damagedEntry(frame.group, last.index + 1, "missing");
     if (term < last.term) throw damagedEntry(frame.group, index, `term ${term} follows term ${last.term}`);
     if (term > frame.hardState.term) {
       throw damagedEntry(frame.group, index, `term ${term} is above the stored term ${frame.hardState.term}`);
     }
+    if (entry.kind === "membership") memberships.push(entry);
     if (termRuns.at(-1)?.term !== term) termRuns.push({ index, term });
     last = { index, term };
   }
-  return { last, termRuns };
+  return { last, termRuns, memberships };
 }
 
 /** The first of `entries`, as many as `bytesMax` bytes of payload allow, but at least one. */

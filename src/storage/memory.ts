@@ -79,12 +79,12 @@ export class MemoryStorage implements Storage {
     this.durable.set(group, disk);
     disk.boot++;
     const { hardState, membership, boot, compacted, snapshot, entries } = disk;
-    const { last, termRuns } = checkLog({ group, compacted, hardState }, verified(group, entries));
+    const { last, termRuns, memberships } = checkLog({ group, compacted, hardState }, verified(group, entries));
     this.accepted.set(group, {
       position: { seq: 0, hardState, last, compacted, snapshot },
       terms: entries.map((entry) => entry.term),
     });
-    return { hardState, membership, boot, compacted, snapshot, termRuns, lastIndex: last.index };
+    return { hardState, membership, memberships, boot, compacted, snapshot, termRuns, lastIndex: last.index };
   }
 
   reader(group: GroupId): LogReader {

@@ -110,7 +110,7 @@ export class SqliteStorage implements Storage {
   load(group: GroupId, bootstrap: Membership): Restored {
     assert(!this.groups.has(group), "a group is loaded once");
     assertBootstrap(bootstrap);
-    const { row, last, termRuns } = this.use("read", () => this.recover(group, bootstrap));
+    const { row, last, termRuns, memberships } = this.use("read", () => this.recover(group, bootstrap));
     const { hardState, membership, compacted, snapshot } = row;
     const loaded: LoadedGroup = {
       group,
@@ -123,7 +123,16 @@ export class SqliteStorage implements Storage {
     };
     this.saveRows([loaded]);
     this.groups.set(group, loaded);
-    return { hardState, membership, boot: loaded.boot, compacted, snapshot, termRuns, lastIndex: last.index };
+    return {
+      hardState,
+      membership,
+      memberships,
+      boot: loaded.boot,
+      compacted,
+      snapshot,
+      termRuns,
+      lastIndex: last.index,
+    };
   }
 
   reader(group: GroupId): LogReader {

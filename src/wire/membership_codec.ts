@@ -9,7 +9,7 @@ import { assert } from "../lib/assert.ts";
 import { ByteReader } from "../lib/byte_reader.ts";
 import { ByteWriter } from "../lib/byte_writer.ts";
 import { CorruptError } from "../lib/errors.ts";
-import type { Membership, NodeId, Server } from "../raft/mod.ts";
+import type { Membership, MembershipCodec, NodeId, Server } from "../raft/mod.ts";
 
 /** A greater number was written by a newer program, whose configurations may mean more than we understand (rule X4). */
 const version = 1;
@@ -23,6 +23,9 @@ const addressBytesMax = 300;
 
 const utf8 = new TextEncoder();
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true });
+
+/** What the core is given. */
+export const membershipCodec: MembershipCodec = { encode: encodeMembership, decode: decodeMembership };
 
 /** The bytes of a legal configuration, in a buffer of their own. */
 export function encodeMembership(membership: Membership): Uint8Array {

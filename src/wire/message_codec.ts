@@ -39,6 +39,7 @@ const numbers: Readonly<Record<MessageKind, number>> = {
   TimeoutNow: 11,
   InstallSnapshot: 12,
   InstallSnapshotResponse: 13,
+  Removed: 14,
 };
 
 /** The number of a kind on the wire. Numbers are never given to another kind. */
@@ -75,6 +76,7 @@ export function fieldsOf(message: Message): readonly Field[] {
     case "ReadIndexResponse":
       return [term, message.request, message.boot, message.index, message.lease];
     case "TimeoutNow":
+    case "Removed":
       return [term];
     default:
       return unreachable(message);
@@ -159,6 +161,8 @@ function readMessage(kind: number, envelope: Envelope, fields: FieldReader, entr
         index: fields.integer(),
         received: fields.flag() ? fields.integer() : null,
       };
+    case numbers.Removed:
+      return { kind: "Removed", ...envelope };
     default:
       throw new CorruptError("unknown kind of message");
   }

@@ -4,7 +4,8 @@
  */
 import { assert } from "../../src/lib/assert.ts";
 import { seededRandom, type Random } from "../../src/lib/random.ts";
-import type { Message, NodeId } from "../../src/raft/mod.ts";
+import { membersOf, type Message, type NodeId } from "../../src/raft/mod.ts";
+import { isJoint } from "../../src/raft/membership.ts";
 import { Cluster, textOf } from "./harness.ts";
 import type { TestNode } from "./test_node.ts";
 import { formatEvent } from "./trace.ts";
@@ -16,6 +17,8 @@ export interface ChaosCounts {
   readonly readsAnswered: number;
   readonly crashes: number;
   readonly transfers: number;
+  /** Configurations that were begun. */
+  readonly changes: number;
   readonly refused: number;
   readonly installs: number;
 }
@@ -56,6 +59,7 @@ class ChaosRun {
   private readonly proposed = new Map<string, "accepted" | "refused">();
   private crashes = 0;
   private transfers = 0;
+  private changes = 0;
   private refused = 0;
   private installs = 0;
   /** How likely a node that may take a snapshot does: never, seldom, or all the time. */
@@ -68,6 +72,7 @@ class ChaosRun {
     this.cluster = new Cluster({
       voters: this.pick([1, 2, 3, 3, 3, 4, 5, 5, 5]),
       learners: random.integer(0, 9) === 0 ? 1 : 0,
+      spares: this.pick([0, 0, 1, 2, 3]),
       seed,
       limits: {
         electionTimeoutMs: this.electionTimeoutMs,
@@ -102,6 +107,7 @@ class ChaosRun {
       readsAnswered: reads.filter((read) => typeof read.index === "number").length,
       crashes: this.crashes,
       transfers: this.transfers,
+      changes: this.changes,
       refused: this.refused,
       installs: this.installs,
     };
@@ -123,6 +129,7 @@ class ChaosRun {
     else if (choice < 85) this.propose(this.target(node.id));
     else if (choice < 92) cluster.read(this.target(node.id), { lease: choice % 2 === 0 });
     else if (choice < 94) this.transfer(node.id);
+    else if (choice < 98) this.change(node.id);
     else node.turnOpen = true;
   }
 
@@ -142,16 +149,20 @@ class ChaosRun {
     assert(leader !== null, "a group that agrees has a leader");
     const accepted = cluster.propose(leader, "the last word");
     assert(accepted.ok, "a leader without a backlog takes proposals");
-    const reads = cluster.up.map((node) => ({ id: node.id, token: cluster.read(node.id) }));
+    const reads = this.members.map((node) => ({ id: node.id, token: cluster.read(node.id) }));
     cluster.runUntil(
-      () => this.agreed() && cluster.up.every((node) => node.applied.length === accepted.id.index),
+      () => this.agreed() && this.members.every((node) => node.applied.length === accepted.id.index),
       limitMs,
     );
     for (const { id, token } of reads)
       assert(typeof cluster.readIndex(id, token) === "number", "a read was not answered");
+    if (this.members.length < cluster.ids.length) cluster.run(3 * this.electionTimeoutMs); // until those who left know
     const decided = cluster.up.every((node) => [...node.reads.values()].every((read) => read.index !== undefined));
     assert(decided, "a read was left without an answer");
-    for (const node of cluster.up) this.checkApplied(node.applied.map((entry) => textOf(entry.payload)));
+    for (const node of cluster.up) {
+      const commands = node.applied.filter((entry) => entry.kind === "commands");
+      this.checkApplied(commands.map((entry) => textOf(entry.payload)));
+    }
   }
 
   /** One leader that everybody follows and that means to stay, all logs the same and committed. */
@@ -161,15 +172,23 @@ class ChaosRun {
     if (leader === null) return false;
     const { log, term, role } = cluster.raft(leader).view;
     if (role.kind === "leader" && role.transfer !== null) return false;
-    return cluster.up.every(({ raft: { view } }) => {
+    if (isJoint(cluster.raft(leader).view.membership)) return false;
+    return this.members.every(({ raft: { view } }) => {
       const sameLog = view.log.lastIndex === log.lastIndex && view.log.last.term === log.last.term;
       return view.term === term && view.leader === leader && sameLog && view.log.commitIndex === log.lastIndex;
     });
   }
 
+  /** Those who belong to the group, as its leader sees it. */
+  private get members(): readonly TestNode[] {
+    const { cluster } = this;
+    const { leader } = cluster;
+    assert(leader !== null, "only a leader knows who belongs to the group");
+    return membersOf(cluster.raft(leader).view.membership).map((id) => cluster.node(id));
+  }
+
   /** What was refused never appears, and nothing appears twice. */
-  private checkApplied(texts: readonly string[]): void {
-    const commands = texts.filter((text) => text !== "");
+  private checkApplied(commands: readonly string[]): void {
     assert(new Set(commands).size === commands.length, "a proposal was applied twice");
     for (const text of commands) assert(this.proposed.get(text) !== "refused", "a refused proposal was applied");
   }
@@ -205,8 +224,13 @@ class ChaosRun {
   }
 
   private snapshot(node: TestNode): void {
-    if (node.up && node.applied.length > (node.raft.view.snapshot?.index ?? 0))
-      node.takeSnapshot(this.random.integer(0, 5));
+    if (node.up && this.canSnapshot(node)) node.takeSnapshot(this.random.integer(0, 5));
+  }
+
+  /** There is something new, and it is known whose state it is: who joins learns that late. */
+  private canSnapshot({ applied, raft: { view } }: TestNode): boolean {
+    const isNews = applied.length > (view.snapshot?.index ?? 0);
+    return isNews && view.log.memberships.at(applied.length).voters.length > 0;
   }
 
   private propose(id: NodeId): void {
@@ -219,6 +243,22 @@ class ChaosRun {
   private transfer(id: NodeId): void {
     const started = this.cluster.transfer(this.target(id), this.random.next() < 0.5 ? null : this.pick(this.ids));
     if (started.ok) this.transfers++;
+  }
+
+  /** Somebody comes, goes, or is promoted or demoted, mostly one at a time. */
+  private change(id: NodeId): void {
+    const { random, cluster } = this;
+    const leader = this.target(id);
+    if (!cluster.node(leader).up) return;
+    const { voters, learners, retired } = cluster.raft(leader).view.membership;
+    const roleOf = (member: NodeId): string => {
+      if (!retired.includes(member) && random.next() < 0.25)
+        return this.pick(["voter", "voter", "voter", "learner", "learner", "gone"]);
+      return voters.includes(member) ? "voter" : learners.includes(member) ? "learner" : "gone";
+    };
+    const roles = new Map(this.ids.map((member) => [member, roleOf(member)]));
+    const withRole = (role: string): NodeId[] => this.ids.filter((member) => roles.get(member) === role);
+    if (cluster.change(leader, { voters: withRole("voter"), learners: withRole("learner") }).ok) this.changes++;
   }
 
   /** Mostly somebody who believes to lead, as a client would choose and a fault should hit, otherwise `id`. */

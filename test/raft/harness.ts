@@ -4,12 +4,13 @@
  */
 import { assert } from "../../src/lib/assert.ts";
 import { entryChecksum } from "../../src/lib/checksum.ts";
-import { newMembership } from "../../src/raft/mod.ts";
+import { membersOf, newMembership, noMembership } from "../../src/raft/mod.ts";
 import type {
   Entry,
   HardState,
   Index,
   Membership,
+  MembershipProposal,
   Message,
   MessageKind,
   Millis,
@@ -20,6 +21,7 @@ import type {
   Term,
   TransferStart,
 } from "../../src/raft/mod.ts";
+import { membershipCodec } from "../../src/wire/mod.ts";
 import type { Progress } from "../../src/raft/progress.ts";
 import { Safety } from "./safety.ts";
 import { TestNode } from "./test_node.ts";
@@ -29,6 +31,8 @@ export interface ClusterOptions {
   /** The first `voters` ids vote, the next `learners` ids learn. */
   readonly voters: number;
   readonly learners?: number;
+  /** These follow; they have joined and know nobody yet. */
+  readonly spares?: number;
   readonly seed?: number;
   readonly limits?: Partial<Omit<RaftOptions, "id" | "group">>;
   /** The pasts of nodes that do not start empty. */
@@ -63,6 +67,7 @@ export const testLimits: Omit<RaftOptions, "id" | "group"> = {
   applyBytesMax: 1024 * 1024,
   chunkBytesMax: 64 * 1024,
   inflightChunksMax: 4,
+  codec: membershipCodec,
 };
 
 export class Cluster {
@@ -78,9 +83,10 @@ export class Cluster {
   private lastToken = 0;
 
   constructor(options: ClusterOptions) {
-    const ids = Array.from({ length: options.voters + (options.learners ?? 0) }, (_, position) => position + 1);
-    this.membership = newMembership({ voters: ids.slice(0, options.voters), learners: ids.slice(options.voters) });
-    this.safety = new Safety(this.membership);
+    const { voters, learners = 0, spares = 0 } = options;
+    const ids = Array.from({ length: voters + learners + spares }, (_, position) => position + 1);
+    this.membership = newMembership({ voters: ids.slice(0, voters), learners: ids.slice(voters, voters + learners) });
+    this.safety = new Safety();
     this.observe = options.observe ?? (() => undefined);
     this.nodes = new Map(ids.map((id) => [id, this.newNode(id, options)]));
     for (const node of this.nodes.values()) node.start(this.now);
@@ -151,6 +157,11 @@ export class Cluster {
 
   transfer(id: NodeId, target: NodeId | null): TransferStart {
     return this.node(id).input((raft) => raft.transferLeader(target, this.now));
+  }
+
+  /** Begins a change of the configuration at `id`. */
+  change(id: NodeId, target: Pick<Membership, "voters" | "learners">): MembershipProposal {
+    return this.node(id).input((raft) => raft.changeMembership({ ...target, servers: [] }, this.now));
   }
 
   /** Several inputs of `id` in one turn. */
@@ -282,7 +293,7 @@ export class Cluster {
   private newNode(id: NodeId, { seed, limits, pasts }: ClusterOptions): TestNode {
     const node = new TestNode({
       raft: { ...testLimits, ...limits, id, group: 0 },
-      membership: this.membership,
+      membership: membersOf(this.membership).includes(id) ? this.membership : noMembership,
       safety: this.safety,
       seed: (seed ?? 1) * 64 + id,
       durableOf: (other) => this.node(other).durable,

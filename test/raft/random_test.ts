@@ -12,7 +12,16 @@ test("groups stay safe under every fault and agree once the faults end", () => {
     chaos({ seed: Number(only), steps, trace: (line) => process.stdout.write(`${line}\n`) });
     return;
   }
-  const total = { commits: 0, terms: 0, readsAnswered: 0, crashes: 0, transfers: 0, refused: 0, installs: 0 };
+  const total = {
+    commits: 0,
+    terms: 0,
+    readsAnswered: 0,
+    crashes: 0,
+    transfers: 0,
+    changes: 0,
+    refused: 0,
+    installs: 0,
+  };
   for (let seed = 1; seed <= seeds; seed++) add(total, survive(seed));
   // The faults must not be so heavy that nothing ever happens.
   for (const [name, count] of Object.entries(total)) expect(count, name).toBeGreaterThan(seeds / 2);
@@ -27,7 +36,16 @@ function survive(seed: number): ChaosCounts {
 }
 
 function add(total: Record<keyof ChaosCounts, number>, counts: ChaosCounts): void {
-  for (const name of ["commits", "terms", "readsAnswered", "crashes", "transfers", "refused", "installs"] as const) {
+  for (const name of [
+    "commits",
+    "terms",
+    "readsAnswered",
+    "crashes",
+    "transfers",
+    "changes",
+    "refused",
+    "installs",
+  ] as const) {
     total[name] += counts[name];
   }
 }

@@ -3,8 +3,9 @@
  * of a run and compares all that follows with them. Knows nothing of how the run is driven.
  */
 import { assert } from "../../src/lib/assert.ts";
+import { membersOf } from "../../src/raft/mod.ts";
 import type { Entry, HardState, Index, Membership, Message, NodeId, RaftState, Term } from "../../src/raft/mod.ts";
-import { majority } from "../../src/raft/quorum.ts";
+import { membershipCodec } from "../../src/wire/mod.ts";
 
 /** What a power cut would leave of a node right now. */
 export interface Durable {
@@ -33,8 +34,6 @@ export class Safety {
   /** `committed[i]` is entry i + 1. */
   readonly committed: Committed[] = [];
 
-  constructor(private readonly membership: Membership) {}
-
   /** The last index that any node ever knew to be committed. */
   get commitIndex(): Index {
     return this.committed.length;
@@ -56,8 +55,13 @@ export class Safety {
   }
 
   /** I3: index and term name one entry, and one entry before it. */
-  onEntry(entry: Entry, previousTerm: Term): void {
+  onEntry(entry: Entry, previousTerm: Term, state: Readonly<RaftState> | null = null): void {
     const name = `${entry.index}@${entry.term}`;
+    if (entry.kind === "membership" && state !== null) {
+      const next = membershipCodec.decode(entry.payload);
+      const before = state.log.memberships.at(entry.index - 1);
+      assert(before.voters.length === 0 || alwaysMeet(next, before), `${name} could decide without its elders (I11)`);
+    }
     const known = this.entries.get(name);
     if (known === undefined) {
       this.entries.set(name, { previousTerm, checksum: entry.checksum });
@@ -80,12 +84,9 @@ export class Safety {
     }
     if (!leads || log.commitIndex === seen) return;
     const index = log.commitIndex;
-    const copies = this.membership.voters.filter((id) => durableOf(id).terms[index - 1] === log.termAt(index));
-    const name = `${index}@${log.termAt(index)}`;
-    assert(
-      copies.length >= majority(this.membership.voters.length),
-      `${name} is committed on ${copies.length} disks (I7)`,
-    );
+    const membership = log.memberships.at(index);
+    const copies = membersOf(membership).filter((id) => durableOf(id).terms[index - 1] === log.termAt(index));
+    assert(decides(membership, copies), `${index}@${log.termAt(index)} is committed on ${copies.join()} (I7)`);
   }
 
   /** I5: every node applies the same entries in the same order, without a gap. `previous` is the last one applied in this life. */
@@ -161,6 +162,24 @@ export class Safety {
     assert(office !== undefined, `nobody ever led term ${term}`);
     return office.terms[index - 1] ?? term;
   }
+}
+
+/** Whether `ids` are a majority of each half that there is. Shares no code with the core. */
+function decides({ voters, outgoing }: Membership, ids: readonly NodeId[]): boolean {
+  return [voters, outgoing].every(
+    (half) => half.length === 0 || 2 * half.filter((id) => ids.includes(id)).length > half.length,
+  );
+}
+
+/** Whether no set of nodes decides by `a` while all the others decide by `b`. */
+function alwaysMeet(a: Membership, b: Membership): boolean {
+  const everybody = [...new Set([...membersOf(a), ...membersOf(b)])];
+  for (let bits = 0; bits < 2 ** everybody.length; bits++) {
+    const some = everybody.filter((_, position) => (bits >> position) % 2 === 1);
+    const others = everybody.filter((_, position) => (bits >> position) % 2 === 0);
+    if (decides(a, some) && decides(b, others)) return false;
+  }
+  return true;
 }
 
 /** The terms of all entries that the log holds. */

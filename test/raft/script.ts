@@ -2,7 +2,7 @@
  * Runs a protocol script: lines that begin with `>` are commands, the lines below each are what it brought about.
  * Returns the script with those lines as they really are; comments and blank lines stay.
  *
- *     nodes 3 [learners 1] [KEY N]…     a group; KEY is an option of the core, such as appendBytesMax
+ *     nodes 3 [learners 1] [spares 1] [KEY N]…  a group, with nodes that know nobody; KEY is an option of the core, such as appendBytesMax
  *     past 2 term 3 [vote 1] log 1 1 2  before `start`: what node 2 has on disk
  *     start
  *     timeout 1                         the timer of node 1 runs out
@@ -15,13 +15,14 @@
  *     cut 1 [2 3]          heal         separates node 1 from the others, or from nodes 2 and 3; mends all links
  *     propose 1 x [y…]     read 1       transfer 1 2
  *     snapshot 1 [2]                    node 1 takes a snapshot and keeps the last 2 entries before it
+ *     change 1 voters 2 3 [learners 1]  node 1 begins to change the configuration
  *     disk 2 slow|fast                  slow: writes wait for `persist 2 [count]`
  *     crash 2              restart 2
  *     show                              one line for each node
  */
 import type { Message, MessageKind, NodeId, Term } from "../../src/raft/mod.ts";
 import { Cluster, type ClusterOptions, type MessageFilter, type Past, testLimits } from "./harness.ts";
-import { formatEntries, formatEvent } from "./trace.ts";
+import { formatEntries, formatEvent, formatMembership } from "./trace.ts";
 
 /** The text of the script as it should be. */
 export function runScript(text: string): string {
@@ -108,6 +109,13 @@ class ScriptRun {
         if (!started.ok) this.say(`refused: ${started.reason}`);
         return;
       }
+      case "change": {
+        const at = words.includes("learners") ? words.indexOf("learners") : words.length;
+        const target = { voters: words.slice(2, at).map(Number), learners: words.slice(at + 1).map(Number) };
+        const change = this.cluster.change(id, target);
+        if (!change.ok) this.say(`refused: ${[change.reason, ...change.nodes].join(" ")}`);
+        return;
+      }
       case "disk":
         this.cluster.node(id).autoDisk = words[1] === "fast";
         if (words[1] === "fast") this.cluster.node(id).complete(this.cluster.node(id).writes.length);
@@ -154,6 +162,8 @@ class ScriptRun {
     this.say(
       `n${id} ${view.role.kind}, term ${view.term}${restored}, log ${formatEntries(log)}, commit ${commitIndex}`,
     );
+    if (view.log.memberships.currentIndex > view.log.compacted.index)
+      this.say(`   lives by ${formatMembership(view.membership)}`);
   }
 
   private say(line: string): void {
@@ -171,11 +181,11 @@ function groupOf(words: readonly string[]): ClusterOptions {
   for (let i = 1; i < words.length; i += 2) values.set(words[i] ?? "", Number(words[i + 1]));
   const limits = { ...testLimits };
   for (const [name, value] of values) {
-    if (name === "learners") continue;
+    if (name === "learners" || name === "spares") continue;
     if (!(name in limits)) throw new Error(`the core has no option ${name}`);
     Object.assign(limits, { [name]: value });
   }
-  return { voters: Number(words[0]), learners: values.get("learners") ?? 0, limits };
+  return { voters: Number(words[0]), learners: values.get("learners") ?? 0, spares: values.get("spares") ?? 0, limits };
 }
 
 function pastOf(words: readonly string[]): Past {
@@ -201,6 +211,7 @@ const kinds: readonly MessageKind[] = [
   "ReadIndex",
   "ReadIndexResponse",
   "TimeoutNow",
+  "Removed",
 ];
 
 /** `1>2`, `1>`, `>2` and the name of a message, in any order. */

@@ -72,6 +72,7 @@ export class Solo {
     const restored = {
       hardState: options.hardState ?? { term: last.term, vote: null },
       membership,
+      memberships: this.stored.filter((entry) => entry.kind === "membership"),
       boot: options.boot ?? 1,
       compacted,
       snapshot: compacted,

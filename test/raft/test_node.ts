@@ -104,7 +104,7 @@ export class TestNode {
     assert(last !== undefined, "nothing is applied yet");
     const bytes = imageOf(this.applied);
     const { index, term } = last;
-    const info = { index, term, membership: raft.view.membership, bytes: bytes.length };
+    const info = { index, term, membership: raft.view.log.memberships.at(index), bytes: bytes.length };
     this.images.set(index, { info, bytes });
     this.input((core) => core.snapshotTaken(info, Math.max(index - kept, core.view.log.compacted.index)));
   }
@@ -185,7 +185,7 @@ export class TestNode {
       observe({ kind: "commit", id: this.id, index: log.commitIndex });
     }
     if (persist !== null) {
-      for (const entry of persist.entries) safety.onEntry(entry, log.termAt(entry.index - 1));
+      for (const entry of persist.entries) safety.onEntry(entry, log.termAt(entry.index - 1), raft.view);
       this.writes.push(persist);
       this.storage.persist([persist]);
       observe({ kind: "write", id: this.id, write: persist });

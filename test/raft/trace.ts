@@ -1,6 +1,7 @@
 /** Writes what happens in a group in a terse notation: `n1@2 → n2 AppendEntries 4@1 + 5..6@2, commit 4`. Formats, nothing else. */
 import { unreachable } from "../../src/lib/assert.ts";
-import type { EntryId, Index, Message, NodeId, Persist, SoftState } from "../../src/raft/mod.ts";
+import { membershipCodec } from "../../src/wire/mod.ts";
+import type { Entry, EntryId, Index, Membership, Message, NodeId, Persist, SoftState } from "../../src/raft/mod.ts";
 
 /** What can be seen of a group from outside. */
 export type Event =
@@ -80,6 +81,7 @@ function detail(message: Message): string {
     case "ReadIndexResponse":
       return ` #${message.request} at ${message.index}${message.lease ? " by lease" : ""}`;
     case "TimeoutNow":
+    case "Removed":
       return "";
     default:
       return unreachable(message);
@@ -93,7 +95,20 @@ function formatWrite({ hardState, truncateFrom, compaction, entries }: Persist):
   if (truncateFrom !== null) parts.push(`cut ${truncateFrom}`);
   if (compaction !== null) parts.push(`compact ${id(compaction.compacted)} snapshot ${id(compaction.snapshot)}`);
   if (entries.length > 0) parts.push(formatEntries(entries));
+  for (const entry of entries) if (entry.kind === "membership") parts.push(formatMembershipOf(entry));
   return parts.length === 0 ? "barrier" : parts.join(", ");
+}
+
+function formatMembershipOf({ index, payload }: Entry): string {
+  return `from ${index} on ${formatMembership(membershipCodec.decode(payload))}`;
+}
+
+/** Who decides, both halves while there are two, and who learns: `{1 2 3}&{3 4} learns {5}`. */
+export function formatMembership({ voters, outgoing, learners, learnersNext }: Membership): string {
+  const set = (ids: readonly NodeId[]): string => `{${ids.join(" ")}}`;
+  const deciding = outgoing.length === 0 ? set(voters) : `${set(voters)}&${set(outgoing)}`;
+  const next = learnersNext.length === 0 ? "" : ` then ${set(learnersNext)}`;
+  return learners.length === 0 && next === "" ? deciding : `${deciding} learns ${set(learners)}${next}`;
 }
 
 /** Runs of one term together, as `5..7@2`; `-` for nothing. */

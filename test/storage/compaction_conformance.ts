@@ -64,6 +64,7 @@ export function compactionConformance(name: string, open: () => World): void {
         expect(restored).toEqual({
           hardState: { term: 1, vote: 2 },
           membership: otherVoters,
+          memberships: [],
           boot: 2,
           compacted: { index: 4, term: 1 },
           snapshot: { index: 7, term: 1 },

@@ -1,7 +1,14 @@
 /** What every implementation of the storage port must do. */
 import { describe, expect, test } from "bun:test";
 import { seededRandom } from "../../src/lib/random.ts";
-import { newMembership, type Entry, type GroupId, type HardState, type Persist } from "../../src/raft/mod.ts";
+import {
+  newMembership,
+  noMembership,
+  type Entry,
+  type GroupId,
+  type HardState,
+  type Persist,
+} from "../../src/raft/mod.ts";
 import type { Storage } from "../../src/storage/mod.ts";
 import { entriesOf, entryOf, group, readAll, threeVoters, Writer, writeOf } from "./writes.ts";
 
@@ -32,6 +39,7 @@ export function storageConformance(name: string, open: () => World): void {
       expect(storage.load(group, threeVoters)).toEqual({
         hardState: { term: 0, vote: null },
         membership: threeVoters,
+        memberships: [],
         boot: 1,
         compacted: { index: 0, term: 0 },
         snapshot: { index: 0, term: 0 },
@@ -80,7 +88,16 @@ export function storageConformance(name: string, open: () => World): void {
       world.settle();
       world.restart();
       const restored = world.storage.load(group, threeVoters);
-      const known = ["boot", "compacted", "hardState", "lastIndex", "membership", "snapshot", "termRuns"];
+      const known = [
+        "boot",
+        "compacted",
+        "hardState",
+        "lastIndex",
+        "membership",
+        "memberships",
+        "snapshot",
+        "termRuns",
+      ];
       expect(Object.keys(restored).sort()).toEqual(known);
       expect(restored.lastIndex).toBe(7);
       expect(readAll(world.storage, 7)).toEqual(entriesOf({ from: 1, to: 7, term: 1 }));
@@ -107,6 +124,30 @@ export function storageConformance(name: string, open: () => World): void {
       world.restart();
       expect(world.storage.load(group, threeVoters).lastIndex).toBe(7);
       expect(readAll(world.storage, 7)).toEqual([...entries, ...kinds]);
+    });
+
+    check("M1: a restart finds the configurations in the log, and none that was truncated", (world) => {
+      const change = (index: number, term: number) => entryOf({ index, term, kind: "membership" });
+      world.storage.load(group, threeVoters);
+      const writer = new Writer(world.storage);
+      writer.append({ term: 1, vote: null }, [
+        change(1, 1),
+        entryOf({ index: 2, term: 1 }),
+        change(3, 1),
+        change(4, 1),
+      ]);
+      writer.write({ hardState: { term: 2, vote: null }, truncateFrom: 4, entries: [entryOf({ index: 4, term: 2 })] });
+      world.settle();
+      world.restart();
+      const { membership, memberships } = world.storage.load(group, newMembership({ voters: [9] }));
+      expect(membership).toEqual(threeVoters);
+      expect(memberships).toEqual([change(1, 1), change(3, 1)]);
+    });
+
+    check("a node that is to join starts with nobody", (world) => {
+      expect(world.storage.load(group, noMembership).membership).toEqual(noMembership);
+      world.restart();
+      expect(world.storage.load(group, threeVoters).membership).toEqual(noMembership);
     });
 
     check("P5: a truncation and what follows it are one write, and the old tail is gone for good", (world) => {
@@ -195,6 +236,7 @@ export function storageConformance(name: string, open: () => World): void {
       expect(world.storage.load(1, threeVoters)).toEqual({
         hardState: { term: 8, vote: 5 },
         membership: newMembership({ voters: [5] }),
+        memberships: [],
         boot: 2,
         compacted: { index: 0, term: 0 },
         snapshot: { index: 0, term: 0 },

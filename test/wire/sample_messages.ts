@@ -130,5 +130,6 @@ export function sampleMessages({ from, to }: { readonly from: number; readonly t
     { kind: "ReadIndexResponse", ...route, term: 8, request: 9, boot: 1, index: 77, lease: true },
     { kind: "ReadIndexResponse", ...route, term: 8, request: 9, boot: 1, index: 77, lease: false },
     { kind: "TimeoutNow", ...route, term: 8 },
+    { kind: "Removed", ...route, term: 8 },
   ];
 }

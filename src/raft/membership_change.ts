@@ -1,0 +1,106 @@
+/**
+ * The leader's part in a change of the configuration: what it refuses, how a change that has begun is brought to its end, and
+ * what becomes of a leader that the change leaves out (thesis §4).
+ */
+import { append, appointSuccessor, committedInTerm, type Leader } from "./leader.ts";
+import {
+  isJoint,
+  membersOf,
+  membershipAfter,
+  type MembershipTarget,
+  membershipTowards,
+  sameIds,
+} from "./membership.ts";
+import { majority } from "./quorum.ts";
+import type { MembershipProposal, MembershipRefusal } from "./ready.ts";
+import { newProgress } from "./replication.ts";
+import type { RaftState } from "./state.ts";
+import type { Membership, NodeId } from "./types.ts";
+
+/** The most members of a cluster, during a change, too: each costs the leader a stream, and majorities grow slow. */
+const membersMax = 64;
+/** The most ids that can have left, because a configuration carries them for ever. */
+const retiredMax = 0xffff;
+
+/** Puts the first step towards `target` into the log, where it acts at once (rule M1), or says why not. */
+export function changeMembership(state: RaftState, leader: Leader, target: MembershipTarget): MembershipProposal {
+  const refusal = refusalOf(state, leader, target);
+  if (refusal !== null) return { ok: false, leader: state.id, ...refusal };
+  adopt(state, leader, membershipTowards(state.membership, target));
+  return { ok: true, id: state.log.last };
+}
+
+interface Refusal {
+  readonly reason: MembershipRefusal;
+  readonly nodes: readonly NodeId[];
+}
+
+function refusalOf(state: RaftState, leader: Leader, target: MembershipTarget): Refusal | null {
+  const { membership, log } = state;
+  const refuse = (reason: MembershipRefusal, nodes: readonly NodeId[] = []): Refusal => ({ reason, nodes });
+  if (leader.transfer !== null) return refuse("transferring");
+  if (!committedInTerm(state)) return refuse("notReady");
+  if (isJoint(membership) || log.memberships.currentIndex > log.commitIndex) return refuse("changing");
+  if (target.voters.length === 0) return refuse("noVoters");
+  const retired = [...target.voters, ...target.learners].filter((id) => membership.retired.includes(id));
+  if (retired.length > 0) return refuse("retired", retired);
+  const next = membershipTowards(membership, target);
+  if (isSame(next, membership)) return refuse("unchanged");
+  if (membersOf(next).length > membersMax || next.retired.length + membersMax > retiredMax) return refuse("tooMany");
+  return refusalOfVoters(state, leader, target.voters);
+}
+
+function isSame(a: Membership, b: Membership): boolean {
+  return (
+    sameIds(a.voters, b.voters) &&
+    sameIds(a.outgoing, b.outgoing) &&
+    sameIds(a.learners, b.learners) &&
+    JSON.stringify(a.servers) === JSON.stringify(b.servers)
+  );
+}
+
+/** New voters must be ready to vote, and enough of all must be there: a cluster must never wait for those who may not come (rule M8). */
+function refusalOfVoters(state: RaftState, leader: Leader, voters: readonly NodeId[]): Refusal | null {
+  const added = voters.filter((id) => !state.membership.voters.includes(id));
+  const behind = added.filter((id) => !isCaughtUp(state, leader, id));
+  if (behind.length > 0) return { reason: "notCaughtUp", nodes: behind };
+  const silent = voters.filter((id) => !isThere(state, leader, id));
+  return voters.length - silent.length < majority(voters.length) ? { reason: "quorumLost", nodes: silent } : null;
+}
+
+/** Whether it answered within the least election timeout. */
+function isThere(state: RaftState, leader: Leader, id: NodeId): boolean {
+  if (id === state.id) return true;
+  const progress = leader.progress.get(id);
+  return progress !== undefined && state.now - progress.contactAt < state.options.electionTimeoutMs;
+}
+
+/**
+ * Whether a learner may become a voter: it is there and stores all that the log held an election timeout ago, or the time
+ * before. So its last round of catching up took no longer than an election (thesis §4.2.1).
+ */
+function isCaughtUp(state: RaftState, leader: Leader, id: NodeId): boolean {
+  const progress = leader.progress.get(id);
+  if (progress === undefined || !isThere(state, leader, id) || progress.boot === 0) return false;
+  return progress.matchIndex >= leader.pastLastIndex.earlier;
+}
+
+/** Ends what is to be ended: a joint configuration that is committed, once (rule M5), and the office of a leader that was left out (rule M9). */
+export function maybeEndChange(state: RaftState, leader: Leader): void {
+  const { membership, log } = state;
+  // A leader that has committed nothing cannot know by which quorum the joint configuration it found was committed.
+  if (log.memberships.currentIndex > log.commitIndex || !committedInTerm(state)) return;
+  if (!state.isVoter) appointSuccessor(state, leader);
+  // While the office is being handed over nothing is proposed; whoever leads afterwards sees to it.
+  else if (isJoint(membership) && leader.transfer === null) adopt(state, leader, membershipAfter(membership));
+}
+
+/** Appends a configuration and lives by it. */
+function adopt(state: RaftState, leader: Leader, membership: Membership): void {
+  append(state, "membership", state.options.codec.encode(membership));
+  const members = new Set(membersOf(membership));
+  for (const id of leader.progress.keys()) if (!members.has(id)) leader.progress.delete(id);
+  for (const id of members) {
+    if (id !== state.id && !leader.progress.has(id)) leader.progress.set(id, newProgress(state, ++leader.sessions));
+  }
+}
