@@ -5,11 +5,13 @@ import { electionsMutants } from "./elections.ts";
 import { leaseMutants } from "./leases.ts";
 import type { Mutant } from "./mutant.ts";
 import { replicationMutants } from "./replication.ts";
+import { snapshotsMutants } from "./snapshots.ts";
 
 export const mutants: readonly Mutant[] = [
   ...electionsMutants,
   ...replicationMutants,
   ...diskMutants,
   ...answersMutants,
+  ...snapshotsMutants,
   ...leaseMutants,
 ];
