@@ -20,6 +20,8 @@ export interface StatusView {
   readonly term: number;
   readonly leader: number | null;
   readonly applied_index: number;
+  readonly first_index: number;
+  readonly snapshot_index: number;
   readonly state_hash: string;
   readonly peers: readonly { readonly id: number; readonly lag: number }[];
   readonly transport: { readonly framesCorrupt: number; readonly framesForeign: number };
@@ -29,15 +31,18 @@ export class RealCluster {
   readonly directory = mkdtempSync(join(tmpdir(), "proa-e2e-"));
   private readonly children = new Map<number, ChildProcess>();
 
-  private constructor(private readonly ports: ReadonlyMap<number, NodePorts>) {}
+  private constructor(
+    private readonly ports: ReadonlyMap<number, NodePorts>,
+    private readonly flags: readonly string[],
+  ) {}
 
-  /** Starts `count` nodes and waits for a leader. */
-  static async start(count = 3): Promise<RealCluster> {
+  /** Starts `count` nodes, each with `flags`, and waits for a leader. */
+  static async start(count = 3, flags: readonly string[] = []): Promise<RealCluster> {
     const free = await freePorts(2 * count);
     const ports = new Map<number, NodePorts>();
     for (let id = 1; id <= count; id++)
       ports.set(id, { replicate: free[2 * id - 2] ?? 0, service: free[2 * id - 1] ?? 0 });
-    const cluster = new RealCluster(ports);
+    const cluster = new RealCluster(ports, flags);
     for (const id of cluster.ids) cluster.start(id);
     await cluster.leader();
     return cluster;
@@ -76,7 +81,7 @@ export class RealCluster {
   start(id: number): void {
     const child = spawn(
       proaBinary(),
-      ["node", "start", "--id", `${id}`, "--servers", this.servers, "--data", this.data(id)],
+      ["node", "start", "--id", `${id}`, "--servers", this.servers, "--data", this.data(id), ...this.flags],
       {
         stdio: ["ignore", "ignore", "pipe"],
         env: environment(),
@@ -164,8 +169,12 @@ export class RealCluster {
 }
 
 /** Runs `body` with a cluster that is gone afterwards. */
-export async function withCluster(body: (cluster: RealCluster) => Promise<void>, count = 3): Promise<void> {
-  const cluster = await RealCluster.start(count);
+export async function withCluster(
+  body: (cluster: RealCluster) => Promise<void>,
+  count = 3,
+  flags: readonly string[] = [],
+): Promise<void> {
+  const cluster = await RealCluster.start(count, flags);
   try {
     await body(cluster);
   } catch (error) {
