@@ -1,6 +1,7 @@
 /** The runtime port on Bun. */
 import { serveBun } from "./bun_http.ts";
 import { openBunSqlite } from "./bun_sqlite.ts";
+import { openBunUdp } from "./bun_udp.ts";
 import type { Runtime } from "./runtime.ts";
 
 /** Where Bun mounts the modules inside a compiled executable, on Linux and macOS and on Windows. */
@@ -12,4 +13,5 @@ export const bunRuntime: Runtime = {
   self: compiledRoots.some((root) => Bun.main.startsWith(root)) ? [process.execPath] : [process.execPath, Bun.main],
   openSqlite: openBunSqlite,
   serve: serveBun,
+  openUdp: openBunUdp,
 };

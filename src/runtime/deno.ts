@@ -2,6 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { serveDeno } from "./deno_http.ts";
 import { openDenoSqlite } from "./deno_sqlite.ts";
+import { openDenoUdp } from "./deno_udp.ts";
 import type { Runtime } from "./runtime.ts";
 
 declare const Deno: {
@@ -16,4 +17,5 @@ export const denoRuntime: Runtime = {
   self: [Deno.execPath(), "run", "--allow-all", fileURLToPath(Deno.mainModule)],
   openSqlite: openDenoSqlite,
   serve: serveDeno,
+  openUdp: openDenoUdp,
 };

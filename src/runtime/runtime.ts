@@ -9,6 +9,32 @@ export interface Runtime {
   openSqlite(path: string): SqliteDatabase;
   /** Listens for HTTP and WebSocket. Throws a `ProaError` with PORT_BUSY when the port is taken. */
   serve(options: ServeOptions): HttpServer;
+  /** Opens a UDP port. Rejects with a `ProaError` with PORT_BUSY when the port is taken. */
+  openUdp(options: UdpOptions): Promise<UdpSocket>;
+}
+
+export interface UdpOptions {
+  /** An address, or a name for one, of this machine. */
+  readonly hostname: string;
+  /** 0 lets the system choose; {@link UdpSocket.port} tells. */
+  readonly port: number;
+  /** Called for every datagram, whoever sent it. The bytes are the callee's. */
+  readonly receive: (datagram: Uint8Array) => void;
+}
+
+export interface UdpAddress {
+  /** An IP address. */
+  readonly address: string;
+  readonly port: number;
+}
+
+export interface UdpSocket {
+  readonly port: number;
+  /** Whether it speaks IPv6; then IPv4 addresses have to be written as `::ffff:10.0.0.1`. */
+  readonly isIpv6: boolean;
+  /** Sends datagrams of 65,507 bytes at most; those that the system does not take are lost. Never throws. */
+  send(datagrams: readonly Uint8Array[], to: UdpAddress): void;
+  close(): void;
 }
 
 /** A cell as SQLite keeps it. Blobs are `Uint8Array`; the caller owns what it is given. */

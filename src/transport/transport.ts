@@ -13,10 +13,21 @@ export interface TransportCounters {
   framesCorrupt: number;
   /** Bytes that were not for us: another protocol, version, cluster or receiver, or an unknown sender. */
   framesForeign: number;
+  /** Sessions with peers that began, where messages travel in datagrams; connections made, elsewhere. */
   connectionsOpened: number;
   connectionsAccepted: number;
   /** Connections of others that we closed: too many of them, or silent for too long. */
   connectionsRefused: number;
+  datagramsSent: number;
+  datagramsReceived: number;
+  /** Datagrams without an acknowledgement in time: what they held was sent again. */
+  datagramsLost: number;
+  /** Datagrams that came twice, or so late that nobody can tell. */
+  datagramsRepeated: number;
+  /** Datagrams of a session that is over, or that never began: old ones, replayed ones, guesses. */
+  datagramsStale: number;
+  /** Frames that could not be put together: too large, too much at once, or never completed. */
+  framesUnfinished: number;
 }
 
 export interface Transport {
@@ -47,5 +58,11 @@ export function newTransportCounters(): TransportCounters {
     connectionsOpened: 0,
     connectionsAccepted: 0,
     connectionsRefused: 0,
+    datagramsSent: 0,
+    datagramsReceived: 0,
+    datagramsLost: 0,
+    datagramsRepeated: 0,
+    datagramsStale: 0,
+    framesUnfinished: 0,
   };
 }

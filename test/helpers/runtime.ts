@@ -9,6 +9,11 @@ export const { openSqlite }: Pick<Runtime, "openSqlite"> = onBun
   ? { openSqlite: (await import("../../src/runtime/bun_sqlite.ts")).openBunSqlite }
   : { openSqlite: (await import("../../src/runtime/deno_sqlite.ts")).openDenoSqlite };
 
+/** Its UDP sockets. */
+export const { openUdp }: Pick<Runtime, "openUdp"> = onBun
+  ? { openUdp: (await import("../../src/runtime/bun_udp.ts")).openBunUdp }
+  : { openUdp: (await import("../../src/runtime/deno_udp.ts")).openDenoUdp };
+
 /** The command that runs a TypeScript file with this runtime; the file comes next. */
 export const runFile: readonly [string, ...string[]] = onBun
   ? [process.execPath]

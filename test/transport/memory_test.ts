@@ -3,7 +3,7 @@ import { seededRandom } from "../../src/lib/random.ts";
 import { MemoryNetwork, type NetworkFaults } from "../../src/transport/mod.ts";
 import { clusterId } from "../wire/sample_messages.ts";
 import { collect, transportConformance } from "./conformance.ts";
-import { heartbeat, roundOf } from "./frames.ts";
+import { frameOf, heartbeat, roundOf } from "./frames.ts";
 
 function networkOf(seed: number, encode = true): MemoryNetwork {
   return new MemoryNetwork({ random: seededRandom(seed), clusterId, encode });
@@ -21,6 +21,7 @@ transportConformance("memory", ({ clusterIdOf1 }) => {
       }
       return Promise.resolve();
     },
+    bytesOf: frameOf,
     inject: (to, bytes) => network.inject(to, bytes),
     close: () => network.heal(),
   });

@@ -23,6 +23,7 @@ transportConformance("TCP", async ({ clusterIdOf1 }) => {
   return {
     transports,
     until,
+    bytesOf: frameOf,
     inject: (to, bytes) => void connectRaw(ports[to]).then(({ socket }) => socket.end(bytes)),
     close: () => {
       transports[1].close();

@@ -1,0 +1,33 @@
+/** UDP on `node:dgram`, for Deno. */
+import { createSocket } from "node:dgram";
+import { isIPv6 } from "node:net";
+import { portError } from "./listen_errors.ts";
+import type { UdpOptions, UdpSocket } from "./runtime.ts";
+
+export function openDenoUdp({ hostname, port, receive }: UdpOptions): Promise<UdpSocket> {
+  const isIpv6 = isIPv6(hostname);
+  const socket = createSocket(isIpv6 ? "udp6" : "udp4");
+  let isClosed = false;
+  const { promise, resolve, reject } = Promise.withResolvers<UdpSocket>();
+  socket.on("error", (error) => {
+    reject(portError(error, { hostname, port })); // once it is bound: what an earlier datagram met
+  });
+  socket.on("message", (datagram) => {
+    receive(new Uint8Array(datagram.buffer, datagram.byteOffset, datagram.length));
+  });
+  socket.bind({ address: hostname, port, exclusive: true }, () => {
+    resolve({
+      port: socket.address().port,
+      isIpv6,
+      send(datagrams, to) {
+        for (const datagram of datagrams) if (!isClosed) socket.send(datagram, to.port, to.address, () => undefined);
+      },
+      close() {
+        if (isClosed) return;
+        isClosed = true;
+        socket.close();
+      },
+    });
+  });
+  return promise;
+}

@@ -1,0 +1,157 @@
+/**
+ * Makes frames of what arrives in one session: joins fragments, puts ordered frames in order, leaves out what came
+ * before. Pure: bytes and time go in, frames come out. What it keeps is bounded in bytes and in time.
+ */
+import { NumberWindow } from "./number_window.ts";
+import type { Piece } from "./datagram_sections.ts";
+import type { DatagramLimits } from "./datagram_limits.ts";
+
+/** A frame of which fragments have come. */
+interface Unfinished {
+  readonly bytes: Uint8Array;
+  readonly fragmentBytes: number;
+  readonly isOrdered: boolean;
+  readonly come: Uint8Array;
+  missing: number;
+  /** When the last fragment came. */
+  progressAt: number;
+}
+
+export class Assembly {
+  /** Frames of which something is missing, by number; ordered ones below 0. */
+  private readonly unfinished = new Map<number, Unfinished>();
+  /** Ordered frames that are complete and wait for an earlier one. */
+  private readonly held = new Map<number, Uint8Array>();
+  private keptBytes = 0;
+  /** The number of the ordered frame that is delivered next. */
+  private next = 1;
+  /** Since when something is held. */
+  private heldSince = Infinity;
+  private readonly delivered = new NumberWindow();
+
+  constructor(
+    private readonly limits: Pick<DatagramLimits, "frameBytesMax" | "assemblyBytesMax" | "assemblyMs" | "gapMs">,
+    /** Given every frame, once, in a buffer of its own. */
+    private readonly deliver: (frame: Uint8Array) => void,
+    /** Told of what had to be thrown away. */
+    private readonly onDropped: () => void,
+  ) {}
+
+  /** All that is kept, in bytes. */
+  get bytes(): number {
+    return this.keptBytes;
+  }
+
+  /** When {@link sweep} has something to do. */
+  get deadline(): number {
+    let deadline = this.held.size > 0 ? this.heldSince + this.limits.gapMs : Infinity;
+    for (const { progressAt } of this.unfinished.values()) {
+      deadline = Math.min(deadline, progressAt + this.limits.assemblyMs);
+    }
+    return deadline;
+  }
+
+  take(piece: Piece, now: number): void {
+    if (piece.isOrdered ? piece.number < this.next || this.held.has(piece.number) : this.delivered.has(piece.number))
+      return;
+    if (piece.frameBytes > this.limits.frameBytesMax) this.onDropped();
+    else if (piece.fragmentBytes === piece.frameBytes)
+      this.complete(piece.number, piece.isOrdered, piece.bytes.slice(), now);
+    else this.join(piece, now);
+  }
+
+  /** No ordered frame below `number` will come any more. */
+  raiseFloor(number: number, now: number): void {
+    if (number > this.next) this.skipTo(number, now);
+  }
+
+  /** Gives up what nobody completes, and gaps that nobody fills. */
+  sweep(now: number): void {
+    for (const [key, partial] of this.unfinished) {
+      if (now >= partial.progressAt + this.limits.assemblyMs) this.forget(key, partial);
+    }
+    if (this.held.size > 0 && now >= this.heldSince + this.limits.gapMs)
+      this.skipTo(Math.min(...this.held.keys()), now);
+  }
+
+  private join(piece: Piece, now: number): void {
+    const key = piece.isOrdered ? -piece.number : piece.number;
+    const partial = this.unfinished.get(key) ?? this.begin(key, piece, now);
+    if (partial === null) return;
+    const isOther = partial.bytes.length !== piece.frameBytes || partial.fragmentBytes !== piece.fragmentBytes;
+    if (isOther || partial.come[piece.which] === 1) return;
+    partial.bytes.set(piece.bytes, piece.which * piece.fragmentBytes);
+    partial.come[piece.which] = 1;
+    partial.progressAt = now;
+    if (--partial.missing > 0) return;
+    this.unfinished.delete(key);
+    this.keptBytes -= partial.bytes.length;
+    this.complete(piece.number, piece.isOrdered, partial.bytes, now);
+  }
+
+  /** Null when there is no room. */
+  private begin(key: number, { frameBytes, fragmentBytes, isOrdered }: Piece, now: number): Unfinished | null {
+    if (this.keptBytes + frameBytes > this.limits.assemblyBytesMax) {
+      this.onDropped();
+      return null;
+    }
+    const count = Math.ceil(frameBytes / fragmentBytes);
+    const partial = {
+      bytes: new Uint8Array(frameBytes),
+      fragmentBytes,
+      isOrdered,
+      come: new Uint8Array(count),
+      missing: count,
+      progressAt: now,
+    };
+    this.unfinished.set(key, partial);
+    this.keptBytes += frameBytes;
+    return partial;
+  }
+
+  private complete(number: number, isOrdered: boolean, frame: Uint8Array, now: number): void {
+    if (!isOrdered) {
+      if (this.delivered.add(number)) this.deliver(frame);
+    } else if (number === this.next) {
+      this.next++;
+      this.deliver(frame);
+      this.deliverHeld(now);
+    } else if (this.keptBytes + frame.length > this.limits.assemblyBytesMax) {
+      this.onDropped();
+    } else {
+      if (this.held.size === 0) this.heldSince = now;
+      this.held.set(number, frame);
+      this.keptBytes += frame.length;
+    }
+  }
+
+  private skipTo(number: number, now: number): void {
+    for (const [key, partial] of this.unfinished) if (partial.isOrdered && -key < number) this.forget(key, partial);
+    for (const [held, frame] of [...this.held].sort(([a], [b]) => a - b)) {
+      if (held >= number) break;
+      this.release(held, frame); // complete, only those before it are missing
+    }
+    this.next = Math.max(this.next, number);
+    this.deliverHeld(now);
+  }
+
+  private deliverHeld(now: number): void {
+    for (let frame = this.held.get(this.next); frame !== undefined; frame = this.held.get(this.next)) {
+      this.release(this.next, frame);
+      this.heldSince = now;
+    }
+  }
+
+  private release(number: number, frame: Uint8Array): void {
+    this.held.delete(number);
+    this.keptBytes -= frame.length;
+    this.next = number + 1;
+    this.deliver(frame);
+  }
+
+  private forget(key: number, partial: Unfinished): void {
+    this.unfinished.delete(key);
+    this.keptBytes -= partial.bytes.length;
+    this.onDropped();
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * A datagram as bytes: who it is from and for, in which of their lives, its number, and a body that a seal protects.
+ * It trusts nothing: what is not for us is foreign, what is damaged is corrupt, and both are dropped by the caller.
+ *
+ *     u16 magic   u8 version   u8 seal   16 bytes cluster id   u32 from   u32 to
+ *     u64 boot     a random number of this life of the sender
+ *     u64 token    what the receiver gave this life of the sender to know it by; 0 as long as it has none
+ *     u64 number   counts the datagrams of this life of the sender to this receiver; never repeated
+ *     body         sections, see datagram_sections.ts
+ *     tag          the seal's: a checksum, or the proof of a key
+ */
+import { assert } from "../lib/assert.ts";
+import type { ByteReader } from "../lib/byte_reader.ts";
+import type { ByteWriter } from "../lib/byte_writer.ts";
+import { crc32 } from "../lib/checksum.ts";
+import { CorruptError } from "../lib/errors.ts";
+import type { NodeId } from "../raft/mod.ts";
+import type { ForeignReason, FrameReceiver } from "../wire/mod.ts";
+
+export interface DatagramHead {
+  readonly from: NodeId;
+  readonly to: NodeId;
+  readonly boot: number;
+  readonly token: number;
+  readonly number: number;
+}
+
+/** What protects a datagram. Sender and receiver must use the same kind. */
+export interface Seal {
+  /** What the head says about it. */
+  readonly kind: number;
+  readonly tagBytes: number;
+  /** Protects `datagram`, whose last {@link tagBytes} bytes are free; may change its body in place. */
+  close(datagram: Uint8Array, head: DatagramHead): void;
+  /** The body, without head and tag; null when the datagram was changed, or made without the key. */
+  open(datagram: Uint8Array, head: DatagramHead): Uint8Array | null;
+}
+
+export const datagramHeadBytes = 52;
+
+const magic = 0x7064;
+const version = 1;
+const clusterIdLength = 16;
+
+export function writeDatagramHead(
+  writer: ByteWriter,
+  head: DatagramHead,
+  { clusterId, seal }: { readonly clusterId: Uint8Array; readonly seal: Seal },
+): void {
+  writer.u16(magic);
+  writer.u8(version);
+  writer.u8(seal.kind);
+  writer.bytes(clusterId);
+  writer.u32(head.from);
+  writer.u32(head.to);
+  writer.u53(head.boot);
+  writer.u53(head.token);
+  writer.u53(head.number);
+  assert(writer.length === datagramHeadBytes, "a datagram begins with its head, which has one size");
+}
+
+/** Judges the head of a datagram; the rest is not looked at. Throws {@link CorruptError} on one that is too short. */
+export function readDatagramHead(
+  reader: ByteReader,
+  receiver: FrameReceiver & { readonly seal: Seal },
+): DatagramHead | ForeignReason | "seal" {
+  if (reader.u16() !== magic) return "magic";
+  if (reader.u8() !== version) return "version";
+  const seal = reader.u8();
+  const clusterId = reader.bytes(clusterIdLength);
+  for (let i = 0; i < clusterIdLength; i++) if (clusterId[i] !== receiver.clusterId[i]) return "cluster";
+  const from = reader.u32();
+  const to = reader.u32();
+  if (to !== receiver.self) return "receiver";
+  if (from === receiver.self || !receiver.peers.has(from)) return "sender";
+  if (seal !== receiver.seal.kind) return "seal";
+  return { from, to, boot: reader.u53(), token: reader.u53(), number: reader.u53() };
+}
+
+const checksumBytes = 4;
+
+/** Finds damage and nothing else: whoever can send to a port can make it. */
+export const checksumSeal: Seal = {
+  kind: 0,
+  tagBytes: checksumBytes,
+  close(datagram) {
+    const end = datagram.length - checksumBytes;
+    new DataView(datagram.buffer, datagram.byteOffset).setUint32(end, crc32(datagram.subarray(0, end)));
+  },
+  open(datagram) {
+    const end = datagram.length - checksumBytes;
+    if (end < datagramHeadBytes) throw new CorruptError("a datagram without a checksum");
+    const expected = new DataView(datagram.buffer, datagram.byteOffset).getUint32(end);
+    if (crc32(datagram.subarray(0, end)) !== expected) return null;
+    return datagram.subarray(datagramHeadBytes, end);
+  },
+};

@@ -1,0 +1,186 @@
+/**
+ * One node among peers that it reaches by datagrams: messages and time go in, datagrams come out, and the other way
+ * round. Has no socket, no timer and no chance of its own, so that it runs in tests and in the simulator as it runs
+ * anywhere else.
+ */
+import { assert } from "../lib/assert.ts";
+import { ByteReader } from "../lib/byte_reader.ts";
+import { ByteWriter } from "../lib/byte_writer.ts";
+import { CorruptError } from "../lib/errors.ts";
+import type { Logger } from "../lib/logger.ts";
+import type { Message, NodeId } from "../raft/mod.ts";
+import { decodeFrame, frameBytesBound, writeFrame } from "../wire/mod.ts";
+import { checksumSeal, readDatagramHead } from "./datagram.ts";
+import { DatagramLink } from "./datagram_link.ts";
+import type { DatagramLimits } from "./datagram_limits.ts";
+import type { TransportCounters } from "./transport.ts";
+
+export interface EndpointOptions {
+  readonly self: NodeId;
+  /** 16 bytes. */
+  readonly clusterId: Uint8Array;
+  readonly limits: DatagramLimits;
+  readonly counters: TransportCounters;
+  readonly logger: Logger;
+  /** A random integer above 0 and below 2^53 that nobody can guess. */
+  readonly randomNumber: () => number;
+  /** What it throws is not caught. */
+  readonly onMessage: (message: Message) => void;
+}
+
+/** What must leave for one peer. */
+export interface Outgoing {
+  readonly to: NodeId;
+  readonly datagrams: readonly Uint8Array[];
+}
+
+/** What a way to a peer carries. */
+export interface DatagramPath {
+  /** The largest datagram. */
+  readonly datagramBytes: number;
+  /** The most that may be on its way: what the system keeps for a process that is busy. Bytes. */
+  readonly windowBytesMax: number;
+}
+
+export class DatagramEndpoint {
+  private readonly boot: number;
+  private readonly links = new Map<NodeId, DatagramLink>();
+  private readonly peers = new Set<NodeId>();
+  private readonly seal = checksumSeal;
+  private readonly writer = new ByteWriter(4096);
+  private closed = false;
+
+  constructor(private readonly options: EndpointOptions) {
+    this.boot = options.randomNumber();
+  }
+
+  /** Calls `id` from now on. */
+  addPeer(id: NodeId, { datagramBytes, windowBytesMax }: DatagramPath, now: number): void {
+    const { self, clusterId, limits, counters, logger, randomNumber } = this.options;
+    assert(id !== self, "a node is not its own peer");
+    this.peers.add(id);
+    const link = new DatagramLink(
+      {
+        self,
+        peer: id,
+        clusterId,
+        boot: this.boot,
+        seal: this.seal,
+        datagramBytes,
+        limits: { ...limits, windowBytesMax },
+        counters,
+        randomNumber,
+        onFrame: (frame) => this.deliver(id, frame),
+        onConnected: (isConnected) =>
+          logger.log("info", isConnected ? "peer connected" : "peer disconnected", { peer: id }),
+      },
+      now,
+    );
+    this.links.set(id, link);
+  }
+
+  connected(peer: NodeId): boolean {
+    return this.links.get(peer)?.connected ?? false;
+  }
+
+  /** Bytes kept of frames that are not complete, of all peers. */
+  get keptBytes(): number {
+    return [...this.links.values()].reduce((bytes, link) => bytes + link.keptBytes, 0);
+  }
+
+  /** Takes messages for the next {@link flush}; those that cannot be sent now are dropped and counted. */
+  send(messages: readonly Message[], now: number): void {
+    for (const message of messages) this.post(message, now);
+  }
+
+  /** Takes in a datagram, whoever sent it. Keeps views of it for no longer than the call. */
+  receive(datagram: Uint8Array, now: number): void {
+    if (this.closed) return;
+    const { self, clusterId, counters } = this.options;
+    const { peers, seal } = this;
+    counters.datagramsReceived++;
+    try {
+      const head = readDatagramHead(new ByteReader(datagram), { self, clusterId, peers, seal });
+      if (typeof head === "string") {
+        counters.framesForeign++;
+        return;
+      }
+      const body = seal.open(datagram, head);
+      if (body === null) throw new CorruptError("a datagram does not match its seal");
+      this.links.get(head.from)?.receive(head, body, now);
+    } catch (error) {
+      if (!(error instanceof CorruptError)) throw error;
+      counters.framesCorrupt++;
+    }
+  }
+
+  /** What should leave now. */
+  flush(now: number): readonly Outgoing[] {
+    if (this.closed) return [];
+    const outgoing: Outgoing[] = [];
+    for (const [to, link] of this.links) {
+      const datagrams = link.flush(now);
+      if (datagrams.length > 0) outgoing.push({ to, datagrams });
+    }
+    return outgoing;
+  }
+
+  /** When {@link flush} must be called, at the latest. */
+  deadline(now: number): number {
+    let deadline = Infinity;
+    for (const link of this.links.values()) deadline = Math.min(deadline, link.deadline(now));
+    return deadline;
+  }
+
+  /** Takes in and sends nothing more; returns the last datagrams, which tell the peers. */
+  close(now: number): readonly Outgoing[] {
+    if (this.closed) return [];
+    this.closed = true;
+    return [...this.links].map(([to, link]) => ({ to, datagrams: link.bye(now) }));
+  }
+
+  private post(message: Message, now: number): void {
+    const { self, clusterId, limits, counters, logger } = this.options;
+    assert(message.from === self, "a node sends in its own name only");
+    const link = this.links.get(message.to);
+    const bytesBound = frameBytesBound(message);
+    if (bytesBound > limits.frameBytesMax) {
+      logger.log("error", "message above the frame limit", { peer: message.to, kind: message.kind, bytes: bytesBound });
+    } else if (!this.closed && link?.connected === true) {
+      this.writer.reset();
+      writeFrame(this.writer, message, clusterId);
+      const frame = this.writer.peek().slice();
+      if (link.post(frame, isBulk(message), now)) {
+        counters.messagesSent++;
+        counters.bytesSent += frame.length;
+        return;
+      }
+    }
+    counters.messagesDropped++;
+  }
+
+  private deliver(from: NodeId, frame: Uint8Array): void {
+    if (this.closed) return;
+    const { self, clusterId, counters, onMessage } = this.options;
+    counters.bytesReceived += frame.length;
+    let decoded;
+    try {
+      decoded = decodeFrame(frame, { self, clusterId, peers: this.peers });
+    } catch (error) {
+      if (!(error instanceof CorruptError)) throw error;
+      counters.framesCorrupt++;
+      return;
+    }
+    if (decoded.kind === "foreign" || decoded.message.from !== from) {
+      counters.framesForeign++;
+      return;
+    }
+    counters.messagesReceived++;
+    onMessage(decoded.message);
+  }
+}
+
+/** Whether a message belongs to a stream that is worth more in order; all others are worth most at once. */
+function isBulk(message: Message): boolean {
+  return message.kind === "AppendEntries";
+}

@@ -1,0 +1,251 @@
+/**
+ * Everything between us and one peer: the greeting that makes two lives known to each other, and then frames both ways.
+ * Pure: datagrams, frames and time go in, datagrams and frames come out; whoever owns it has the socket and the timer.
+ *
+ * The greeting: each side sends a hello with a random challenge, and answers the other's challenge with an offer of a
+ * token. An offer counts only with the right answer, a datagram only with the token of the session. So neither can be
+ * taken from a recording, and nobody who cannot see the datagrams can make one.
+ */
+import { ByteWriter } from "../lib/byte_writer.ts";
+import type { NodeId } from "../raft/mod.ts";
+import { Assembly } from "./assembly.ts";
+import { datagramHeadBytes, writeDatagramHead, type DatagramHead, type Seal } from "./datagram.ts";
+import type { LinkLimits } from "./datagram_limits.ts";
+import { readSections, writeAck, writeBye, writeHello } from "./datagram_sections.ts";
+import type { Hello, Section } from "./datagram_sections.ts";
+import { Outbox } from "./outbox.ts";
+import { Sessions, type Session } from "./sessions.ts";
+import type { TransportCounters } from "./transport.ts";
+
+export interface LinkOptions {
+  readonly self: NodeId;
+  readonly peer: NodeId;
+  readonly clusterId: Uint8Array;
+  /** The random number of this life of ours. */
+  readonly boot: number;
+  readonly seal: Seal;
+  /** The largest datagram to this peer. */
+  readonly datagramBytes: number;
+  readonly limits: LinkLimits;
+  readonly counters: TransportCounters;
+  /** A random integer above 0 and below 2^53 that nobody can guess. */
+  readonly randomNumber: () => number;
+  readonly onFrame: (frame: Uint8Array) => void;
+  readonly onConnected: (isConnected: boolean) => void;
+}
+
+/** What the peer knows us by. */
+interface Outgoing {
+  readonly peerBoot: number;
+  readonly token: number;
+  readonly outbox: Outbox;
+}
+
+export class DatagramLink {
+  private readonly sessions: Sessions;
+  private outgoing: Outgoing | null = null;
+  private lastNumber = 0;
+  /** Ours, which the peer has to answer; a new one once it has. */
+  private challenge: number;
+  /** The life of the peer that called last, and what it has to hear. */
+  private caller: { readonly boot: number; readonly challenge: number; readonly offer: number } | null = null;
+  private helloAt: number;
+  private helloSentAt = -Infinity;
+  private isQuestion = true;
+  /** When an acknowledgement must leave. */
+  private ackAt = Infinity;
+  private heardAt = -Infinity;
+  private pingAt = Infinity;
+  private saysBye = false;
+  private readonly writer = new ByteWriter(2048);
+
+  /** It begins to call at `now`. */
+  constructor(
+    private readonly options: LinkOptions,
+    now: number,
+  ) {
+    const { randomNumber, limits, counters, onFrame } = options;
+    const newAssembly = (): Assembly => new Assembly(limits, onFrame, () => counters.framesUnfinished++);
+    this.sessions = new Sessions({ randomNumber, newAssembly });
+    this.challenge = randomNumber();
+    this.helloAt = now;
+  }
+
+  get connected(): boolean {
+    return this.outgoing !== null;
+  }
+
+  /** Bytes kept of frames that are not complete. */
+  get keptBytes(): number {
+    return this.sessions.current?.assembly.bytes ?? 0;
+  }
+
+  /** Takes a frame for the next {@link flush}; false when the peer is not there, or too much waits. */
+  post(frame: Uint8Array, isOrdered: boolean, now: number): boolean {
+    return this.outgoing?.outbox.post(frame, isOrdered, now) ?? false;
+  }
+
+  /** When {@link flush} must be called, at the latest. */
+  deadline(now: number): number {
+    const { outgoing } = this;
+    const outbox = outgoing === null ? Infinity : Math.min(outgoing.outbox.readyAt(now), outgoing.outbox.deadline);
+    const assembly = this.sessions.current?.assembly.deadline ?? Infinity;
+    return Math.min(this.helloAt, this.ackAt, this.pingAt, assembly, outbox);
+  }
+
+  /** Takes in a datagram for us whose body, already unsealed, is `body`. Throws a `CorruptError`. */
+  receive(head: DatagramHead, body: Uint8Array, now: number): void {
+    const { counters } = this.options;
+    const sections = readSections(body);
+    const session = this.sessions.find(head.boot, head.token);
+    if (session === null) {
+      this.receiveStranger(head, sections, now);
+    } else if (!session.come.add(head.number)) {
+      counters.datagramsRepeated++;
+      this.ackAt = Math.min(this.ackAt, now + this.options.limits.ackDelayMs); // our acknowledgement may have been lost
+    } else {
+      this.heardAt = now;
+      if (this.outgoing !== null) this.pingAt = now + this.options.limits.pingMs;
+      for (const section of sections) this.take(section, session, now);
+    }
+  }
+
+  /** What should leave now. */
+  flush(now: number): readonly Uint8Array[] {
+    const datagrams: Uint8Array[] = [];
+    this.sessions.current?.assembly.sweep(now);
+    this.maybePing(now);
+    this.outgoing?.outbox.findLost(now);
+    for (let datagram = this.compose(now); datagram !== null; datagram = this.compose(now)) datagrams.push(datagram);
+    return datagrams;
+  }
+
+  /** The last datagrams: tells the peer that we go. */
+  bye(now: number): readonly Uint8Array[] {
+    if (this.outgoing === null) return [];
+    this.saysBye = true;
+    const last = this.compose(now);
+    this.disconnect();
+    return last === null ? [] : [last];
+  }
+
+  /** Whoever has no token of ours may greet and nothing else. */
+  private receiveStranger(head: DatagramHead, sections: readonly Section[], now: number): void {
+    const hello = sections.find((section) => section.kind === "hello");
+    if (hello !== undefined) return this.takeHello(hello, head.boot, this.sessions.offerTo(head.boot), now);
+    this.options.counters.datagramsStale++;
+    // Perhaps we were started again and it has not noticed: a question makes it greet.
+    this.isQuestion = true;
+    this.helloSoon(now);
+  }
+
+  private take(section: Section, session: Session, now: number): void {
+    const { ackDelayMs } = this.options.limits;
+    switch (section.kind) {
+      case "hello":
+        return this.takeHello(section, session.boot, session.token, now);
+      case "ack":
+        return this.outgoing?.outbox.onAck(section, now);
+      case "piece":
+        // A piece of a large frame is acknowledged before the frame keeps us busy; others may travel with their answer.
+        this.ackAt = Math.min(this.ackAt, section.bytes.length < section.frameBytes ? now : now + ackDelayMs);
+        return session.assembly.take(section, now);
+      case "floor":
+        return session.assembly.raiseFloor(section.number, now);
+      case "bye":
+        this.sessions.end();
+        return this.disconnect();
+    }
+  }
+
+  /** `offer` is the token by which we know, or will know, the life `boot`. */
+  private takeHello(hello: Hello, boot: number, offer: number, now: number): void {
+    this.caller = { boot, challenge: hello.challenge, offer };
+    if (hello.answer === this.challenge) {
+      this.challenge = this.options.randomNumber();
+      this.connect(boot, hello.offer, now);
+    }
+    this.isQuestion = this.outgoing?.peerBoot !== boot;
+    if (hello.isQuestion || this.isQuestion) this.helloSoon(now);
+    else this.helloAt = Infinity;
+  }
+
+  private connect(peerBoot: number, token: number, now: number): void {
+    if (this.outgoing?.token === token && this.outgoing.peerBoot === peerBoot) return;
+    const { seal, limits, datagramBytes, counters } = this.options;
+    const bodyBytesMax = datagramBytes - datagramHeadBytes - seal.tagBytes;
+    const wasConnected = this.outgoing !== null;
+    this.outgoing?.outbox.clear();
+    this.outgoing = { peerBoot, token, outbox: new Outbox({ limits, datagramBytes, bodyBytesMax, counters }) };
+    this.pingAt = now + limits.pingMs;
+    this.heardAt = now;
+    counters.connectionsOpened++;
+    if (!wasConnected) this.options.onConnected(true);
+  }
+
+  private disconnect(): void {
+    if (this.outgoing === null) return;
+    this.outgoing.outbox.clear();
+    this.outgoing = null;
+    this.pingAt = Infinity;
+    this.isQuestion = true;
+    this.helloAt = this.helloSentAt + this.options.limits.helloMs;
+    this.options.onConnected(false);
+  }
+
+  private helloSoon(now: number): void {
+    this.helloAt = Math.min(this.helloAt, Math.max(now, this.helloSentAt + this.options.limits.helloGapMs));
+  }
+
+  /** Asks a peer that has been silent for long whether it is there; gives it up when it stays silent. */
+  private maybePing(now: number): void {
+    const { pingMs, silenceMs } = this.options.limits;
+    if (now < this.pingAt) return;
+    if (now >= this.heardAt + silenceMs) return this.disconnect();
+    this.pingAt = now + pingMs / 4;
+    this.isQuestion = true;
+    this.helloSoon(now);
+  }
+
+  /** The next datagram that should leave now; null when there is none. */
+  private compose(now: number): Uint8Array | null {
+    const { self: from, peer: to, boot, clusterId, seal, datagramBytes, counters } = this.options;
+    const { outgoing, writer, saysBye } = this;
+    const isGreeting = now >= this.helloAt;
+    const isAcking = now >= this.ackAt;
+    const isFilling = outgoing !== null && outgoing.outbox.readyAt(now) <= now;
+    if (!isGreeting && !isAcking && !isFilling && !saysBye) return null;
+    const head = { from, to, boot, token: outgoing?.token ?? 0, number: ++this.lastNumber };
+    writer.reset();
+    writeDatagramHead(writer, head, { clusterId, seal });
+    const end = datagramBytes - seal.tagBytes;
+    if (isGreeting) this.greet(now);
+    this.acknowledge();
+    const pieces = outgoing === null ? [] : outgoing.outbox.fill(writer, end, now);
+    if (saysBye && writer.length < end) writeBye(writer);
+    this.saysBye = false;
+    if (writer.length === datagramHeadBytes) return null;
+    writer.bytes(noTag.subarray(0, seal.tagBytes));
+    const datagram = writer.peek().slice();
+    seal.close(datagram, head);
+    counters.datagramsSent++;
+    if (pieces.length > 0) outgoing?.outbox.onSent({ number: head.number, bytes: datagram.length, pieces }, now);
+    return datagram;
+  }
+
+  private greet(now: number): void {
+    const { caller, challenge, isQuestion } = this;
+    writeHello(this.writer, { isQuestion, challenge, answer: caller?.challenge ?? 0, offer: caller?.offer ?? 0 });
+    this.helloSentAt = now;
+    this.helloAt = isQuestion ? now + this.options.limits.helloMs : Infinity;
+  }
+
+  /** An acknowledgement travels with everything that leaves. */
+  private acknowledge(): void {
+    const { current } = this.sessions;
+    if (this.ackAt < Infinity && current !== null) writeAck(this.writer, current.come);
+    this.ackAt = Infinity;
+  }
+}
+
+const noTag = new Uint8Array(16);

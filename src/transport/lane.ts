@@ -1,0 +1,178 @@
+/** Frames of one kind that wait to leave for one peer, in order, and their pieces that have to leave again. Sends nothing. */
+import { RingQueue } from "../lib/ring_queue.ts";
+import { fragmentSectionBytes, frameSectionBytes, type Piece } from "./datagram_sections.ts";
+
+/** A frame until all its pieces are acknowledged or it is given up. */
+export interface OutFrame {
+  readonly number: number;
+  readonly isOrdered: boolean;
+  readonly bytes: Uint8Array;
+  readonly fragmentBytes: number;
+  readonly pieceCount: number;
+  readonly expiresAt: number;
+  /** By piece: 1 once it has arrived. */
+  readonly arrived: Uint8Array;
+  missing: number;
+  isGivenUp: boolean;
+}
+
+/** One piece of a frame. */
+export interface OutPiece {
+  readonly frame: OutFrame;
+  readonly which: number;
+}
+
+/** What waits, before it is cut into pieces. */
+interface Waiting {
+  readonly bytes: Uint8Array;
+  readonly expiresAt: number;
+}
+
+export class Lane {
+  private readonly waiting = new RingQueue<Waiting>();
+  private readonly again = new RingQueue<OutPiece>();
+  /** The frame whose pieces leave now, and how many of them have. */
+  private current: OutFrame | null = null;
+  private sentPieces = 0;
+  /** Ordered frames from the first that has not arrived on. */
+  private readonly open = new RingQueue<OutFrame>();
+  private openBytes = 0;
+  private nextNumber = 1;
+
+  constructor(
+    private readonly options: {
+      readonly isOrdered: boolean;
+      /** Room for sections in a datagram. */
+      readonly bodyBytesMax: number;
+      /** What the receiver keeps for frames that are not complete. */
+      readonly openBytesMax: number;
+      /** A frame has left the lane, because it arrived or because its time was over. */
+      readonly onGone: (bytes: number, isGivenUp: boolean) => void;
+    },
+  ) {}
+
+  /** No ordered frame below this number is of interest any more. */
+  get floor(): number {
+    return this.open.peek()?.number ?? this.nextNumber;
+  }
+
+  post(bytes: Uint8Array, expiresAt: number): void {
+    this.waiting.push({ bytes, expiresAt });
+  }
+
+  /** The piece that should leave next; null when there is none. */
+  peek(now: number): OutPiece | null {
+    for (let piece = this.again.peek(); piece !== undefined; piece = this.again.peek()) {
+      this.expire(piece.frame, now);
+      if (!piece.frame.isGivenUp && piece.frame.arrived[piece.which] === 0) return piece;
+      this.again.shift();
+    }
+    if (this.current !== null) this.expire(this.current, now);
+    if (this.current === null || this.current.isGivenUp || this.sentPieces === this.current.pieceCount) this.begin(now);
+    return this.current === null ? null : { frame: this.current, which: this.sentPieces };
+  }
+
+  /** What {@link peek} returned has left. */
+  shift(piece: OutPiece): void {
+    if (this.again.peek() === piece) this.again.shift();
+    else this.sentPieces++;
+  }
+
+  /** `piece` was lost on its way. */
+  sendAgain(piece: OutPiece): void {
+    if (!piece.frame.isGivenUp && piece.frame.arrived[piece.which] === 0) this.again.push(piece);
+  }
+
+  onArrived({ frame, which }: OutPiece): void {
+    if (frame.isGivenUp || frame.arrived[which] === 1) return;
+    frame.arrived[which] = 1;
+    if (--frame.missing > 0) return;
+    this.options.onGone(frame.bytes.length, false);
+    this.close();
+  }
+
+  /** Gives up everything. */
+  clear(): void {
+    for (let frame = this.waiting.shift(); frame !== undefined; frame = this.waiting.shift()) {
+      this.options.onGone(frame.bytes.length, true);
+    }
+    this.again.clear();
+    if (this.current !== null) this.giveUp(this.current);
+    this.current = null;
+  }
+
+  private begin(now: number): void {
+    this.current = null;
+    this.sentPieces = 0;
+    for (let next = this.waiting.peek(); next !== undefined; next = this.waiting.peek()) {
+      if (next.expiresAt <= now) {
+        this.waiting.shift();
+        this.options.onGone(next.bytes.length, true);
+        continue;
+      }
+      const { isOrdered, openBytesMax } = this.options;
+      if (isOrdered && this.openBytes > 0 && this.openBytes + next.bytes.length > openBytesMax) return;
+      this.waiting.shift();
+      this.current = this.cut(next);
+      if (!isOrdered) return;
+      this.open.push(this.current);
+      this.openBytes += next.bytes.length;
+      return;
+    }
+  }
+
+  private cut({ bytes, expiresAt }: Waiting): OutFrame {
+    const { isOrdered, bodyBytesMax } = this.options;
+    const isWhole = bytes.length + frameSectionBytes <= bodyBytesMax;
+    const fragmentBytes = isWhole ? bytes.length : bodyBytesMax - fragmentSectionBytes;
+    const pieceCount = isWhole ? 1 : Math.ceil(bytes.length / fragmentBytes);
+    const number = this.nextNumber++;
+    const arrived = new Uint8Array(pieceCount);
+    return {
+      number,
+      isOrdered,
+      bytes,
+      fragmentBytes,
+      pieceCount,
+      expiresAt,
+      arrived,
+      missing: pieceCount,
+      isGivenUp: false,
+    };
+  }
+
+  private expire(frame: OutFrame, now: number): void {
+    if (frame.missing > 0 && frame.expiresAt <= now) this.giveUp(frame);
+  }
+
+  private giveUp(frame: OutFrame): void {
+    if (frame.isGivenUp || frame.missing === 0) return;
+    frame.isGivenUp = true;
+    this.options.onGone(frame.bytes.length, true);
+    this.close();
+  }
+
+  /** Forgets the ordered frames at the front that have arrived or were given up. */
+  private close(): void {
+    for (let frame = this.open.peek(); frame !== undefined; frame = this.open.peek()) {
+      if (frame.missing > 0 && !frame.isGivenUp) return;
+      this.open.shift();
+      this.openBytes -= frame.bytes.length;
+    }
+  }
+}
+
+/** How many bytes of a datagram `piece` takes. */
+export function pieceBytes({ frame, which }: OutPiece): number {
+  return frame.pieceCount === 1
+    ? frameSectionBytes + frame.bytes.length
+    : fragmentSectionBytes + Math.min(frame.fragmentBytes, frame.bytes.length - which * frame.fragmentBytes);
+}
+
+/** `piece` as a section of a datagram; its bytes are a view. */
+export function sectionOf({ frame, which }: OutPiece): Omit<Piece, "kind"> {
+  const { number, isOrdered, bytes, fragmentBytes } = frame;
+  const start = which * fragmentBytes;
+  const piece = bytes.subarray(start, start + fragmentBytes);
+  return { isOrdered, number, frameBytes: bytes.length, fragmentBytes, which, bytes: piece };
+}

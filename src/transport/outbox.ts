@@ -1,0 +1,197 @@
+/**
+ * What goes to one peer in one session: fills datagrams with pieces of frames, remembers what each of them held, and
+ * sends again what was lost until it arrives or its time is over. Pure: time and acknowledgements in, sections out.
+ */
+import type { ByteWriter } from "../lib/byte_writer.ts";
+import { Congestion } from "./congestion.ts";
+import type { LinkLimits } from "./datagram_limits.ts";
+import { type Ack, ackBytesMax, floorBytes, isAcknowledged, writeFloor, writePiece } from "./datagram_sections.ts";
+import { Lane, pieceBytes, sectionOf, type OutPiece } from "./lane.ts";
+import type { TransportCounters } from "./transport.ts";
+
+/** A datagram with pieces that is not acknowledged. */
+interface Sent {
+  readonly number: number;
+  /** With what the system keeps beside it. */
+  readonly bytes: number;
+  readonly sentAt: number;
+  readonly pieces: readonly OutPiece[];
+}
+
+/** What the system keeps beside each datagram that waits in a socket. Bytes. */
+const bookkeepingBytes = 600;
+/** A datagram is lost when this many later ones have arrived. */
+const overtakenMax = 3;
+
+export class Outbox {
+  private readonly urgent: Lane;
+  private readonly bulk: Lane;
+  private readonly congestion: Congestion;
+  /** By number, in the order in which they were sent. */
+  private readonly inFlight = new Map<number, Sent>();
+  private inFlightBytes = 0;
+  private queuedBytes = 0;
+  /** Losses of datagrams up to this number have shrunk the window already. */
+  private shrunkUpTo = 0;
+  private highestSent = 0;
+  private highestAcknowledged = 0;
+
+  constructor(
+    private readonly options: {
+      readonly limits: LinkLimits;
+      readonly datagramBytes: number;
+      /** Room for sections in a datagram. */
+      readonly bodyBytesMax: number;
+      readonly counters: TransportCounters;
+    },
+  ) {
+    const { limits, bodyBytesMax, datagramBytes, counters } = options;
+    const onGone = (bytes: number, isGivenUp: boolean): void => {
+      this.queuedBytes -= bytes;
+      if (isGivenUp) counters.messagesDropped++;
+    };
+    const shared = {
+      bodyBytesMax: bodyBytesMax - floorBytes - ackBytesMax,
+      openBytesMax: limits.assemblyBytesMax,
+      onGone,
+    };
+    this.urgent = new Lane({ ...shared, isOrdered: false });
+    this.bulk = new Lane({ ...shared, isOrdered: true });
+    this.congestion = new Congestion(limits, datagramBytes);
+  }
+
+  /** Takes a frame; false when too much waits. */
+  post(frame: Uint8Array, isOrdered: boolean, now: number): boolean {
+    const { limits } = this.options;
+    if (this.queuedBytes + frame.length > limits.sendQueueBytesMax) return false;
+    this.queuedBytes += frame.length;
+    if (isOrdered) this.bulk.post(frame, now + limits.bulkLifeMs);
+    else this.urgent.post(frame, now + limits.urgentLifeMs);
+    return true;
+  }
+
+  /** When something should leave: now, later, or never while nothing changes. */
+  readyAt(now: number): number {
+    if (this.roomFor(this.urgent, now)) return now;
+    return this.roomFor(this.bulk, now) ? this.congestion.mayLeaveAt(now) : Infinity;
+  }
+
+  /** When {@link findLost} has something to do. */
+  get deadline(): number {
+    for (const { sentAt } of this.inFlight.values()) return sentAt + this.congestion.resendMs;
+    return Infinity;
+  }
+
+  /** Writes pieces behind what is in `writer`, up to `end` bytes, and returns them. */
+  fill(writer: ByteWriter, end: number, now: number): readonly OutPiece[] {
+    const pieces: OutPiece[] = [];
+    const put = (piece: OutPiece): void => {
+      writePiece(writer, sectionOf(piece));
+      pieces.push(piece);
+    };
+    this.drain(this.urgent, now, (piece) => {
+      if (writer.length + pieceBytes(piece) > end) return false;
+      put(piece);
+      return true;
+    });
+    let hasFloor = false;
+    this.drain(this.bulk, now, (piece) => {
+      if (writer.length + pieceBytes(piece) + (hasFloor ? 0 : floorBytes) > end) return false;
+      if (!hasFloor) writeFloor(writer, this.bulk.floor);
+      hasFloor = true;
+      put(piece);
+      return true;
+    });
+    return pieces;
+  }
+
+  /** A datagram with `pieces` has left. */
+  onSent(
+    datagram: { readonly number: number; readonly bytes: number; readonly pieces: readonly OutPiece[] },
+    now: number,
+  ): void {
+    const bytes = datagram.bytes + bookkeepingBytes;
+    this.congestion.onSent(bytes, now);
+    this.inFlight.set(datagram.number, { ...datagram, bytes, sentAt: now });
+    this.inFlightBytes += bytes;
+    this.highestSent = datagram.number;
+  }
+
+  onAck(ack: Ack, now: number): void {
+    const isFull = this.inFlightBytes * 2 > this.congestion.windowBytes;
+    let arrivedBytes = 0;
+    for (const sent of this.inFlight.values()) {
+      if (sent.number > ack.highest) break;
+      if (!isAcknowledged(ack, sent.number)) continue;
+      this.land(sent);
+      arrivedBytes += sent.bytes;
+      this.highestAcknowledged = Math.max(this.highestAcknowledged, sent.number);
+      if (sent.number === ack.highest) this.congestion.onRoundTrip(now - sent.sentAt);
+      for (const piece of sent.pieces) this.laneOf(piece).onArrived(piece);
+    }
+    if (arrivedBytes === 0) return;
+    this.congestion.onAcknowledged(arrivedBytes, isFull);
+    this.findOvertaken();
+  }
+
+  /** Sends again what got no answer in time. */
+  findLost(now: number): void {
+    const { resendMs } = this.congestion;
+    let isSilent = false;
+    for (const sent of this.inFlight.values()) {
+      if (now < sent.sentAt + resendMs) break;
+      isSilent = true;
+      this.lose(sent);
+    }
+    if (isSilent) this.congestion.onSilence();
+  }
+
+  /** Gives up everything. */
+  clear(): void {
+    this.inFlight.clear();
+    this.inFlightBytes = 0;
+    this.urgent.clear();
+    this.bulk.clear();
+  }
+
+  private findOvertaken(): void {
+    for (const sent of this.inFlight.values()) {
+      if (sent.number > this.highestAcknowledged - overtakenMax) break;
+      this.lose(sent);
+      if (sent.number <= this.shrunkUpTo) continue;
+      this.congestion.onLoss();
+      this.shrunkUpTo = this.highestSent;
+    }
+  }
+
+  private lose(sent: Sent): void {
+    this.land(sent);
+    for (const piece of sent.pieces) this.laneOf(piece).sendAgain(piece);
+    this.options.counters.datagramsLost++;
+  }
+
+  private land(sent: Sent): void {
+    this.inFlight.delete(sent.number);
+    this.inFlightBytes -= sent.bytes;
+  }
+
+  private roomFor(lane: Lane, now: number): boolean {
+    const { urgentBytesMax } = this.options.limits;
+    const window = this.congestion.windowBytes + (lane === this.urgent ? urgentBytesMax : 0);
+    return this.inFlightBytes < window && lane.peek(now) !== null;
+  }
+
+  /** Lets `put` have the pieces of `lane` in turn, until it refuses one or there is no room in the window. */
+  private drain(lane: Lane, now: number, put: (piece: OutPiece) => boolean): void {
+    if (!this.roomFor(lane, now)) return;
+    if (lane === this.bulk && this.congestion.mayLeaveAt(now) > now) return;
+    for (let piece = lane.peek(now); piece !== null; piece = lane.peek(now)) {
+      if (!put(piece)) return;
+      lane.shift(piece);
+    }
+  }
+
+  private laneOf({ frame }: OutPiece): Lane {
+    return frame.isOrdered ? this.bulk : this.urgent;
+  }
+}

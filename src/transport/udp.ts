@@ -1,0 +1,202 @@
+/**
+ * Messages over UDP: gives a {@link DatagramEndpoint} its socket, its timer, its random numbers and the addresses of its
+ * peers. All that a datagram goes through is decided there.
+ */
+import { randomBytes } from "node:crypto";
+import { lookup } from "node:dns";
+import { isIP } from "node:net";
+import { assert } from "../lib/assert.ts";
+import type { Logger } from "../lib/logger.ts";
+import type { Message, NodeId } from "../raft/mod.ts";
+import type { UdpOptions as SocketOptions, UdpSocket } from "../runtime/runtime.ts";
+import { clusterIdBytes } from "../wire/mod.ts";
+import { DatagramEndpoint, type DatagramPath, type Outgoing } from "./datagram_endpoint.ts";
+import type { DatagramLimits } from "./datagram_limits.ts";
+import { newTransportCounters, type Transport } from "./transport.ts";
+import type { TcpAddress, TcpPeer } from "./tcp.ts";
+
+export interface UdpTransportOptions {
+  readonly self: NodeId;
+  /** 32 hexadecimal digits, the same on all nodes. */
+  readonly clusterId: string;
+  /** Where peers reach this node. */
+  readonly listen: TcpAddress;
+  /** The other nodes; nobody else is listened to. */
+  readonly peers: readonly TcpPeer[];
+  /** The largest datagram to any peer, in bytes; null lets the way to each peer decide. */
+  readonly datagramBytes: number | null;
+  readonly limits: DatagramLimits;
+  readonly logger: Logger;
+  readonly openUdp: (options: SocketOptions) => Promise<UdpSocket>;
+}
+
+/** Within one machine: large, and no more on its way than the buffer of a socket holds while its process is busy. Bytes. */
+export const loopbackPath: DatagramPath = { datagramBytes: 16 * 1024, windowBytesMax: 144 * 1024 };
+/** Between machines: what fits into a packet everywhere, tunnels included. Bytes. */
+export const networkPath: DatagramPath = { datagramBytes: 1200, windowBytesMax: 1024 * 1024 };
+
+/** How often the name of a peer that does not answer is looked up again. Milliseconds. */
+const lookupMs = 5000;
+
+interface Peer {
+  readonly place: TcpPeer;
+  /** Null until its name is resolved. */
+  address: string | null;
+  lookedUpAt: number;
+}
+
+export class UdpTransport implements Transport {
+  onMessage: (message: Message) => void = () => undefined;
+  readonly counters = newTransportCounters();
+  private readonly endpoint: DatagramEndpoint;
+  private readonly peers = new Map<NodeId, Peer>();
+  private socket: UdpSocket | null = null;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private timerAt = Infinity;
+  private isFlushScheduled = false;
+  private closed = false;
+
+  /** Opens nothing yet: see {@link listen}. */
+  constructor(private readonly options: UdpTransportOptions) {
+    const { self, limits, logger, peers } = options;
+    this.endpoint = new DatagramEndpoint({
+      self,
+      clusterId: clusterIdBytes(options.clusterId),
+      limits,
+      counters: this.counters,
+      logger,
+      randomNumber,
+      onMessage: (message) => {
+        if (!this.closed) this.onMessage(message);
+      },
+    });
+    for (const place of peers) this.peers.set(place.id, { place, address: null, lookedUpAt: -Infinity });
+  }
+
+  /** Binds the port, then calls the peers. Rejects with a `ProaError`: PORT_BUSY when somebody listens there already. */
+  async listen(): Promise<void> {
+    assert(!this.closed && this.socket === null, "a transport listens once");
+    const { listen, openUdp } = this.options;
+    const socket = await openUdp({
+      hostname: listen.host,
+      port: listen.port,
+      receive: (datagram) => this.receive(datagram),
+    });
+    this.socket = socket;
+    if (this.isClosed()) return socket.close();
+    for (const [id, { place }] of this.peers) {
+      this.endpoint.addPeer(id, this.pathTo(place), performance.now());
+    }
+    this.flush();
+  }
+
+  send(messages: readonly Message[]): void {
+    this.endpoint.send(messages, performance.now());
+    this.flush();
+  }
+
+  connected(peer: NodeId): boolean {
+    return this.endpoint.connected(peer);
+  }
+
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    clearTimeout(this.timer);
+    this.post(this.endpoint.close(performance.now()));
+    this.socket?.close();
+  }
+
+  private isClosed(): boolean {
+    return this.closed;
+  }
+
+  private pathTo({ host }: TcpPeer): DatagramPath {
+    const { datagramBytes } = this.options;
+    const path = isLoopback(host) ? loopbackPath : networkPath;
+    return datagramBytes === null ? path : { ...path, datagramBytes };
+  }
+
+  private receive(datagram: Uint8Array): void {
+    if (this.closed) return;
+    this.endpoint.receive(datagram, performance.now());
+    this.flushSoon();
+  }
+
+  /** Once what has arrived is taken in, and after the turn that it caused: answers and acknowledgements travel together. */
+  private flushSoon(): void {
+    if (this.isFlushScheduled) return;
+    this.isFlushScheduled = true;
+    setImmediate(() => {
+      this.isFlushScheduled = false;
+      this.flush();
+    });
+  }
+
+  private flush(): void {
+    if (this.closed || this.socket === null) return;
+    this.post(this.endpoint.flush(performance.now()));
+    this.arm();
+  }
+
+  private post(outgoing: readonly Outgoing[]): void {
+    for (const { to, datagrams } of outgoing) {
+      const peer = this.peers.get(to);
+      if (peer === undefined) continue;
+      if (!this.endpoint.connected(to)) this.resolve(peer);
+      const { address, place } = peer;
+      if (address !== null) this.socket?.send(datagrams, { address, port: place.port });
+    }
+  }
+
+  /** Sets the timer, unless one that comes early enough is set: waking up for nothing costs less than setting it anew. */
+  private arm(): void {
+    const now = performance.now();
+    const deadline = this.endpoint.deadline(now);
+    if (deadline >= this.timerAt && this.timerAt > now) return;
+    clearTimeout(this.timer);
+    this.timerAt = deadline;
+    if (deadline === Infinity) return;
+    this.timer = setTimeout(
+      () => {
+        this.timerAt = Infinity;
+        this.flush();
+      },
+      Math.max(1, Math.ceil(deadline - now)),
+    );
+  }
+
+  /** Finds the address of `peer`, now and again. */
+  private resolve(peer: Peer): void {
+    const { place } = peer;
+    const now = performance.now();
+    if (isIP(place.host) !== 0) {
+      peer.address = this.spelled(place.host);
+      return;
+    }
+    if (now < peer.lookedUpAt + lookupMs) return;
+    peer.lookedUpAt = now;
+    const family = this.socket?.isIpv6 === true ? 0 : 4;
+    lookup(place.host, { family }, (error, address) => {
+      if (error === null) peer.address = this.spelled(address);
+      else
+        this.options.logger.log("debug", "peer not found", { peer: place.id, host: place.host, reason: error.message });
+    });
+  }
+
+  /** An address as our socket takes it. */
+  private spelled(address: string): string {
+    return this.socket?.isIpv6 === true && isIP(address) === 4 ? `::ffff:${address}` : address;
+  }
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
+}
+
+/** 53 random bits, and never 0. */
+function randomNumber(): number {
+  const bytes = randomBytes(8);
+  const number = (bytes.readUInt32BE(0) >>> 11) * 0x1_0000_0000 + bytes.readUInt32BE(4);
+  return number === 0 ? randomNumber() : number;
+}

@@ -1,0 +1,71 @@
+/** UDP transports on loopback, and bare sockets that misbehave towards them. */
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { ByteWriter } from "../../src/lib/byte_writer.ts";
+import { silentLogger, type Logger } from "../../src/lib/logger.ts";
+import type { Message, NodeId } from "../../src/raft/mod.ts";
+import { checksumSeal, writeDatagramHead } from "../../src/transport/datagram.ts";
+import { writePiece } from "../../src/transport/datagram_sections.ts";
+import { defaultDatagramLimits, UdpTransport, type DatagramLimits } from "../../src/transport/mod.ts";
+import { clusterIdBytes } from "../../src/wire/mod.ts";
+import { openUdp } from "../helpers/runtime.ts";
+import { clusterId } from "../wire/sample_messages.ts";
+import { frameOf } from "./frames.ts";
+
+export const host = "127.0.0.1";
+
+/** A UDP port that nobody listens on now. */
+export async function freeUdpPort(): Promise<number> {
+  const socket = createSocket("udp4");
+  socket.bind(0, host);
+  await once(socket, "listening");
+  const { port } = socket.address();
+  socket.close();
+  return port;
+}
+
+export interface UdpNodeOptions {
+  readonly self: NodeId;
+  readonly port: number;
+  /** The port of each peer by its id. */
+  readonly peers: Readonly<Record<NodeId, number>>;
+  readonly limits?: Partial<DatagramLimits>;
+  readonly datagramBytes?: number;
+  readonly clusterId?: string;
+  readonly logger?: Logger;
+}
+
+/** A transport that does not listen yet. */
+export function udpNode(options: UdpNodeOptions): UdpTransport {
+  return new UdpTransport({
+    self: options.self,
+    clusterId: options.clusterId ?? clusterId,
+    listen: { host, port: options.port },
+    peers: Object.entries(options.peers).map(([id, port]) => ({ id: Number(id), host, port })),
+    datagramBytes: options.datagramBytes ?? null,
+    limits: { ...defaultDatagramLimits, ...options.limits },
+    logger: options.logger ?? silentLogger,
+    openUdp,
+  });
+}
+
+/** A datagram with `message` in it that is right in everything but that no session of the receiver knows it. */
+export function datagramOf(message: Message): Uint8Array {
+  const writer = new ByteWriter();
+  const head = { from: message.from, to: message.to, boot: 5, token: 6, number: 7 };
+  writeDatagramHead(writer, head, { clusterId: clusterIdBytes(clusterId), seal: checksumSeal });
+  const bytes = frameOf(message);
+  const { length } = bytes;
+  writePiece(writer, { isOrdered: false, number: 1, frameBytes: length, fragmentBytes: length, which: 0, bytes });
+  writer.u32(0);
+  const datagram = writer.take();
+  checksumSeal.close(datagram, head);
+  return datagram;
+}
+
+/** Sends `datagrams` to `port`, as anybody can. */
+export async function throwAt(port: number, datagrams: readonly Uint8Array[]): Promise<void> {
+  const socket = await openUdp({ hostname: host, port: 0, receive: () => undefined });
+  socket.send(datagrams, { address: host, port });
+  socket.close();
+}
