@@ -54,6 +54,8 @@ export interface NodeOptions {
   readonly data: string;
   /** The name of the cluster: nodes of another name are strangers. Default: `proa`. */
   readonly cluster?: string;
+  /** What carries the messages between nodes, the same on all of them. Default: `tcp`. */
+  readonly transport?: "tcp" | "udp";
   /** How long a follower hears nothing before it thinks of an election, in milliseconds. Default: 600. */
   readonly electionTimeoutMs?: number;
   /** How often a leader makes itself heard, in milliseconds: at most a third of the election timeout. Default: 100. */
@@ -93,7 +95,8 @@ export async function startNode(options: NodeOptions): Promise<NodeHandle> {
     });
   }
   const limits = { ...defaultLimits, electionTimeoutMs, heartbeatMs };
-  const settings = { id, servers, directory: resolve(data), cluster, limits, version: packageFile.version };
+  const transport = { kind: options.transport ?? "tcp", datagramBytes: null };
+  const settings = { id, servers, directory: resolve(data), cluster, limits, transport, version: packageFile.version };
   const running = await start(settings, { runtime: await currentRuntime(), logger });
   const self = servers.find((server) => server.id === id);
   let stopped: Promise<void> | null = null;

@@ -12,7 +12,7 @@ import { newMembership, type Server } from "./raft/mod.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import { systemClock } from "./runtime/system_clock.ts";
 import { openDataDirectory } from "./storage/mod.ts";
-import { defaultTcpLimits, TcpTransport } from "./transport/mod.ts";
+import { defaultDatagramLimits, defaultTcpLimits, TcpTransport, UdpTransport } from "./transport/mod.ts";
 
 export interface NodeSettings {
   readonly id: number;
@@ -22,7 +22,15 @@ export interface NodeSettings {
   readonly directory: string;
   readonly cluster: string;
   readonly limits: NodeLimits;
+  readonly transport: TransportSettings;
   readonly version: string;
+}
+
+/** What carries the messages between nodes. */
+export interface TransportSettings {
+  readonly kind: "tcp" | "udp";
+  /** The largest datagram, in bytes; null lets the way to each peer decide. Only for `udp`. */
+  readonly datagramBytes: number | null;
 }
 
 interface Surroundings {
@@ -45,7 +53,7 @@ export async function startNode(settings: NodeSettings, around: Surroundings): P
   running.defer(() => {
     storage.close();
   });
-  const transport = newTransport(settings, { clusterId: identity.clusterId, logger });
+  const transport = newTransport(settings, identity.clusterId, around);
   running.defer(() => {
     transport.close();
   });
@@ -86,12 +94,20 @@ function handOver(node: Node): Promise<void> {
 }
 
 function newTransport(
-  { id, servers }: NodeSettings,
-  { clusterId, logger }: { readonly clusterId: string; readonly logger: Logger },
-): TcpTransport {
+  { id, servers, transport }: NodeSettings,
+  clusterId: string,
+  { runtime, logger }: Surroundings,
+): TcpTransport | UdpTransport {
   const peers = servers.filter((server) => server.id !== id).map((server) => ({ id: server.id, ...server.replicate }));
-  const listen = selfOf({ id, servers }).replicate;
-  return new TcpTransport({ self: id, clusterId, listen, peers, limits: defaultTcpLimits, logger });
+  const shared = { self: id, clusterId, listen: selfOf({ id, servers }).replicate, peers, logger };
+  if (transport.kind === "tcp") return new TcpTransport({ ...shared, limits: defaultTcpLimits });
+  const { datagramBytes } = transport;
+  return new UdpTransport({
+    ...shared,
+    datagramBytes,
+    limits: defaultDatagramLimits,
+    openUdp: (options) => runtime.openUdp(options),
+  });
 }
 
 function newNode(
@@ -111,7 +127,7 @@ function newNode(
       servers: servers.map(addressesOf),
       bootstrap: newMembership({ voters, servers: servers.map(addressesOf) }),
       limits,
-      transportKind: "tcp",
+      transportKind: settings.transport.kind,
     },
     {
       ...ports,

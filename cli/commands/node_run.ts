@@ -21,13 +21,14 @@ export interface NodeOptions extends NodeSettingValues {
 /** Runs until SIGTERM, SIGINT or, if asked for, the end of stdin; then ends the process with 143, 130 or 0. */
 export async function runNode(options: NodeOptions, { runtime, output, env }: Context): Promise<never> {
   const values = resolveNode({ typed: options, env, file: configFileOf(options, env) });
-  const { id, servers, data, cluster, logLevel } = values;
+  const { id, servers, data, cluster, logLevel, mtu = null } = values;
   const limits = limitsOf(values);
   crashOnSurprise({ json: output.mode !== "table", data });
   const signals = new StopSignals().first.then((signal) => exitOfSignal[signal]);
   const ends = options.exitWithParent ? [signals, endOfInput().then(() => 0)] : [signals];
   const logger = lineLogger({ minLevel: logLevel, timestamp: () => new Date().toISOString(), write: err });
-  const settings = { id, servers, directory: resolve(data), cluster, limits, version: productVersion };
+  const transport = { kind: values.transport, datagramBytes: mtu };
+  const settings = { id, servers, directory: resolve(data), cluster, limits, transport, version: productVersion };
   const running = await startNode(settings, { runtime, logger }).catch((error: unknown) => {
     throw explained(error, data);
   });

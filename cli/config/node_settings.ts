@@ -27,6 +27,11 @@ export interface NodeSetting<V> {
 }
 
 const nodeIdMax = 0xffff_ffff;
+const transportKinds = ["tcp", "udp"] as const;
+/** Smaller ones would have no room for what a datagram needs beside its content. */
+const datagramBytesMin = 512;
+/** The most that UDP carries over IPv4. */
+const datagramBytesMax = 65_507;
 const logLevels = ["debug", "info", "warn", "error"] as const;
 
 export const nodeSettings = {
@@ -112,6 +117,31 @@ export const nodeSettings = {
     ),
     toml: (bytes) => String(bytes),
   }),
+  transport: setting({
+    key: "transport.kind",
+    shape: { kind: "choice", words: transportKinds },
+    sample: "tcp",
+    isNeeded: false,
+    option: option(
+      "kind",
+      choice(...transportKinds),
+      "what carries the messages between nodes: tcp or udp; the same on all nodes",
+      { defaultText: "tcp" },
+    ),
+    toml: (value) => value,
+  }),
+  mtu: optionalSetting({
+    key: "transport.mtu",
+    shape: { kind: "integer" },
+    sample: 1200,
+    isNeeded: false,
+    option: option(
+      "bytes",
+      integer(datagramBytesMin, datagramBytesMax),
+      "the largest datagram that --transport udp sends; 16384 to a peer on the same machine and 1200 to others unless given",
+    ),
+    toml: (value) => value,
+  }),
   logLevel: setting({
     key: "log_level",
     shape: { kind: "choice", words: logLevels },
@@ -152,6 +182,13 @@ export function settingOf(name: NodeSettingName): NodeSetting<unknown> {
 
 function setting<V>(spec: NodeSetting<V>): NodeSetting<V> {
   return spec;
+}
+
+/** A setting that nobody needs to name, and that has no default of its own. */
+function optionalSetting<V>(
+  spec: Omit<NodeSetting<V>, "option"> & { readonly option: OptionSpec<V | undefined> },
+): NodeSetting<V | undefined> {
+  return { ...spec, toml: (value) => (value === undefined ? "" : spec.toml(value)) };
 }
 
 function durationText(millis: number): string {

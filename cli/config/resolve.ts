@@ -47,14 +47,24 @@ export function resolveNode(sources: Sources): NodeValues {
 }
 
 /** The first thing that does not fit in `values`; null if nothing. What is not there fits. */
-export function misfitOf({ electionTimeout, heartbeat }: Partial<NodeSettingValues>): Misfit | null {
-  if (electionTimeout === undefined || heartbeat === undefined || electionTimeout >= 3 * heartbeat) return null;
-  const reason = `${String(electionTimeout)} ms are less than three heartbeats of ${String(heartbeat)} ms`;
-  return {
-    name: "electionTimeout",
-    message: `Cannot use this election timeout: ${reason}`,
-    hint: "ten heartbeats are usual",
-  };
+export function misfitOf(values: Partial<NodeSettingValues>): Misfit | null {
+  const { electionTimeout, heartbeat, transport, mtu } = values;
+  if (electionTimeout !== undefined && heartbeat !== undefined && electionTimeout < 3 * heartbeat) {
+    const reason = `${String(electionTimeout)} ms are less than three heartbeats of ${String(heartbeat)} ms`;
+    return {
+      name: "electionTimeout",
+      message: `Cannot use this election timeout: ${reason}`,
+      hint: "ten heartbeats are usual",
+    };
+  }
+  if (mtu !== undefined && transport === "tcp") {
+    return {
+      name: "mtu",
+      message: "Cannot use an mtu with the transport tcp: only datagrams have one",
+      hint: "leave it out, or choose --transport udp",
+    };
+  }
+  return null;
 }
 
 export function valuesOf(settled: ReadonlyMap<NodeSettingName, Sourced>): Partial<NodeSettingValues> {

@@ -182,5 +182,5 @@ export class DatagramEndpoint {
 
 /** Whether a message belongs to a stream that is worth more in order; all others are worth most at once. */
 function isBulk(message: Message): boolean {
-  return message.kind === "AppendEntries";
+  return message.kind === "AppendEntries" || message.kind === "InstallSnapshot";
 }

@@ -52,8 +52,11 @@ export class Lane {
   ) {}
 
   /** No ordered frame below this number is of interest any more. */
-  get floor(): number {
-    return this.open.peek()?.number ?? this.nextNumber;
+  floor(now: number): number {
+    const first = this.open.peek();
+    if (first === undefined) return this.nextNumber;
+    this.expire(first, now);
+    return first.isGivenUp ? this.floor(now) : first.number;
   }
 
   post(bytes: Uint8Array, expiresAt: number): void {

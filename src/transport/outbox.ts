@@ -97,7 +97,7 @@ export class Outbox {
     let hasFloor = false;
     this.drain(this.bulk, now, (piece) => {
       if (writer.length + pieceBytes(piece) + (hasFloor ? 0 : floorBytes) > end) return false;
-      if (!hasFloor) writeFloor(writer, this.bulk.floor);
+      if (!hasFloor) writeFloor(writer, this.bulk.floor(now));
       hasFloor = true;
       put(piece);
       return true;

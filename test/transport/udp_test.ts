@@ -1,6 +1,5 @@
 import { describe, expect, test } from "bun:test";
 import { ProaError } from "../../src/lib/errors.ts";
-import { openUdp } from "../helpers/runtime.ts";
 import { clusterId } from "../wire/sample_messages.ts";
 import { collect, transportConformance } from "./conformance.ts";
 import { heartbeat, roundOf } from "./frames.ts";
@@ -29,3 +28,54 @@ for (const datagramBytes of [16 * 1024, 1200]) {
     };
   });
 }
+
+describe("UDP", () => {
+  test("a busy port is an error that names it", async () => {
+    const port = await freeUdpPort();
+    const first = udpNode({ self: 1, port, peers: { 2: 1 } });
+    await first.listen();
+    const second = udpNode({ self: 1, port, peers: { 2: 1 } });
+    const error = await second.listen().then(
+      () => null,
+      (reason: unknown) => reason,
+    );
+    expect(error instanceof ProaError && error.code).toBe("PORT_BUSY");
+    expect(error instanceof ProaError && error.message).toContain(`${host}:${port}`);
+    first.close();
+  });
+
+  test("a peer that starts again is reached again", async () => {
+    const ports = { 1: await freeUdpPort(), 2: await freeUdpPort() };
+    const one = udpNode({ self: 1, port: ports[1], peers: { 2: ports[2] } });
+    await one.listen();
+    for (let life = 1; life <= 3; life++) {
+      const two = udpNode({ self: 2, port: ports[2], peers: { 1: ports[1] } });
+      const received = collect(two);
+      await two.listen();
+      await until(() => one.connected(2) && two.connected(1));
+      one.send([heartbeat({ to: 2, round: life })]);
+      await until(() => received.length > 0);
+      expect(received.map(roundOf)).toEqual([life]);
+      two.close();
+      await until(() => !one.connected(2));
+    }
+    one.close();
+  });
+
+  test("datagrams to a port where nobody listens, and those of strangers, harm nobody", async () => {
+    const ports = { 1: await freeUdpPort(), 2: await freeUdpPort(), 3: await freeUdpPort() };
+    const one = udpNode({ self: 1, port: ports[1], peers: { 2: ports[2], 3: ports[3] } });
+    const two = udpNode({ self: 2, port: ports[2], peers: { 1: ports[1] } });
+    await one.listen();
+    await two.listen();
+    const received = collect(two);
+    await until(() => one.connected(2));
+    await throwAt(ports[2], [new Uint8Array(0), new Uint8Array(60_000), datagramOf(heartbeat({ to: 2, round: 9 }))]);
+    await until(() => two.counters.framesCorrupt + two.counters.framesForeign + two.counters.datagramsStale === 3);
+    one.send([heartbeat({ to: 3, round: 1 }), heartbeat({ to: 2, round: 2 })]);
+    await until(() => received.length > 0);
+    expect(received.map(roundOf)).toEqual([2]);
+    one.close();
+    two.close();
+  });
+});

@@ -20,7 +20,9 @@ export async function freeUdpPort(): Promise<number> {
   socket.bind(0, host);
   await once(socket, "listening");
   const { port } = socket.address();
+  const closed = once(socket, "close");
   socket.close();
+  await closed;
   return port;
 }
 
