@@ -8,24 +8,31 @@ export function openDenoUdp({ hostname, port, receive }: UdpOptions): Promise<Ud
   const isIpv6 = isIPv6(hostname);
   const socket = createSocket(isIpv6 ? "udp6" : "udp4");
   let isClosed = false;
+  /** Datagrams that the system has not taken yet: a socket that is closed would forget them. */
+  let leaving = 0;
+  const onLeft = (): void => {
+    if (--leaving === 0 && isClosed) socket.close();
+  };
   const { promise, resolve, reject } = Promise.withResolvers<UdpSocket>();
   socket.on("error", (error) => {
-    reject(portError(error, { hostname, port })); // once it is bound: what an earlier datagram met
+    reject(portError(error, { hostname, port }) as Error); // once it is bound: what an earlier datagram met
   });
   socket.on("message", (datagram) => {
-    receive(new Uint8Array(datagram.buffer, datagram.byteOffset, datagram.length));
+    if (!isClosed) receive(new Uint8Array(datagram.buffer, datagram.byteOffset, datagram.length));
   });
   socket.bind({ address: hostname, port, exclusive: true }, () => {
     resolve({
       port: socket.address().port,
       isIpv6,
       send(datagrams, to) {
-        for (const datagram of datagrams) if (!isClosed) socket.send(datagram, to.port, to.address, () => undefined);
+        if (isClosed) return;
+        leaving += datagrams.length;
+        for (const datagram of datagrams) socket.send(datagram, to.port, to.address, onLeft);
       },
       close() {
         if (isClosed) return;
         isClosed = true;
-        socket.close();
+        if (leaving === 0) socket.close();
       },
     });
   });
