@@ -15,7 +15,7 @@ export function openDenoUdp({ hostname, port, receive }: UdpOptions): Promise<Ud
   };
   const { promise, resolve, reject } = Promise.withResolvers<UdpSocket>();
   socket.on("error", (error) => {
-    reject(portError(error, { hostname, port }) as Error); // once it is bound: what an earlier datagram met
+    reject(portError(error, { hostname, port })); // once it is bound: what an earlier datagram met
   });
   socket.on("message", (datagram) => {
     if (!isClosed) receive(new Uint8Array(datagram.buffer, datagram.byteOffset, datagram.length));

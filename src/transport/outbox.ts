@@ -19,7 +19,7 @@ interface Sent {
 }
 
 /** What the system keeps beside each datagram that waits in a socket. Bytes. */
-const bookkeepingBytes = 600;
+const bookkeepingBytes = 1100;
 /** A datagram is lost when this many later ones have arrived. */
 const overtakenMax = 3;
 
