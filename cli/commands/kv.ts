@@ -180,4 +180,35 @@ const history = command({
   },
 });
 
-export const kvCommands = [put, get, del, ls, history, batch];
+const txn = command({
+  path: ["kv", "txn"],
+  summary: "Compare, then do one of two things in one revision",
+  description:
+    "Reads a transaction: comparisons, and operations to do when all of them hold (then) or when one does not (else). " +
+    "All that it changes gets one revision; it has at most 128 comparisons, and operations in each branch, and puts no key twice. " +
+    "As lines, with blanks or tabs between words and \\xNN, \\t, \\n, \\\\ for bytes: if value KEY = TEXT; if version, create_revision, mod_revision or lease KEY = NUMBER; " +
+    "if exists KEY; if missing KEY; then or else, followed by put KEY VALUE, get KEY, del KEY, del-prefix PREFIX or range PREFIX. Relations are = != < >. " +
+    "Or as JSON: an object with compare, then and else, as POST /v1/txn takes it (docs/http.md). Prints then or else, and a line for each operation.",
+  args: {},
+  options: {
+    file: optionOr("path", text, "-", "where the transaction is; - is stdin", "f"),
+    must: flag("exit with 6 when the else branch was done"),
+  },
+  examples: [
+    {
+      command: "printf 'if value lock = free\\nthen put lock mine\\nelse get lock\\n' | proa kv txn",
+      does: "takes a lock, or shows who has it",
+    },
+    {
+      command: "printf 'if missing a\\nthen put a 1\\nthen put b 1\\n' | proa kv txn --must",
+      does: "both keys, or exit 6",
+    },
+    { command: "proa kv txn -f move.json --json", does: "from a file, with every result" },
+  ],
+  run: async ({ options }, context) => {
+    const { txn } = await import("./kv_txn.ts");
+    await txn(options, context);
+  },
+});
+
+export const kvCommands = [put, get, del, ls, history, txn, batch];

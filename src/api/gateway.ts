@@ -8,7 +8,7 @@ import { ByteReader } from "../lib/byte_reader.ts";
 import { CorruptError, ProaError } from "../lib/errors.ts";
 import type { Clock, NodeService, ReadOutcome, Refusal, RefusalReason, WriteOutcome } from "../node/mod.ts";
 import type { Index, NodeId } from "../raft/mod.ts";
-import { readResult, resultBytes } from "../wire/mod.ts";
+import { readResult } from "../wire/mod.ts";
 import type { RpcRequest } from "../wire/mod.ts";
 import { LeaderConnections } from "./leader_connections.ts";
 import { heldError, readTimeoutError, refusalError, unknownError } from "./http_errors.ts";
@@ -264,11 +264,10 @@ export class Gateway {
 
 /** Whether `body`, which another node sent, holds `count` results and nothing else. */
 function areResults(body: Uint8Array, count: number): boolean {
-  if (body.length !== count * resultBytes) return false;
   try {
     const reader = new ByteReader(body);
     for (let i = 0; i < count; i++) readResult(reader);
-    return true;
+    return reader.remaining === 0;
   } catch (error) {
     if (!(error instanceof CorruptError)) throw error;
     return false;

@@ -15,6 +15,7 @@ import {
 } from "./kv_routes.ts";
 import { errorResponse, viewHeaders } from "./responses.ts";
 import { getSettings, patchSettings } from "./settings_routes.ts";
+import { postTxn } from "./txn_routes.ts";
 
 interface Route {
   /** As in the documentation. */
@@ -39,6 +40,7 @@ const routes: readonly Route[] = [
   },
   exact("/v1/kv", { GET: getInQuery, PUT: putInQuery, DELETE: deleteInQuery }),
   exact("/v1/batch", { POST: postBatch }),
+  exact("/v1/txn", { POST: postTxn }),
   exact("/v1/history", { GET: getHistory }),
   exact("/v1/settings", { GET: getSettings, PATCH: patchSettings }),
   exact("/v1/leader/transfer", { POST: postTransfer }),

@@ -66,8 +66,8 @@ function deletionOf(fields: Fields): Operation<BatchResult> {
   return mapped(deleteRangeOperation(range), result);
 }
 
-/** Null where neither prefix nor start nor end is given. */
-function rangeOf(fields: Fields): KeyRange | null {
+/** The range that `fields` name. Null where neither prefix nor start nor end is given. */
+export function rangeOf(fields: Fields): KeyRange | null {
   const prefix = optionalBytes(fields, "prefix");
   const start = optionalBytes(fields, "start");
   const end = optionalBytes(fields, "end");
@@ -85,13 +85,15 @@ function revisionField({ if_rev: revision }: Fields): number | null {
   throw invalid(`if_rev is ${JSON.stringify(revision)}, not a revision`);
 }
 
-function neededBytes(fields: Fields, name: string): Uint8Array {
+/** The bytes named `name`. Throws INVALID_REQUEST. */
+export function neededBytes(fields: Fields, name: string): Uint8Array {
   const bytes = optionalBytes(fields, name);
   if (bytes === null) throw invalid(`${name} is missing`);
   return bytes;
 }
 
-function optionalBytes(fields: Fields, name: string): Uint8Array | null {
+/** The bytes named `name`, as text or in base64; null where they are not given. Throws INVALID_REQUEST. */
+export function optionalBytes(fields: Fields, name: string): Uint8Array | null {
   const [text, base64] = [fields[name], fields[`${name}_b64`]];
   if (text === undefined && base64 === undefined) return null;
   if (text !== undefined && base64 !== undefined) throw invalid(`${name} is given twice, as text and in base64`);

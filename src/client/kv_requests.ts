@@ -159,6 +159,30 @@ export async function keyHistory(
   };
 }
 
+export interface TxnOutcome {
+  /** Whether every comparison held, so that `then` was done. */
+  readonly succeeded: boolean;
+  readonly revision: number;
+  /** As the server wrote them, one for each operation: fields of JSON. */
+  readonly results: readonly Readonly<Record<string, unknown>>[];
+}
+
+/** Runs the transaction that `json` describes. Throws OUTCOME_UNKNOWN. */
+export async function runTxn(client: HttpClient, json: string): Promise<TxnOutcome> {
+  const answer = await client.write({
+    method: "POST",
+    path: "/v1/txn",
+    headers: { "Content-Type": "application/json" },
+    body: new TextEncoder().encode(json),
+    doing: "run the transaction",
+  });
+  const body = jsonAnswer(answer);
+  const { succeeded, results } = body;
+  if (typeof succeeded !== "boolean") throw malformed(answer, "succeeded");
+  if (!Array.isArray(results) || !results.every(isRecord)) throw malformed(answer, "results");
+  return { succeeded, revision: numberField(answer, body, "revision"), results };
+}
+
 /** All settings of the cluster. */
 export async function readSettings(client: HttpClient): Promise<Readonly<Record<string, unknown>>> {
   return jsonAnswer(await client.read({ method: "GET", path: "/v1/settings", doing: "read the settings" }));

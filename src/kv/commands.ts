@@ -2,18 +2,37 @@
  * What each command does: the revision rules, and nothing else. A command that changes at least one key raises the
  * revision by exactly one, and all keys that it changes share it; any other leaves everything as it is.
  */
-import { unreachable } from "../lib/assert.ts";
-import { type CommandCursor, type CommandResult, decodeCompact, decodeSettings } from "../wire/mod.ts";
+import { assert, unreachable } from "../lib/assert.ts";
+import {
+  type CommandCursor,
+  type CommandResult,
+  decodeCompact,
+  decodeSettings,
+  rangeAnswerBytesMax,
+} from "../wire/mod.ts";
 import type { KeyRecord } from "./key_record.ts";
 import type { KeySpace } from "./key_space.ts";
 import type { StoreState } from "./store_state.ts";
+import { applyTxn } from "./txn.ts";
 
 /** A result that is filled in again for each command. */
 export type ResultDraft = { -readonly [Name in keyof CommandResult]: CommandResult[Name] };
 
-/** Carries out the command that `command` shows, and fills in all of `result`. */
-export function applyCommand(state: StoreState, command: CommandCursor, result: ResultDraft): void {
+/** The most that the answers inside a transaction take: as much as a page of a range. Bytes. */
+const txnAnswerBytesMax = rangeAnswerBytesMax;
+
+/**
+ * Carries out the command that `command` shows, and fills in all of `result`. `answerBytesMax` is what the answers inside
+ * of a transaction may take; nothing else depends on it.
+ */
+export function applyCommand(
+  state: StoreState,
+  command: CommandCursor,
+  result: ResultDraft,
+  answerBytesMax: number,
+): void {
   const { keys } = state;
+  result.body = undefined;
   switch (command.kind) {
     case "put":
     case "delete":
@@ -30,6 +49,14 @@ export function applyCommand(state: StoreState, command: CommandCursor, result: 
       state.settings = { ...state.settings, ...decodeSettings(command.body()) };
       finish(result, 0);
       break;
+    case "txn": {
+      const { changed, body } = applyTxn(keys, command.body(), Math.min(answerBytesMax, txnAnswerBytesMax));
+      finish(result, changed);
+      result.body = body;
+      break;
+    }
+    case "query":
+      assert(false, "a query stands inside a transaction");
     default:
       unreachable(command.kind);
   }
@@ -71,11 +98,7 @@ function put(keys: KeySpace, previous: KeyRecord | null, command: CommandCursor)
 
 /** Deletes all keys of a range in one revision, and returns how many they were. */
 function deleteRange(keys: KeySpace, range: { readonly start: string; readonly end: string | null }): number {
-  const doomed: KeyRecord[] = [];
-  keys.scan(range, (_, record) => {
-    doomed.push(record);
-    return true;
-  });
+  const doomed = keys.recordsIn(range);
   if (doomed.length > 0) keys.revision++;
   for (const record of doomed) keys.delete(record, keys.revision);
   return doomed.length;

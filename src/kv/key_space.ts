@@ -132,7 +132,17 @@ export class KeySpace {
     });
   }
 
-  /** The same as it was at `revision`, which must not be below the compacted one. */
+  /** All keys of `range`, in order. */
+  recordsIn(range: TextRange): readonly KeyRecord[] {
+    const records: KeyRecord[] = [];
+    this.scan(range, (_, record) => {
+      records.push(record);
+      return true;
+    });
+    return records;
+  }
+
+  /** As {@link scan}, with the keys as they were at `revision`, which must not be below the compacted one. */
   scanAt(revision: number, range: TextRange, visit: (key: string, record: KeyRecord) => boolean): void {
     const visitKey = (key: string): boolean => {
       const record = this.getAt(key, revision);

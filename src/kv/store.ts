@@ -16,12 +16,15 @@ import { Restoration } from "./restoration.ts";
 import type { ImageSink, ImageSource, StateMachine } from "./state_machine.ts";
 import { StoreState } from "./store_state.ts";
 
+/** The most that the answers inside all transactions of one entry take. Bytes. */
+const resultsBytesMax = 64 * 1024 * 1024;
+
 /** How far beyond a limit the history may grow. */
 const slack = 1.1;
 
 export class Store implements StateMachine {
   private state = new StoreState();
-  private readonly result: ResultDraft = { status: "ok", revision: 0, modRevision: 0, changed: 0 };
+  private readonly result: ResultDraft = { status: "ok", revision: 0, modRevision: 0, changed: 0, body: undefined };
   private lastApplied: Index = 0;
 
   get appliedIndex(): Index {
@@ -115,7 +118,9 @@ export class Store implements StateMachine {
 
   private applyCommands(commands: CommandCursor, results: ByteWriter | null): void {
     while (commands.next()) {
-      applyCommand(this.state, commands, this.result);
+      // For whoever waits; where nobody does, no transaction needs to read.
+      const answerBytesMax = results === null ? 0 : resultsBytesMax - results.length;
+      applyCommand(this.state, commands, this.result, answerBytesMax);
       if (results === null) continue;
       writeResult(results, this.result);
     }

@@ -2,7 +2,7 @@
 import { assert } from "../lib/assert.ts";
 import { RingQueue } from "../lib/ring_queue.ts";
 import type { EntryId, Index, Millis, NodeId } from "../raft/mod.ts";
-import { resultBytes } from "../wire/mod.ts";
+import { resultsEnd } from "../wire/mod.ts";
 import type { BatchPart } from "./batcher.ts";
 
 interface Waiter {
@@ -41,7 +41,7 @@ export class Waiters {
     }
     let offset = 0;
     for (const part of first.parts) {
-      const end = offset + part.count * resultBytes;
+      const end = resultsEnd(results, offset, part.count);
       part.done({ kind: "applied", results: results.subarray(offset, end), index: id.index });
       offset = end;
     }

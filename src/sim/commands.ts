@@ -75,6 +75,8 @@ export function commandAt(cursor: CommandCursor): Command | null {
       return { kind: "deleteRange", start: cursor.keyText(), end: cursor.endText() ?? "\uffff" };
     case "compact":
     case "set":
+    case "txn":
+    case "query":
       return null;
     default:
       return unreachable(cursor.kind);

@@ -10,3 +10,4 @@ export * from "./query_codec.ts";
 export * from "./result_codec.ts";
 export * from "./rpc_codec.ts";
 export * from "./settings_codec.ts";
+export * from "./txn_codec.ts";

@@ -4,7 +4,9 @@ import { CorruptError } from "../lib/errors.ts";
 import { CommandCursor } from "./command_codec.ts";
 import type { BatchCheck, CommandLimits, Refused } from "./limits.ts";
 import { boundProblem, keyProblem, refused, valueProblem } from "./limits.ts";
+import { decodeQuery, queryProblem } from "./query_codec.ts";
 import { decodeCompact, decodeSettings, settingsProblem } from "./settings_codec.ts";
+import { decodeTxn, txnProblem } from "./txn_codec.ts";
 
 /** The first byte of the payload of every `commands` entry. */
 export const payloadVersion = 1;
@@ -18,6 +20,7 @@ export function validateCommands(commands: Uint8Array, limits: CommandLimits): B
   let count = 0;
   try {
     for (; cursor.next(); count++) {
+      checkBody(cursor);
       const problem = commandProblem(cursor, limits);
       if (problem !== null) return problem;
     }
@@ -39,6 +42,10 @@ function commandProblem(cursor: CommandCursor, limits: CommandLimits): Refused |
       return boundProblem("delete", "start", cursor.keyLength) ?? boundProblem("delete", "end", cursor.restLength);
     case "set":
       return settingsProblem(decodeSettings(cursor.body()));
+    case "txn":
+      return txnProblem(decodeTxn(cursor.body()), (operation) => commandProblem(operation, limits));
+    case "query":
+      return queryProblem(decodeQuery(cursor.body()));
     case "compact":
       return refused("INVALID_REQUEST", "Cannot compact: the leader does it, by the settings of the history");
     default:
@@ -71,6 +78,11 @@ function checkBody(cursor: CommandCursor): void {
     case "set":
       decodeSettings(cursor.body());
       return;
+    case "txn":
+      decodeTxn(cursor.body());
+      return;
+    case "query":
+      throw new CorruptError("a query outside of a transaction");
     default:
       unreachable(cursor.kind);
   }

@@ -1,41 +1,72 @@
 /**
  * The bytes of the results of commands.
  *
- *     result   u8 status, u53 revision, u53 modRevision, u32 changed
+ *     result   u8 status (0x80: a body follows), u53 revision, u53 modRevision, u32 changed, [u32 length, body]
  */
+import { assert } from "../lib/assert.ts";
 import type { ByteReader } from "../lib/byte_reader.ts";
 import type { ByteWriter } from "../lib/byte_writer.ts";
 import { CorruptError } from "../lib/errors.ts";
 
-/** Bytes of one encoded result. */
+/** Bytes of one encoded result without its body. */
 export const resultBytes = 21;
 
+const statuses = ["ok", "preconditionFailed"] as const;
+
+export type ResultStatus = (typeof statuses)[number];
+
 export interface CommandResult {
-  /** `preconditionFailed`: the command changed nothing, because `ifRevision` did not hold. */
-  readonly status: "ok" | "preconditionFailed";
+  /**
+   * - `ok`: done, if only by finding nothing to do.
+   * - `preconditionFailed`: it changed nothing, because `ifRevision` did not hold.
+   */
+  readonly status: ResultStatus;
   /** The revision of the store after the command. */
   readonly revision: number;
   /** The mod revision of the key after the command; 0 if it does not exist, and for a range. */
   readonly modRevision: number;
   /** How many keys were created, overwritten or deleted. */
   readonly changed: number;
+  /** What only this kind of command answers, for its own codec; a view. */
+  readonly body?: Uint8Array | undefined;
 }
 
+const flagBody = 0x80;
+
 export function writeResult(writer: ByteWriter, result: CommandResult): void {
-  writer.u8(result.status === "ok" ? 0 : 1);
+  const { status, body } = result;
+  const code = status === "ok" ? 0 : statuses.indexOf(status);
+  writer.u8(body === undefined ? code : code | flagBody);
   writer.u53(result.revision);
   writer.u53(result.modRevision);
   writer.u32(result.changed);
+  if (body === undefined) return;
+  writer.u32(body.length);
+  writer.bytes(body);
 }
 
 /** Throws {@link CorruptError}. */
 export function readResult(reader: ByteReader): CommandResult {
-  const status = reader.u8();
-  if (status > 1) throw new CorruptError(`result status ${status}, which is not known`);
-  return {
-    status: status === 0 ? "ok" : "preconditionFailed",
-    revision: reader.u53(),
-    modRevision: reader.u53(),
-    changed: reader.u32(),
-  };
+  const first = reader.u8();
+  const status = statuses[first & ~flagBody];
+  if (status === undefined) throw new CorruptError(`result status ${first & ~flagBody}, which is not known`);
+  const result = { status, revision: reader.u53(), modRevision: reader.u53(), changed: reader.u32() };
+  return (first & flagBody) === 0 ? result : { ...result, body: reader.bytes(reader.u32()) };
+}
+
+/** Where `count` results end that begin at `start` of `results`, which {@link writeResult} wrote. */
+export function resultsEnd(results: Uint8Array, start: number, count: number): number {
+  let end = start;
+  for (let i = 0; i < count; i++) {
+    const hasBody = ((results[end] ?? 0) & flagBody) !== 0;
+    end += resultBytes;
+    if (hasBody) end += 4 + u32At(results, end);
+  }
+  assert(end <= results.length, "every command has one result");
+  return end;
+}
+
+function u32At(bytes: Uint8Array, offset: number): number {
+  const byte = (at: number): number => bytes[offset + at] ?? 0;
+  return byte(0) * 0x100_0000 + byte(1) * 0x1_0000 + byte(2) * 0x100 + byte(3);
 }

@@ -1,0 +1,154 @@
+/** Transactions: decides by the comparisons, and carries out one branch in one revision. */
+import { assert } from "../lib/assert.ts";
+import { ByteWriter } from "../lib/byte_writer.ts";
+import {
+  CommandCursor,
+  type Comparison,
+  decodeQuery,
+  decodeTxn,
+  keyText,
+  writeTxnOperationResult,
+} from "../wire/mod.ts";
+import type { KeySpace } from "./key_space.ts";
+import type { KeyRecord } from "./key_record.ts";
+import { answerGet, answerRange } from "./queries.ts";
+
+/** What a transaction did; the body of its result, but for nobody. */
+export interface TxnOutcome {
+  readonly changed: number;
+  readonly body: Uint8Array;
+}
+
+/** Its answers to gets and ranges take at most `answerBytesMax`; the others are left out. */
+export function applyTxn(keys: KeySpace, bytes: Uint8Array, answerBytesMax: number): TxnOutcome {
+  const txn = decodeTxn(bytes);
+  const succeeded = txn.compare.every((comparison) => holds(keys, comparison));
+  const branch = new Branch(keys, answerBytesMax);
+  const operations = new CommandCursor(succeeded ? txn.then : txn.else);
+  let count = 0;
+  for (; operations.next(); count++) branch.run(operations);
+  const head = new ByteWriter();
+  head.u8(succeeded ? 1 : 0);
+  head.u8(count);
+  head.bytes(branch.results.peek());
+  return { changed: branch.changed, body: head.take() };
+}
+
+/** A value that does not exist compares with nothing; its numbers are 0. */
+export function holds(keys: KeySpace, { key, target, relation, operand }: Comparison): boolean {
+  const record = keys.get(keyText(key));
+  if (typeof operand !== "number") return record !== null && isRelated(compareBytes(record.value, operand), relation);
+  return isRelated(record === null ? -operand : numberOf(record, target) - operand, relation);
+}
+
+function numberOf(record: KeyRecord, target: Comparison["target"]): number {
+  switch (target) {
+    case "version":
+      return record.version;
+    case "create_revision":
+      return record.createRevision;
+    case "mod_revision":
+      return record.modRevision;
+    case "lease":
+      return record.lease;
+    case "value":
+      assert(false, "a value is compared with bytes");
+  }
+}
+
+function isRelated(difference: number, relation: Comparison["relation"]): boolean {
+  switch (relation) {
+    case "=":
+      return difference === 0;
+    case "!=":
+      return difference !== 0;
+    case "<":
+      return difference < 0;
+    case ">":
+      return difference > 0;
+  }
+}
+
+function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const difference = (a[i] ?? 0) - (b[i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return a.length - b.length;
+}
+
+/** One branch on its way: all that it changes gets the same revision. */
+class Branch {
+  changed = 0;
+  readonly results = new ByteWriter();
+  private readonly revisionBefore: number;
+  private answerBytesLeft: number;
+
+  constructor(
+    private readonly keys: KeySpace,
+    answerBytesMax: number,
+  ) {
+    this.revisionBefore = keys.revision;
+    this.answerBytesLeft = answerBytesMax;
+  }
+
+  run(operation: CommandCursor): void {
+    switch (operation.kind) {
+      case "put":
+        this.put(operation);
+        return;
+      case "delete": {
+        const record = this.keys.get(operation.keyText());
+        this.delete(record === null ? [] : [record]);
+        return;
+      }
+      case "deleteRange":
+        this.delete(this.keys.recordsIn({ start: operation.keyText(), end: operation.endText() }));
+        return;
+      case "query":
+        this.answer(operation.body());
+        return;
+      default:
+        assert(false, "a transaction holds puts, deletes and queries");
+    }
+  }
+
+  private put(operation: CommandCursor): void {
+    const { keys } = this;
+    const text = operation.keyText();
+    const previous = keys.get(text);
+    const revision = this.change(1);
+    const state = { value: operation.copyValue(), revision, lease: 0 };
+    if (previous === null) keys.create({ text, bytes: operation.keyView() }, state);
+    else keys.overwrite(previous, state);
+    writeTxnOperationResult(this.results, { kind: "put", modRevision: revision });
+  }
+
+  private delete(doomed: readonly KeyRecord[]): void {
+    if (doomed.length > 0) {
+      const revision = this.change(doomed.length);
+      for (const record of doomed) this.keys.delete(record, revision);
+    }
+    writeTxnOperationResult(this.results, { kind: "delete", deleted: doomed.length });
+  }
+
+  private answer(bytes: Uint8Array): void {
+    const answer = new ByteWriter();
+    const query = decodeQuery(bytes);
+    if (this.answerBytesLeft > 0 && query.kind === "get") answerGet(this.keys, query, answer);
+    if (this.answerBytesLeft > 0 && query.kind === "range") answerRange(this.keys, query, answer);
+    const fits = answer.length > 0 && answer.length <= this.answerBytesLeft;
+    writeTxnOperationResult(this.results, { kind: fits ? "query" : "omitted" });
+    if (!fits) return;
+    this.answerBytesLeft -= answer.length;
+    this.results.bytes(answer.peek());
+  }
+
+  /** The revision of the transaction, which begins with its first change. */
+  private change(count: number): number {
+    this.changed += count;
+    this.keys.revision = this.revisionBefore + 1;
+    return this.keys.revision;
+  }
+}
