@@ -2,14 +2,11 @@
 import { closeSync, openSync } from "node:fs";
 import { errorCode, readFully } from "./descriptors.ts";
 import { typedText } from "./typed_text.ts";
-import { utf8Text } from "../src/client/key_text.ts";
 import { ProaError } from "../src/lib/errors.ts";
 import { defaultCommandLimits } from "../src/wire/limits.ts";
 
 const stdin = 0;
 const { valueBytesMax } = defaultCommandLimits;
-/** What a node takes as the body of one request. */
-const bodyBytesMax = 6 * 1024 * 1024;
 
 /** The bytes of `text`. Throws TOO_LARGE beyond what nodes accept, without reading further, and USAGE for an unreadable file. */
 export function typedValue(text: string): Uint8Array<ArrayBuffer> {
@@ -17,7 +14,7 @@ export function typedValue(text: string): Uint8Array<ArrayBuffer> {
     text === "-"
       ? readFully(stdin, valueBytesMax)
       : text.startsWith("@")
-        ? readFile(text.slice(1), valueBytesMax)
+        ? readFile(text.slice(1))
         : typedText(text, notText);
   if (value !== null && value.length <= valueBytesMax) return value;
   throw new ProaError("TOO_LARGE", `Cannot put: the value has more than ${valueBytesMax} bytes`, {
@@ -30,11 +27,11 @@ const notText = {
   hint: "pass bytes through stdin or a file: proa kv put KEY - or proa kv put KEY @FILE",
 };
 
-function readFile(path: string, bytesMax: number): Uint8Array<ArrayBuffer> | null {
+function readFile(path: string): Uint8Array<ArrayBuffer> | null {
   let descriptor: number | null = null;
   try {
     descriptor = openSync(path, "r");
-    return readFully(descriptor, bytesMax);
+    return readFully(descriptor, valueBytesMax);
   } catch (error) {
     const code = errorCode(error);
     if (code === null) throw error;

@@ -2,11 +2,14 @@
 import { clientOf } from "../client.ts";
 import type { Context } from "../context.ts";
 import { escapeBytes, unescapeText } from "../escape.ts";
-import { readText } from "../typed_value.ts";
+import { readText } from "../text_file.ts";
 import { isRecord } from "../../src/client/json.ts";
 import { bytesOfJson, jsonBytes } from "../../src/client/key_text.ts";
 import { runTxn } from "../../src/client/kv_requests.ts";
 import { ProaError } from "../../src/lib/errors.ts";
+
+/** What a node takes as the body of one request. */
+const bodyBytesMax = 6 * 1024 * 1024;
 
 export interface TxnRequest {
   readonly file: string;
@@ -16,7 +19,7 @@ export interface TxnRequest {
 type Fields = Readonly<Record<string, unknown>>;
 
 export async function txn({ file, must }: TxnRequest, context: Context): Promise<void> {
-  const text = readText(file, { verb: "txn" });
+  const text = readText(file, { what: "the transaction", bytesMax: bodyBytesMax });
   const body = text.trimStart().startsWith("{") ? jsonOf(text) : txnOfLines(text);
   const outcome = await runTxn(clientOf(context), JSON.stringify(body));
   context.output.result(outcome, () => outcomeText(outcome));
@@ -43,9 +46,10 @@ export function txnOfLines(text: string): Fields {
   for (const [at, line] of text.split("\n").entries()) {
     if (line.trim() === "" || line.trimStart().startsWith("#")) continue;
     const refuse = (reason: string): ProaError => usage(`line ${at + 1}: ${reason}`);
+    const word = line.includes("\t") ? wordBeforeTab : wordBeforeBlank;
     const [first, rest] = word(line.trimStart());
-    if (first === "if") lists.compare.push(comparisonOf(rest, refuse));
-    else if (first === "then" || first === "else") lists[first].push(operationOf(rest, refuse));
+    if (first === "if") lists.compare.push(comparisonOf(rest, word, refuse));
+    else if (first === "then" || first === "else") lists[first].push(operationOf(rest, word, refuse));
     else throw refuse(`it begins with ${JSON.stringify(first)}, not if, then or else`);
   }
   return lists;
@@ -53,7 +57,7 @@ export function txnOfLines(text: string): Fields {
 
 type Refuse = (reason: string) => ProaError;
 
-function comparisonOf(text: string, refuse: Refuse): Fields {
+function comparisonOf(text: string, word: Word, refuse: Refuse): Fields {
   const [target, afterTarget] = word(text);
   const [key, afterKey] = word(afterTarget);
   const [is, operand] = word(afterKey);
@@ -68,7 +72,7 @@ function comparisonOf(text: string, refuse: Refuse): Fields {
   return { ...shared, number: Number(operand) };
 }
 
-function operationOf(text: string, refuse: Refuse): Fields {
+function operationOf(text: string, word: Word, refuse: Refuse): Fields {
   const [op, afterOp] = word(text);
   const [key, value] = word(afterOp);
   if (op === "put" && key !== "") return { op, ...bytes("key", key, refuse), ...bytes("value", value, refuse) };
@@ -78,9 +82,14 @@ function operationOf(text: string, refuse: Refuse): Fields {
   throw refuse("an operation is: put KEY VALUE, get KEY, del KEY, del-prefix PREFIX, or range PREFIX");
 }
 
-/** The first word, and what follows it: up to a tab where the text has one, else up to blanks. */
-function word(text: string): readonly [string, string] {
-  const match = text.includes("\t") ? /^([^\t]*)\t(.*)$/s.exec(text) : /^(\S*) +(.*)$/s.exec(text);
+/** The first word, and what follows it. */
+type Word = (text: string) => readonly [string, string];
+
+const wordBeforeTab: Word = (text) => split(/^([^\t]*)\t(.*)$/s, text);
+const wordBeforeBlank: Word = (text) => split(/^(\S*) +(.*)$/s, text);
+
+function split(pattern: RegExp, text: string): readonly [string, string] {
+  const match = pattern.exec(text);
   return match === null ? [text, ""] : [match[1] ?? "", match[2] ?? ""];
 }
 

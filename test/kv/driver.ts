@@ -5,6 +5,7 @@ import type { Store } from "../../src/kv/mod.ts";
 import type { Entry, EntryKind } from "../../src/raft/mod.ts";
 import {
   type CommandResult,
+  type Comparison,
   type GetAnswer,
   type HistoryAnswer,
   type RangeAnswer,
@@ -15,6 +16,7 @@ import {
   readHistoryAnswer,
   readRangeAnswer,
   readResult,
+  readTxnResult,
   writeCompact,
   writeDelete,
   writeDeleteRange,
@@ -24,6 +26,8 @@ import {
   writePut,
   writeRange,
   writeSet,
+  writeTxn,
+  writeTxnQuery,
 } from "../../src/wire/mod.ts";
 
 export type Bytes = Uint8Array | string;
@@ -33,7 +37,21 @@ export type TestCommand =
   | { readonly kind: "delete"; readonly key: Bytes; readonly ifRevision?: number }
   | { readonly kind: "deleteRange"; readonly start: Bytes; readonly end: Bytes | null }
   | { readonly kind: "compact"; readonly revision: number }
-  | { readonly kind: "set"; readonly settings: Partial<Settings> };
+  | { readonly kind: "set"; readonly settings: Partial<Settings> }
+  | TestTxn;
+
+export interface TestTxn {
+  readonly kind: "txn";
+  readonly compare: readonly Comparison[];
+  readonly then: readonly TestOperation[];
+  readonly else: readonly TestOperation[];
+}
+
+/** What a transaction may hold. */
+export type TestOperation =
+  | Extract<TestCommand, { kind: "put" | "delete" | "deleteRange" }>
+  | { readonly kind: "get"; readonly key: Bytes }
+  | { readonly kind: "range"; readonly start: Bytes; readonly end: Bytes | null; readonly limit: number };
 
 export function bytes(value: Bytes): Uint8Array {
   return typeof value === "string" ? new TextEncoder().encode(value) : value;
@@ -79,7 +97,49 @@ export function writeCommand(writer: ByteWriter, command: TestCommand): void {
     case "set":
       writeSet(writer, command.settings);
       return;
+    case "txn":
+      writeTxn(writer, { compare: command.compare, then: branchOf(command.then), else: branchOf(command.else) });
+      return;
   }
+}
+
+function branchOf(operations: readonly TestOperation[]): Uint8Array {
+  const branch = new ByteWriter();
+  for (const operation of operations) {
+    const query = new ByteWriter();
+    if (operation.kind === "get") writeGet(query, bytes(operation.key));
+    else if (operation.kind === "range") {
+      const { start, end, limit } = operation;
+      writeRange(query, { start: bytes(start), end: end === null ? null : bytes(end), limit, keysOnly: false });
+    } else {
+      writeCommand(branch, operation);
+      continue;
+    }
+    writeTxnQuery(branch, query.peek());
+  }
+  return branch.take();
+}
+
+/** What one operation of a transaction answered. */
+export type OperationAnswer = GetAnswer | RangeAnswer | { readonly changed: number } | "omitted";
+
+/** What `result` says of the transaction `txn`. */
+export function txnAnswer(
+  txn: TestTxn,
+  { body }: CommandResult,
+): { readonly succeeded: boolean; readonly answers: readonly OperationAnswer[] } {
+  if (body === undefined) throw new Error("a transaction without a body in its result");
+  const { succeeded, operations } = readTxnResult(body);
+  const branch = succeeded ? txn.then : txn.else;
+  if (branch.length !== operations.length) throw new Error("a result for each operation");
+  const answers = operations.map((result, at): OperationAnswer => {
+    if (result.kind === "put") return { changed: 1 };
+    if (result.kind === "delete") return { changed: result.deleted };
+    if (result.kind === "omitted") return "omitted";
+    const reader = new ByteReader(result.answer);
+    return branch[at]?.kind === "get" ? readGetAnswer(reader) : readRangeAnswer(reader);
+  });
+  return { succeeded, answers };
 }
 
 /** The commands as they stand in a request. */

@@ -1,6 +1,6 @@
 /** A store that is too simple to be wrong: a list of everything that ever happened to a key, searched from its start. */
-import type { CommandResult, GetAnswer, KeyState, RangeAnswer } from "../../src/wire/mod.ts";
-import { type TestCommand, bytes } from "./driver.ts";
+import type { CommandResult, Comparison, GetAnswer, KeyState, RangeAnswer } from "../../src/wire/mod.ts";
+import { type OperationAnswer, type TestCommand, type TestOperation, type TestTxn, bytes } from "./driver.ts";
 
 /** What one revision did to one key; version 0: deleted it. */
 interface Change extends KeyState {
@@ -10,7 +10,12 @@ interface Change extends KeyState {
 export class Reference {
   revision = 1;
   compactedRevision = 1;
+  /** What the latest transaction answered. */
+  txn: { succeeded: boolean; answers: OperationAnswer[] } = { succeeded: true, answers: [] };
   private readonly changes: Change[] = [];
+  /** The revision of the transaction that is under way; null: there is none, or it has changed nothing yet. */
+  private txnRevision: number | null = null;
+  private inTxn = false;
 
   apply(command: TestCommand): CommandResult {
     switch (command.kind) {
@@ -20,7 +25,7 @@ export class Reference {
       case "deleteRange": {
         const end = command.end === null ? null : bytes(command.end);
         const doomed = this.rowsAt(this.revision).filter((row) => inRange(row.key, bytes(command.start), end));
-        if (doomed.length > 0) this.revision++;
+        if (doomed.length > 0) this.raise();
         for (const row of doomed) this.bury(row.key);
         return this.result(doomed.length);
       }
@@ -29,7 +34,58 @@ export class Reference {
         return this.result(0);
       case "set":
         return this.result(0);
+      case "txn":
+        return this.applyTxn(command);
     }
+  }
+
+  private applyTxn({ compare, then, else: otherwise }: TestTxn): CommandResult {
+    const succeeded = compare.every((comparison) => this.holds(comparison));
+    this.txnRevision = null;
+    this.inTxn = true;
+    const answers = (succeeded ? then : otherwise).map((operation) => this.answer(operation));
+    this.inTxn = false;
+    this.txn = { succeeded, answers };
+    const changed = answers.reduce(
+      (sum, answer) => sum + (answer !== "omitted" && "changed" in answer ? answer.changed : 0),
+      0,
+    );
+    return this.result(changed);
+  }
+
+  private answer(operation: TestOperation): OperationAnswer {
+    switch (operation.kind) {
+      case "get":
+        return this.get(bytes(operation.key));
+      case "range": {
+        const end = operation.end === null ? null : bytes(operation.end);
+        return this.range(bytes(operation.start), end, { limit: operation.limit, keysOnly: false });
+      }
+      default:
+        return { changed: this.apply(operation).changed };
+    }
+  }
+
+  private holds({ key, target, relation, operand }: Comparison): boolean {
+    const state = this.stateAt(key, this.revision);
+    const numbers = {
+      version: state?.version ?? 0,
+      create_revision: state?.createRevision ?? 0,
+      mod_revision: state?.modRevision ?? 0,
+      lease: state?.lease ?? 0,
+    };
+    if (typeof operand !== "number" && state === null) return false;
+    const order =
+      typeof operand === "number"
+        ? Math.sign((target === "value" ? 0 : numbers[target]) - operand)
+        : compare(state?.value ?? operand, operand);
+    return { "=": order === 0, "!=": order !== 0, "<": order < 0, ">": order > 0 }[relation];
+  }
+
+  /** A command that changes something gets the next revision, all of a transaction the same. */
+  private raise(): void {
+    if (this.inTxn && this.txnRevision === this.revision) return;
+    this.txnRevision = ++this.revision;
   }
 
   private applyToKey(command: TestCommand & { kind: "put" | "delete" }): CommandResult {
@@ -39,7 +95,7 @@ export class Reference {
     if (command.ifRevision !== undefined && command.ifRevision !== modRevision)
       return { status: "preconditionFailed", revision: this.revision, modRevision, changed: 0 };
     if (command.kind === "delete" && old === null) return this.result(0);
-    this.revision++;
+    this.raise();
     if (command.kind === "delete") {
       this.bury(key);
       return this.result(1);

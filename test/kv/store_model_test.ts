@@ -7,8 +7,27 @@ import { Store } from "../../src/kv/mod.ts";
 import { ByteReader } from "../../src/lib/byte_reader.ts";
 import { ByteWriter } from "../../src/lib/byte_writer.ts";
 import { type Random, seededRandom } from "../../src/lib/random.ts";
-import { type CommandResult, readResult } from "../../src/wire/mod.ts";
-import { type TestCommand, bytes, compact, get, history, nextEntry, payloadOf, range } from "./driver.ts";
+import {
+  type CommandResult,
+  type Comparison,
+  defaultCommandLimits,
+  readResult,
+  validateCommands,
+} from "../../src/wire/mod.ts";
+import {
+  type TestCommand,
+  type TestOperation,
+  type TestTxn,
+  bytes,
+  compact,
+  encodeCommands,
+  get,
+  history,
+  nextEntry,
+  payloadOf,
+  range,
+  txnAnswer,
+} from "./driver.ts";
 import { Reference } from "./reference.ts";
 
 const operationsMin = Number(process.env["PROA_MODEL_OPERATIONS"] ?? 4_000);
@@ -35,7 +54,53 @@ function randomCondition(random: Random, current: number): { readonly ifRevision
   return {};
 }
 
+const targets = ["version", "create_revision", "mod_revision", "lease"] as const;
+const relations = ["=", "!=", "<", ">"] as const;
+
+function pick<T>(random: Random, choices: readonly T[]): T {
+  return choices[random.integer(0, choices.length - 1)] as T;
+}
+
+function randomComparison(random: Random, reference: Reference): Comparison {
+  const key = randomKey(random, 1);
+  const relation = pick(random, relations);
+  const state = reference.get(key).state;
+  if (random.integer(0, 1) === 0) {
+    const operand = random.integer(0, 1) === 0 ? (state?.value ?? new Uint8Array()) : randomKey(random, 0);
+    return { key, relation, target: "value", operand };
+  }
+  const revision = state?.modRevision ?? 0;
+  const operand = Math.max(0, pick(random, [0, 1, state?.version ?? 0, revision]) + random.integer(-1, 1));
+  return { key, relation, target: pick(random, targets), operand };
+}
+
+/** Operations that put no key twice, and none that another deletes. */
+function randomBranch(random: Random): TestOperation[] {
+  const operations = Array.from({ length: random.integer(0, 5) }, (): TestOperation => {
+    const key = randomKey(random, 1);
+    const dice = random.integer(0, 9);
+    if (dice < 4) return { kind: "put", key, value: randomKey(random, 0) };
+    if (dice < 6) return { kind: "delete", key };
+    if (dice < 7)
+      return { kind: "deleteRange", start: new Uint8Array([...key, 0]), end: new Uint8Array([...key, 0xff]) };
+    if (dice < 9) return { kind: "get", key };
+    return { kind: "range", start: key, end: randomEnd(random), limit: random.integer(1, 9) };
+  });
+  return validateCommands(
+    encodeCommands([{ kind: "txn", compare: [], then: operations, else: [] }]),
+    defaultCommandLimits,
+  ).ok
+    ? operations
+    : [];
+}
+
+function randomTxn(random: Random, reference: Reference): TestTxn {
+  const compare = Array.from({ length: random.integer(0, 2) }, () => randomComparison(random, reference));
+  return { kind: "txn", compare, then: randomBranch(random), else: randomBranch(random) };
+}
+
 function randomCommand(random: Random, reference: Reference): TestCommand {
+  if (random.integer(0, 9) === 0) return randomTxn(random, reference);
   const key = randomKey(random, 1);
   const condition = randomCondition(random, reference.modRevision(key));
   const dice = random.integer(0, 199);
@@ -64,10 +129,12 @@ function applyRandomEntry(
 ): number {
   const commands: TestCommand[] = [];
   const expected: CommandResult[] = [];
+  const txns: { readonly at: number; readonly txn: TestTxn; readonly expected: Reference["txn"] }[] = [];
   for (let count = random.integer(1, 20); count > 0; count--) {
     const command = randomCommand(random, reference);
     commands.push(command);
     expected.push(reference.apply(command));
+    if (command.kind === "txn") txns.push({ at: commands.length - 1, txn: command, expected: reference.txn });
   }
   const payload = payloadOf(commands);
   const results = new ByteWriter();
@@ -76,7 +143,14 @@ function applyRandomEntry(
   const reader = new ByteReader(results.peek());
   const actual: CommandResult[] = [];
   while (reader.remaining > 0) actual.push(readResult(reader));
-  expectSame(actual, expected);
+  for (const { at, txn, expected: wanted } of txns) {
+    const result = actual[at];
+    if (result !== undefined) expectSame(txnAnswer(txn, result), wanted);
+  }
+  expectSame(
+    actual.map((result) => ({ ...result, body: undefined })),
+    expected,
+  );
   return commands.length;
 }
 
