@@ -8,9 +8,9 @@ export const leaseMutants: readonly Mutant[] = [
     replace: "return now - answered.startedAt < 2 * options.electionTimeoutMs;",
   }),
   mutant("lease of a round that nobody answered", {
-    file: "src/raft/lease.ts",
-    find: "if (answered === undefined || answered.round > ackedRound) return false;",
-    replace: "if (answered === undefined) return false;",
+    file: "src/raft/leader.ts",
+    find: "leader.lease.holds(state.now, ackedRound(state, leader), state.options);",
+    replace: "leader.lease.holds(state.now, leader.round + 0 * ackedRound(state, leader), state.options);",
   }),
   mutant("lease kept after TimeoutNow", {
     file: "src/raft/leader.ts",

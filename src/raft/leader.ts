@@ -141,9 +141,9 @@ export function hasQuorumContact(state: RaftState, leader: Leader): boolean {
   return state.now - contactAt < state.options.electionTimeoutMs;
 }
 
-/** Steps down without a quorum (thesis §6.2), ends a transfer that takes too long, and makes itself heard. */
+/** Steps down without a quorum (thesis §6.2) or a disk (rule P16), ends a transfer that takes too long, and makes itself heard. */
 export function tickLeader(state: RaftState, leader: Leader): void {
-  if (!hasQuorumContact(state, leader)) {
+  if (!hasQuorumContact(state, leader) || state.diskHangs) {
     becomeFollower(state, { term: state.term, leader: null });
     return;
   }

@@ -255,6 +255,7 @@ export class Raft {
     const { state } = this;
     assert(seq > state.persistedSeq && seq <= state.persistSeq, "storage confirmed a write out of order");
     state.persistedSeq = seq;
+    state.diskHeardAt = state.now;
     state.log.persisted(seq);
     if (state.role.kind === "leader") maybeCommit(state, state.role);
     else if (state.role.kind === "candidate" && state.hardStateDurable) onVoteDurable(state, state.role);
@@ -329,6 +330,7 @@ export class Raft {
       }
       return null;
     }
+    if (state.persistedSeq === state.persistSeq) state.diskHeardAt = state.now;
     const seq = ++state.persistSeq;
     const { truncateFrom, entries } = state.log.takeUnwritten(seq);
     if (dirty) state.hardStateSeq = seq;

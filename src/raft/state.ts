@@ -39,6 +39,9 @@ export interface RaftOptions {
   readonly codec: MembershipCodec;
 }
 
+/** How long a leader waits for its disk, in election timeouts: no disk that works takes that long for a write. */
+const diskTimeouts = 2;
+
 /** A role's data; it dies with the role. */
 export type RoleState = Follower | PreCandidate | Candidate | Leader;
 
@@ -78,6 +81,8 @@ export class RaftState {
   persistedSeq = 0;
   /** Whether another node said that this one has left: its own log may never tell it. */
   toldRemoved = false;
+  /** When the disk last confirmed something, or was given something after it had confirmed all. */
+  diskHeardAt: Millis;
   /** Makes the ids of this node's own ReadIndex requests, across roles, so that none is ever reused. */
   readRequest = 0;
 
@@ -92,6 +97,7 @@ export class RaftState {
     this.vote = start.hardState.vote;
     this.role = start.role;
     this.now = start.now;
+    this.diskHeardAt = start.now;
     // In its first life a node can have promised nothing, and nobody needs to wait for the first leader of a cluster.
     this.votesFrom = boot > 1 ? start.now + options.electionTimeoutMs : start.now;
   }
@@ -129,6 +135,15 @@ export class RaftState {
   /** Whether it is committed that `id` has left: true for ever (rule M11). */
   hasLeft(id: NodeId): boolean {
     return this.log.memberships.at(this.log.commitIndex).retired.includes(id);
+  }
+
+  /**
+   * Whether the disk has confirmed nothing for so long that this node should not lead: it acknowledges nothing more, and
+   * heartbeats alone would keep everybody else from taking its place (rule P16).
+   */
+  get diskHangs(): boolean {
+    const waits = this.persistedSeq < this.persistSeq;
+    return waits && this.now - this.diskHeardAt >= diskTimeouts * this.options.electionTimeoutMs;
   }
 
   /** Whether term and vote are on disk as they are now. */
