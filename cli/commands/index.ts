@@ -6,6 +6,7 @@ import { configCommands } from "./config.ts";
 import { demoCommands } from "./demo.ts";
 import { kvCommands } from "./kv.ts";
 import { leaderCommands } from "./leader.ts";
+import { logCommands } from "./log.ts";
 import { nodeCommands } from "./node.ts";
 import { probeCommands } from "./probe.ts";
 import { simCommands } from "./sim.ts";
@@ -18,6 +19,7 @@ export const commands: readonly Command[] = [
   ...clusterCommands,
   ...waitCommands,
   ...nodeCommands,
+  ...logCommands,
   ...configCommands,
   ...demoCommands,
   ...benchCommands,
