@@ -125,20 +125,35 @@ function commandsOf({ payload }: Entry): readonly ShownCommand[] {
 }
 
 function commandAt(cursor: CommandCursor): ShownCommand {
-  const { kind, ifRevision } = cursor;
-  const key = cursor.keyView();
-  const name = escapeBytes(key);
-  const facts = { command: kind, ...jsonBytes("key", key), ...(ifRevision === null ? {} : { if_rev: ifRevision }) };
-  const condition = ifRevision === null ? "" : ifRevision === 0 ? " if absent" : ` if at ${ifRevision}`;
-  if (kind === "put") {
-    const bytes = cursor.restLength;
-    return { facts: { ...facts, value_bytes: bytes }, text: `put ${name} (${bytes} B)${condition}` };
+  const { kind } = cursor;
+  switch (kind) {
+    case "put":
+    case "delete":
+      return keyCommand(cursor);
+    case "deleteRange": {
+      const [start, end] = [cursor.keyView(), keyBytes(cursor.endText() ?? "")];
+      const facts = { command: kind, ...jsonBytes("start", start), ...(end.length === 0 ? {} : jsonBytes("end", end)) };
+      return { facts, text: `delete ${escapeBytes(start)}..${escapeBytes(end)}` };
+    }
+    default: {
+      const bytes = cursor.body().length;
+      return { facts: { command: kind, body_bytes: bytes }, text: `${kind} (${bytes} B)` };
+    }
   }
-  if (kind === "delete") return { facts, text: `delete ${name}${condition}` };
-  const end = cursor.endText();
-  if (end === null) return { facts, text: `delete ${name}..` };
-  const bound = keyBytes(end);
-  return { facts: { ...facts, ...jsonBytes("end", bound) }, text: `delete ${name}..${escapeBytes(bound)}` };
+}
+
+function keyCommand(cursor: CommandCursor): ShownCommand {
+  const { kind, ifRevision, restLength } = cursor;
+  const key = cursor.keyView();
+  const isPut = kind === "put";
+  const facts = {
+    command: kind,
+    ...jsonBytes("key", key),
+    ...(isPut && { value_bytes: restLength }),
+    ...(ifRevision !== null && { if_rev: ifRevision }),
+  };
+  const condition = ifRevision === null ? "" : ifRevision === 0 ? " if absent" : ` if at ${ifRevision}`;
+  return { facts, text: `${kind} ${escapeBytes(key)}${isPut ? ` (${restLength} B)` : ""}${condition}` };
 }
 
 function membersJson({ voters, outgoing, learners }: Membership): Record<string, unknown> {

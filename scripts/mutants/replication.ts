@@ -4,13 +4,13 @@ import { mutant, type Mutant } from "./mutant.ts";
 export const replicationMutants: readonly Mutant[] = [
   mutant("acknowledge before quorum", {
     file: "src/raft/leader.ts",
-    find: "id === state.id ? log.stableIndex : matchIndex(leader, id),",
-    replace: "log.stableIndex + 0 * matchIndex(leader, id),",
+    find: "(id === state.id ? log.stableIndex : matchIndex(leader, id));",
+    replace: "log.stableIndex + 0 * matchIndex(leader, id);",
   }),
   mutant("leader counts itself before its disk", {
     file: "src/raft/leader.ts",
-    find: "id === state.id ? log.stableIndex : matchIndex(leader, id),",
-    replace: "id === state.id ? log.lastIndex : matchIndex(leader, id),",
+    find: "(id === state.id ? log.stableIndex : matchIndex(leader, id));",
+    replace: "(id === state.id ? log.lastIndex : matchIndex(leader, id));",
   }),
   mutant("follower commits to its own last index", {
     file: "src/raft/follower.ts",
