@@ -220,7 +220,7 @@ describe("kv", () => {
         expect([status, stdout, stderr]).toEqual([0, "a\n\\xff\nb\n", ""]);
         expect(requests).toEqual([
           "GET /v1/kv?start=&consistency=linearizable&keys_only=true",
-          "GET /v1/kv?start=%FF%00&consistency=linearizable&keys_only=true",
+          "GET /v1/kv?start=%FF%00&consistency=linearizable&keys_only=true&revision=5", // as the first page saw it
         ]);
       });
     });

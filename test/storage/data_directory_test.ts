@@ -54,7 +54,7 @@ describe("data directory", () => {
       expect(identity).toEqual(testIdentity);
       expect(storage.load(group, threeVoters).lastIndex).toBe(1);
       storage.close();
-      expect(readdirSync(directory).sort()).toEqual(["identity.json", "lock", "raft.db"]);
+      expect(readdirSync(directory).sort()).toEqual(["identity.json", "lock", "raft.db", "snapshots"]);
     }));
 
   test("the cluster id that is stored wins", () =>
@@ -191,7 +191,7 @@ describe("data directory", () => {
       const { storage } = open(directory);
       expect(directoryInUse({ runtime, directory })).toBe(true);
       expect(refusal(() => open(directory))).toBe(`DATA_LOCKED Cannot open ${directory}: another process holds it`);
-      expect(readdirSync(directory).sort()).toEqual(["identity.json", "lock", "raft.db", "raft.db-wal"]);
+      expect(readdirSync(directory).sort()).toEqual(["identity.json", "lock", "raft.db", "raft.db-wal", "snapshots"]);
       storage.close();
       expect(directoryInUse({ runtime, directory })).toBe(false);
       open(directory).storage.close(); // the question left nothing locked
