@@ -12,11 +12,20 @@ export const replicationMutants: readonly Mutant[] = [
     find: "(id === state.id ? log.stableIndex : matchIndex(leader, id));",
     replace: "(id === state.id ? log.lastIndex : matchIndex(leader, id));",
   }),
-  mutant("follower commits to its own last index", {
-    file: "src/raft/follower.ts",
-    find: "commitUpTo(state, Math.min(message.commitIndex, matchIndex));",
-    replace: "commitUpTo(state, Math.min(message.commitIndex, log.lastIndex));",
-  }),
+  mutant(
+    // Appends alone do no harm here: a leader's first append to a follower already holds the entry that conflicts.
+    "followers commit min(leaderCommit, own last index)",
+    {
+      file: "src/raft/follower.ts",
+      find: "commitUpTo(state, Math.min(message.commitIndex, matchIndex));",
+      replace: "commitUpTo(state, Math.min(message.commitIndex, log.lastIndex));",
+    },
+    {
+      file: "src/raft/replication.ts",
+      find: "const commitIndex = Math.min(progress.matchIndex, state.log.commitIndex);",
+      replace: "const commitIndex = progress.matchIndex * 0 + state.log.commitIndex;",
+    },
+  ),
   mutant("heartbeat tells the leader's commit index", {
     file: "src/raft/replication.ts",
     find: "const commitIndex = Math.min(progress.matchIndex, state.log.commitIndex);",
@@ -39,6 +48,12 @@ export const replicationMutants: readonly Mutant[] = [
   }),
   mutant(
     "stale append response after restart counted",
+    {
+      file: "src/raft/raft.ts",
+      find: "    if (message.term < this.state.term) this.answerPastTerm(message);",
+      replace:
+        '    if (message.term < this.state.term && message.kind !== "AppendEntriesResponse") this.answerPastTerm(message);',
+    },
     {
       file: "src/raft/replication.ts",
       find: "message.session !== progress.session || message.boot < progress.boot) return;",
