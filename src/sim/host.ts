@@ -120,6 +120,7 @@ export class Host {
     assert(this.life === null, "a machine is started once a life");
     try {
       this.life = this.newLife();
+      this.around.safety.onBoot(this.state);
     } catch (error) {
       if (!this.isDamage(error)) throw error;
       this.around.trace.note(this.id, () => `n${this.id} does not start: ${error.message}`);

@@ -181,6 +181,23 @@ export class Safety {
     this.votes.set(name, vote);
   }
 
+  /** I6: a node begins its life with what its disk holds, nothing less and nothing else (rules P1 and P4). */
+  onBoot({ id, term, vote, log }: Readonly<RaftState>): void {
+    const { hardState, terms } = this.durableOf(id);
+    const same = term === hardState.term && vote === hardState.vote;
+    check(
+      same,
+      "I6",
+      () => `n${id} starts with vote ${vote} in term ${term}, its disk has ${hardState.vote} in ${hardState.term} (I6)`,
+    );
+    const sameLog = log.lastIndex === terms.length && log.last.term === (terms.at(-1) ?? 0);
+    check(
+      sameLog,
+      "I6",
+      () => `n${id} starts with a log to ${log.lastIndex}@${log.last.term}, its disk has another (I6)`,
+    );
+  }
+
   /** I8: what a message promises is on disk when it leaves. */
   onLeaving(message: Message): void {
     const durable = this.durableOf(message.from);
