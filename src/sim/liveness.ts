@@ -16,7 +16,7 @@ import { check } from "./violation.ts";
 /** The bound, in election timeouts: many times what a good run needs, because elections may be split by bad luck. */
 const boundTimeouts = 60;
 /** How long a cluster that has healed must stay as it is, in election timeouts. */
-const peaceTimeouts = 4;
+const peaceTimeouts = 3;
 
 /** Heals a majority and proves that it works. `runUntil` lets time pass until a condition holds; false at the deadline. */
 export function proveLiveness(cluster: Cluster, runUntil: RunUntil): void {

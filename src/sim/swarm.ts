@@ -12,7 +12,7 @@ export function drawPlan(seed: number, wishes: Wishes): Plan {
   const drawn = {
     nodes: pick(random, [1, 2, 3, 3, 3, 3, 4, 5, 5, 5, 6, 7]),
     clients: random.integer(1, 6),
-    faultsMs: electionTimeoutMs * between(random, 6, 30),
+    faultsMs: electionTimeoutMs * between(random, 5, 22),
     keyCount: random.integer(1, 6),
     delayMs: electionTimeoutMs * pick(random, [0.002, 0.01, 0.03]),
     writeMs: electionTimeoutMs * pick(random, [0, 0.003, 0.02, 0.06]),
