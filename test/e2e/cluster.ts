@@ -102,6 +102,14 @@ export class RealCluster {
     await gone;
   }
 
+  /** Waits until a node that was started has ended by itself, and returns its exit status; null after a signal. */
+  async exitOf(id: number): Promise<number | null> {
+    const child = this.children.get(id);
+    if (child === undefined) throw new Error(`node ${id} was not started`);
+    if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+    return child.exitCode;
+  }
+
   async stop(): Promise<void> {
     await Promise.all(this.ids.map((id) => this.kill(id)));
     rmSync(this.directory, { recursive: true, force: true });

@@ -4,8 +4,9 @@ import { ByteReader } from "../../src/lib/byte_reader.ts";
 import { ByteWriter } from "../../src/lib/byte_writer.ts";
 import { silentLogger } from "../../src/lib/logger.ts";
 import { seededRandom } from "../../src/lib/random.ts";
-import { Store } from "../../src/kv/mod.ts";
+import { type StateMachine, Store } from "../../src/kv/mod.ts";
 import {
+  type Clock,
   type Consistency,
   defaultLimits,
   Node,
@@ -44,6 +45,10 @@ export class TestCluster {
   private readonly disks = new Map<number, MemoryStorage>();
   private readonly snapshotDisks = new Map<number, MemorySnapshots>();
   private readonly autoComplete: boolean;
+  /** Callbacks of nodes that stand still, in the order in which they came due. */
+  private readonly held = new Map<number, (() => void)[]>();
+  /** What the state machines of nodes throw at the next entry. */
+  private readonly broken = new Map<number, string>();
 
   constructor(options: {
     readonly nodes: number;
@@ -84,13 +89,54 @@ export class TestCluster {
         storage: this.disk(id),
         snapshots: this.snapshots(id),
         transport: this.network.attach(id),
-        clock: this.clock,
+        clock: this.clockOf(id),
         random: seededRandom(100 + id + this.disks.size),
         logger: silentLogger,
-        newMachine: () => new Store(),
+        newMachine: () => this.newMachine(id),
       },
     );
     this.running.set(id, node);
+  }
+
+  /** The node stands still, as a process that was stopped does: what comes for it waits. */
+  pause(id: number): void {
+    this.held.set(id, []);
+  }
+
+  resume(id: number): void {
+    const callbacks = this.held.get(id) ?? [];
+    this.held.delete(id);
+    for (const callback of callbacks) callback();
+  }
+
+  /** From now on the state machine of a node throws at every entry. */
+  breakMachine(id: number, message: string): void {
+    this.broken.set(id, message);
+  }
+
+  private newMachine(id: number): StateMachine {
+    const store = new Store();
+    const apply = store.apply.bind(store);
+    store.apply = (entry, results) => {
+      const message = this.broken.get(id);
+      if (message !== undefined) throw new Error(message);
+      apply(entry, results);
+    };
+    return store;
+  }
+
+  private clockOf(id: number): Clock {
+    const { clock } = this;
+    const run = (callback: () => void): void => {
+      const held = this.held.get(id);
+      if (held === undefined) callback();
+      else held.push(callback);
+    };
+    return {
+      now: () => clock.now(),
+      at: (deadline, callback) => clock.at(deadline, () => run(callback)),
+      defer: (callback) => clock.defer(() => run(callback)),
+    };
   }
 
   /** Cuts the power: the node is gone with all that its disk had not confirmed. */
