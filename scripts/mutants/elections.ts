@@ -68,7 +68,7 @@ export const electionsMutants: readonly Mutant[] = [
   ),
   mutant("isolated leader never steps down", {
     file: "src/raft/leader.ts",
-    find: "if (!hasQuorumContact(state, leader) || state.diskHangs) {",
+    find: "if (isAlone || state.diskHangs) {",
     replace: "if (state.now < 0) {",
   }),
   mutant("nobody holds back for a live leader", {

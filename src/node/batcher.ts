@@ -24,14 +24,8 @@ export class Batcher {
   private readonly open = new ByteWriter(4096);
   private parts: BatchPart[] = [];
   private readonly sealed = new RingQueue<Batch>();
-  private sealedBytes = 0;
 
   constructor(private readonly payloadBytesMax: number) {}
-
-  /** Bytes that wait to be proposed. */
-  get queuedBytes(): number {
-    return this.sealedBytes + this.open.length;
-  }
 
   /** Adds commands that must stay together. Few are copied behind each other; many become a payload where they lie. */
   add({ commands, owned }: WriteRequest, part: BatchPart): void {
@@ -55,15 +49,14 @@ export class Batcher {
 
   /** Forgets the oldest batch: it was proposed. */
   drop(): void {
-    const batch = this.sealed.shift();
-    if (batch !== undefined) this.sealedBytes -= batch.payload.length;
+    this.sealed.shift();
   }
 
   /** Takes out everybody who waits: none of their commands was proposed. */
   takeAll(): readonly BatchPart[] {
     const parts: BatchPart[] = [];
     for (let batch = this.peek(); batch !== undefined; batch = this.peek()) {
-      parts.push(...batch.parts);
+      for (const part of batch.parts) parts.push(part);
       this.drop();
     }
     return parts;
@@ -72,7 +65,7 @@ export class Batcher {
   private seal(): void {
     const { parts } = this;
     this.parts = [];
-    this.push({ payload: this.open.take(), parts });
+    this.sealed.push({ payload: this.open.take(), parts });
   }
 
   /** Makes a payload of the commands and the byte before them, behind all that came earlier. */
@@ -80,11 +73,6 @@ export class Batcher {
     if (this.open.length > 0) this.seal();
     const payload = new Uint8Array(commands.buffer, commands.byteOffset - 1, commands.length + 1);
     payload[0] = payloadVersion;
-    this.push({ payload, parts: [part] });
-  }
-
-  private push(batch: Batch): void {
-    this.sealed.push(batch);
-    this.sealedBytes += batch.payload.length;
+    this.sealed.push({ payload, parts: [part] });
   }
 }

@@ -20,6 +20,7 @@ import {
   type SoftState,
 } from "../raft/mod.ts";
 import { firstQuery, membershipCodec } from "../wire/mod.ts";
+import { Admission } from "./admission.ts";
 import { Batcher } from "./batcher.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import type { NodeLimits } from "./options.ts";
@@ -42,6 +43,8 @@ export interface GroupPorts {
   readonly snapshots: SnapshotStore;
   readonly machine: StateMachine;
   readonly random: Random;
+  /** The clock; never goes back. */
+  readonly now: () => Millis;
   readonly logger: Logger;
   /** Called after each change that {@link GroupView} shows beyond its revision and applied index. */
   readonly onChange: () => void;
@@ -56,6 +59,8 @@ export class Group {
   private readonly limits: NodeLimits;
   private readonly logger: Logger;
   private readonly onChange: () => void;
+  private readonly now: () => Millis;
+  private readonly admission: Admission;
   private readonly batcher: Batcher;
   private readonly waiters = new Waiters();
   private readonly reads = new Reads();
@@ -71,6 +76,8 @@ export class Group {
     this.machine = ports.machine;
     this.logger = ports.logger;
     this.onChange = ports.onChange;
+    this.now = ports.now;
+    this.admission = new Admission(options.limits);
     this.batcher = new Batcher(options.limits.payloadBytesMax);
     this.housekeeping = new Housekeeping(ports.machine, (commands, done) => {
       this.batcher.add({ commands, count: 1 }, { count: 1, done });
@@ -104,9 +111,24 @@ export class Group {
   write(request: WriteRequest, done: (outcome: WriteOutcome) => void): void {
     const refusal = this.refusal();
     if (refusal !== null) done(refusal);
-    else if (this.batcher.queuedBytes + request.commands.length > this.limits.queuedBytesMax)
-      done(this.refuse("overloaded"));
-    else this.batcher.add(request, { count: request.count, done });
+    else this.admit(request, done);
+  }
+
+  private admit(request: WriteRequest, done: (outcome: WriteOutcome) => void): void {
+    const { admission, now } = this;
+    const { commands, count } = request;
+    const burden = { bytes: commands.length, count };
+    if (!admission.admits(burden)) return done(this.refuse("overloaded"));
+    const enteredAt = now();
+    admission.enter(burden);
+    this.batcher.add(request, {
+      count,
+      done: (outcome) => {
+        if (outcome.kind === "applied") admission.leaveApplied(burden, { enteredAt, now: now() });
+        else admission.leave(burden);
+        done(outcome);
+      },
+    });
   }
 
   private refusal(): Refusal | null {
@@ -126,7 +148,7 @@ export class Group {
   read(request: ReadRequest, consistency: Consistency): void {
     if (this.stopping) request.done(this.refuse("stopping"));
     else if (consistency === "stale") this.answer(request);
-    else if (this.reads.count >= this.limits.waitingReadsMax) request.done(this.refuse("overloaded"));
+    else if (this.reads.isFull(this.limits)) request.done(this.refuse("overloaded"));
     else this.reads.add(request, { lease: consistency === "lease" });
   }
 

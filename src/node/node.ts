@@ -93,6 +93,7 @@ export class Node implements NodeService {
         snapshots: ports.snapshots,
         machine: ports.newMachine(groupZero),
         random: ports.random,
+        now: () => clock.now(),
         logger: ports.logger,
         onChange: () => this.notify(),
         wake: () => this.schedule(),

@@ -21,14 +21,20 @@ export interface NodeLimits {
   readonly inflightMessagesMax: number;
   /** The same window in payload bytes, which bounds what a slow follower holds in memory. */
   readonly inflightBytesMax: number;
-  /** The uncommitted tail of the log; beyond it proposals are refused (rule L12). Bytes. */
+  /** The uncommitted tail of the log; beyond it nothing is proposed (rule L12). What a busy machine commits in a fifth of a second. Bytes. */
   readonly uncommittedBytesMax: number;
   /** The newest entries that stay in memory for followers that are close behind; older ones are read from disk. Bytes. */
   readonly tailBytesMax: number;
-  /** Commands that wait to be proposed; beyond it they are refused as overloaded. Bytes. */
-  readonly queuedBytesMax: number;
+  /** Commands that wait to be proposed or to be applied; beyond it they are refused as overloaded. What is allowed at a time is less while they wait for long. Bytes. */
+  readonly waitingBytesMax: number;
+  /** The same in number. */
+  readonly waitingWritesMax: number;
+  /** How long a write may wait before less is let in: well below what people notice, well above what a full batch takes. Milliseconds. */
+  readonly waitGoalMs: number;
   /** Reads that wait for their index; beyond it they are refused as overloaded. */
   readonly waitingReadsMax: number;
+  /** The same in bytes of their queries. */
+  readonly waitingReadBytesMax: number;
   /** The answers to one read request, which may hold many queries: at least one page of a range. Beyond it the request is refused. Bytes. */
   readonly answerBytesMax: number;
   /** The most committed payload applied in one turn, so that a long backlog does not silence the heartbeats. Bytes. */
@@ -60,10 +66,13 @@ export const defaultLimits: NodeLimits = {
   appendBytesMax: 1024 * 1024,
   inflightMessagesMax: 256,
   inflightBytesMax: 16 * 1024 * 1024,
-  uncommittedBytesMax: 64 * 1024 * 1024,
+  uncommittedBytesMax: 16 * 1024 * 1024,
   tailBytesMax: 8 * 1024 * 1024,
-  queuedBytesMax: 64 * 1024 * 1024,
+  waitingBytesMax: 32 * 1024 * 1024,
+  waitingWritesMax: 200_000,
+  waitGoalMs: 150,
   waitingReadsMax: 100_000,
+  waitingReadBytesMax: 64 * 1024 * 1024,
   answerBytesMax: 64 * 1024 * 1024,
   applyBytesMax: 8 * 1024 * 1024,
   snapshotEntries: 100_000,

@@ -1,6 +1,7 @@
 /** Reads that wait: first for an index at which they are linearizable, all of a turn together, then for that index to be applied. */
 import { assert } from "../lib/assert.ts";
 import type { Index, ReadState } from "../raft/mod.ts";
+import type { NodeLimits } from "./options.ts";
 import type { ReadOutcome, RefusalReason } from "./outcomes.ts";
 
 /** One client request: `count` queries back to back. */
@@ -24,12 +25,19 @@ export class Reads {
   /** Reads whose index is not applied yet, in no special order: there are few, and seldom any. */
   private confirmed: ReadGroup[] = [];
   private token = 0;
-  /** All that wait. */
-  count = 0;
+  /** All that wait, and the bytes of their queries. */
+  private count = 0;
+  private bytes = 0;
+
+  /** Whether more would only wait longer. */
+  isFull({ waitingReadsMax, waitingReadBytesMax }: NodeLimits): boolean {
+    return this.count >= waitingReadsMax || this.bytes >= waitingReadBytesMax;
+  }
 
   add(request: ReadRequest, { lease }: { readonly lease: boolean }): void {
     (lease ? this.leased : this.arrived).push(request);
     this.count++;
+    this.bytes += request.queries.length;
   }
 
   /** Tokens under which an index is to be asked for, for all that arrived since the last call: at most one with a lease and one without. */
@@ -57,7 +65,7 @@ export class Reads {
       this.confirmed.push({ index: state.index, requests });
       return [];
     }
-    this.count -= requests.length;
+    this.forget(requests);
     return requests;
   }
 
@@ -71,7 +79,7 @@ export class Reads {
       else for (const request of group.requests) answerable.push(request);
     }
     this.confirmed = later;
-    this.count -= answerable.length;
+    this.forget(answerable);
     return answerable;
   }
 
@@ -88,6 +96,13 @@ export class Reads {
     this.asked.clear();
     this.confirmed = [];
     this.count = 0;
+    this.bytes = 0;
     for (const request of groups.flat()) request.done({ kind: "notApplied", reason, leader: null });
+  }
+
+  /** They wait no longer. */
+  private forget(requests: readonly ReadRequest[]): void {
+    this.count -= requests.length;
+    for (const { queries } of requests) this.bytes -= queries.length;
   }
 }

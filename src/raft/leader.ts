@@ -24,6 +24,8 @@ export interface Leader {
   /** Numbers the rounds of heartbeats of this term; the newest that was started. */
   round: number;
   roundStartedAt: Millis;
+  /** Since when rounds have followed each other as they should: before it the silence of the others may be our own. */
+  steadySince: Millis;
   heartbeatDeadline: Millis;
   readonly reads: ReadRounds;
   readonly lease: Lease;
@@ -57,6 +59,7 @@ export function becomeLeader(state: RaftState): void {
     progress: new Map(),
     round: 0,
     roundStartedAt: state.now,
+    steadySince: state.now,
     heartbeatDeadline: state.now + state.options.heartbeatMs,
     reads: new ReadRounds(),
     lease: new Lease(),
@@ -141,9 +144,16 @@ export function hasQuorumContact(state: RaftState, leader: Leader): boolean {
   return state.now - contactAt < state.options.electionTimeoutMs;
 }
 
-/** Steps down without a quorum (thesis §6.2) or a disk (rule P16), ends a transfer that takes too long, and makes itself heard. */
+/**
+ * Steps down without a quorum (thesis §6.2) or a disk (rule P16), ends a transfer that takes too long, and makes itself
+ * heard. A leader that could not run for a while asked nobody in that time, and must not take it that nobody answered
+ * (rule X2).
+ */
 export function tickLeader(state: RaftState, leader: Leader): void {
-  if (!hasQuorumContact(state, leader) || state.diskHangs) {
+  const { electionTimeoutMs } = state.options;
+  if (state.now - leader.roundStartedAt > electionTimeoutMs / 2) leader.steadySince = state.now;
+  const isAlone = !hasQuorumContact(state, leader) && state.now - leader.steadySince >= electionTimeoutMs;
+  if (isAlone || state.diskHangs) {
     becomeFollower(state, { term: state.term, leader: null });
     return;
   }

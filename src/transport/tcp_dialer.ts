@@ -5,7 +5,7 @@ import type { Message } from "../raft/mod.ts";
 import { frameBytesBound } from "../wire/mod.ts";
 import type { TcpLimits, TcpPeer } from "./tcp.ts";
 import { errorCode } from "./tcp_error.ts";
-import { SendQueue } from "./tcp_send_queue.ts";
+import { isUrgent, SendQueue } from "./tcp_send_queue.ts";
 import type { TransportCounters } from "./transport.ts";
 
 export interface DialerOptions {
@@ -62,7 +62,7 @@ export class Dialer {
     if (bytesBound > limits.frameBytesMax) {
       logger.log("error", "message above the frame limit", { peer: peer.id, kind: message.kind, bytes: bytesBound });
       counters.messagesDropped++;
-    } else if (this.link === null || this.link.queue.waitingBytes + bytesBound > limits.sendQueueBytesMax) {
+    } else if (this.link === null || this.link.queue.waitingBytes + bytesBound > roomFor(message, limits)) {
       counters.messagesDropped++;
     } else {
       counters.bytesSent += this.link.queue.add(message);
@@ -123,6 +123,14 @@ export class Dialer {
     const { id, host, port } = this.options.peer;
     this.options.logger.log(level, event, { peer: id, address: `${host}:${port}`, ...fields });
   }
+}
+
+/** Kept free for heartbeats and votes, which must get through however much data waits. Bytes. */
+const reservedBytes = 1024 * 1024;
+
+/** What may wait together with `message`. Bytes. */
+function roomFor(message: Message, { sendQueueBytesMax }: TcpLimits): number {
+  return isUrgent(message) ? sendQueueBytesMax + reservedBytes : sendQueueBytesMax;
 }
 
 /**

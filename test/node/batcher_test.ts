@@ -27,9 +27,7 @@ test("few commands are copied behind each other, and their bytes are free at onc
   batcher.add({ commands, count: 1, owned: true }, part);
   batcher.add({ commands: inFrame(2, 2), count: 1 }, part);
   commands.fill(9);
-  expect(batcher.queuedBytes).toBe(6);
   expect(payloadsOf(batcher)).toEqual([Uint8Array.of(payloadVersion, 1, 1, 1, 2, 2)]);
-  expect(batcher.queuedBytes).toBe(0);
 });
 
 test("many commands that are owned become a payload where they lie, in their order", () => {
@@ -38,7 +36,6 @@ test("many commands that are owned become a payload where they lie, in their ord
   batcher.add({ commands: inFrame(1, 3), count: 1, owned: true }, part);
   batcher.add({ commands, count: 1, owned: true }, part);
   batcher.add({ commands: inFrame(3, 1), count: 1, owned: true }, part);
-  expect(batcher.queuedBytes).toBe(4 + 1 + large + 2);
   const [before, adopted, after] = payloadsOf(batcher);
   expect([before, after]).toEqual([Uint8Array.of(payloadVersion, 1, 1, 1), Uint8Array.of(payloadVersion, 3)]);
   expect(adopted?.buffer).toBe(commands.buffer);

@@ -183,16 +183,54 @@ test("a transfer to a node that does not answer ends, and the leader goes on", (
   expect(leader.view(0).role).toBe("leader");
 });
 
-test("beyond the limit of queued bytes a write is refused at once (rule L12)", () => {
+test("beyond the limit of waiting bytes a write is refused at once (rule L12)", () => {
   const cluster = new TestCluster({
     nodes: 3,
-    limits: { queuedBytesMax: 4096, payloadBytesMax: 1024, uncommittedBytesMax: 4096 },
+    limits: { waitingBytesMax: 4096, payloadBytesMax: 1024, uncommittedBytesMax: 4096 },
   });
   const leader = cluster.leader();
   const puts = Array.from({ length: 8 }, () => cluster.put(leader, "a", new Uint8Array(1000)));
   expect(puts.filter((put) => put.end?.kind === "notApplied").length).toBe(4);
   cluster.settle();
   expect(puts.filter((put) => put.end?.kind === "applied").length).toBe(4);
+});
+
+test("beyond the limit of waiting writes one is refused at once, and taken again when there is room (rule L12)", () => {
+  const cluster = new TestCluster({ nodes: 3, limits: { waitingWritesMax: 5 } });
+  const leader = cluster.leader();
+  const burst = (): unknown[] => {
+    const puts = Array.from({ length: 8 }, (_, i) => cluster.put(leader, `k${i}`, "v"));
+    const refused = puts.flatMap(({ end }) => (end === null ? [] : [end]));
+    cluster.settle();
+    expect(puts.filter((put) => put.end?.kind === "applied").length).toBe(5);
+    return refused;
+  };
+  const refusal = { kind: "notApplied", reason: "overloaded", leader: leader.id };
+  expect(burst()).toEqual([refusal, refusal, refusal]);
+  expect(burst()).toEqual([refusal, refusal, refusal]);
+});
+
+test("writes that were proposed count as waiting until they are applied", () => {
+  const cluster = new TestCluster({ nodes: 3, limits: { waitingWritesMax: 5 } });
+  const leader = cluster.leader();
+  for (const id of cluster.nodes.map((node) => node.id)) if (id !== leader.id) cluster.crash(id);
+  const puts = Array.from({ length: 5 }, () => cluster.put(leader, "a", "1"));
+  cluster.advance(10);
+  expect(puts.map((put) => put.end)).toEqual([null, null, null, null, null]);
+  expect(cluster.put(leader, "a", "1").end).toMatchObject({ kind: "notApplied", reason: "overloaded" });
+});
+
+test("reads are limited in number and in bytes", () => {
+  for (const limits of [{ waitingReadsMax: 2 }, { waitingReadBytesMax: 10 }]) {
+    const cluster = new TestCluster({ nodes: 3, limits });
+    const leader = cluster.leader();
+    for (let round = 0; round < 2; round++) {
+      const gets = Array.from({ length: 5 }, () => cluster.get(leader, "a"));
+      expect(gets.map((get) => get.end?.kind ?? null)).toEqual([null, null, "notApplied", "notApplied", "notApplied"]);
+      cluster.settle();
+      expect(gets.filter((get) => get.end?.kind === "answered").length).toBe(2);
+    }
+  }
 });
 
 test("every acknowledged write survives the crash of all nodes", () => {

@@ -205,6 +205,16 @@ test("E5 a leader with a quorum stays, whoever else is away", () => {
   expect([cluster.leader, cluster.raft(1).view.term]).toEqual([1, 1]);
 });
 
+test("X2 a leader that could not run for long asks again before it believes that nobody answers", () => {
+  const solo = new Solo();
+  solo.lead();
+  solo.tick(100 * testLimits.electionTimeoutMs);
+  expect(solo.raft.view.role.kind).toBe("leader");
+  expect(solo.take().filter((message) => message.kind === "Heartbeat").length).toBe(2);
+  for (let i = 0; i < 20 && solo.raft.view.role.kind === "leader"; i++) solo.tick(testLimits.heartbeatMs);
+  expect(solo.raft.view.role.kind).toBe("follower"); // and now nobody did
+});
+
 test("E6 partial connectivity does not livelock", () => {
   for (const first of [1, 2, 3, 4, 5]) {
     const cluster = new Cluster({ voters: 5, seed: first });
@@ -261,7 +271,7 @@ test("E7 a vote that is granted and a leader that is heard buy time", () => {
 test("E7 a leader that steps down waits a fresh timeout", () => {
   const solo = new Solo();
   solo.lead();
-  solo.tick(5000);
+  while (solo.raft.view.role.kind === "leader") solo.tick(testLimits.heartbeatMs);
   expect(solo.raft.view.role.kind).toBe("follower");
   expect(solo.raft.deadline).toBeGreaterThanOrEqual(solo.now + 1000);
 });

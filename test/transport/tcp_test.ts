@@ -187,6 +187,36 @@ describe("what is sent over TCP", () => {
     });
   });
 
+  test("a heartbeat leaves before the entries that wait, and even when there is no room for more of them", async () => {
+    const limits = { frameBytesMax: 1024 * 1024, sendQueueBytesMax: 4 * 1024 * 1024, drainTimeoutMs: 60_000 };
+    await withBarePeer({ limits, paused: true }, async (node, [socket]) => {
+      const message = appendOf({ group: 0, from: 1, to: 2 }, 10_000, 700_000, 20_000);
+      await until(() => {
+        node.send([message, message]);
+        return node.counters.messagesDropped > 10;
+      });
+      const news = appendOf({ group: 0, from: 1, to: 2 });
+      const dropped = node.counters.messagesDropped;
+      while (node.counters.messagesDropped === dropped) node.send([news]);
+      const { messagesSent } = node.counters;
+      node.send([heartbeat({ to: 2, round: 7 }), news, heartbeat({ to: 2, round: 8 })]);
+      expect(node.counters.messagesSent).toBe(messagesSent + 2);
+      const reader = new FrameReader({ self: 2, clusterId: clusterIdBytes(clusterId), peers: new Set([1]) }, 1 << 20);
+      const kinds: string[] = [];
+      socket?.on("data", (chunk) => {
+        if (typeof chunk === "string") throw new Error("no text encoding was asked for");
+        reader.push(chunk);
+        for (let next = reader.next(); next !== null; next = reader.next())
+          kinds.push(next.kind === "message" ? next.message.kind : next.reason);
+      });
+      socket?.resume();
+      await until(() => kinds.length === messagesSent + 2);
+      const first = kinds.indexOf("Heartbeat");
+      expect(kinds.filter((kind) => kind === "AppendEntries").length).toBe(messagesSent);
+      expect(kinds.slice(first, first + 3)).toEqual(["Heartbeat", "Heartbeat", "AppendEntries"]);
+    });
+  });
+
   test("is limited within one call too", async () => {
     const limits = { frameBytesMax: 64 * 1024, sendQueueBytesMax: 128 * 1024 };
     await withBarePeer({ limits, paused: true }, async (node) => {
