@@ -18,9 +18,9 @@ const bench = command({
     op: optionOr("op", choice("put", "get", "mixed"), "put", "put, get, or mixed: as many of one as of the other"),
     consistency: optionOr(
       "level",
-      choice("linearizable", "stale"),
+      choice("linearizable", "lease", "stale"),
       "linearizable",
-      "of gets: linearizable, or stale (from any node, as it is there)",
+      "of gets: linearizable, lease (the leader trusts its clock), or stale (from any node, as it is there)",
     ),
     inFlight: option("number", integer(1, 1_000_000), "how many requests may be unanswered at a time", {
       defaultText: "128, or 10000 with --rate",

@@ -2,7 +2,7 @@
 import { ProaError } from "../../src/lib/errors.ts";
 
 export type Operation = "put" | "get";
-export type Consistency = "linearizable" | "stale";
+export type Consistency = "linearizable" | "lease" | "stale";
 
 export interface BenchRequest {
   readonly op: Operation | "mixed";
@@ -54,7 +54,8 @@ export function planOf(request: BenchRequest): BenchPlan {
   }
   const inFlight = callers ?? request.inFlight ?? (rate === undefined ? inFlightDefault : inFlightDefaultAtRate);
   if (connections > inFlight) throw conflict(`${connections} connections need at least as many requests in flight`);
-  if (consistency === "stale" && op === "put") throw conflict("--consistency is for gets, and --op put has none");
+  if (consistency !== "linearizable" && op === "put")
+    throw conflict("--consistency is for gets, and --op put has none");
   if (check && op !== "mixed") throw conflict("--check needs puts and gets: --op mixed");
   if (check && consistency === "stale") throw conflict("stale gets promise nothing that --check could verify");
   if (check && keyCount > checkedKeysMax) throw conflict(`--check needs a --key-count of at most ${checkedKeysMax}`);
