@@ -28,11 +28,14 @@ export type {
   RangeOptions,
   ReadOptions,
   Selection,
+  WatchOptions,
+  WatchSelection,
   Written,
 } from "./client/client.ts";
 export { KeyValue, type Bytes, type KeyStamps } from "./client/key_value.ts";
 export type { Consistency, RangePage } from "./client/operations.ts";
 export { NotAppliedError, UnknownOutcomeError } from "./client/outcomes.ts";
+export type { WatchedRevision, WatchEvent } from "./client/watch.ts";
 export { ProaError, type Applied, type ErrorCode } from "./lib/errors.ts";
 export { lineLogger, type LogFields, type Logger, type LogLevel } from "./lib/logger.ts";
 

@@ -5,6 +5,7 @@ import { clusterCommands } from "./cluster.ts";
 import { configCommands } from "./config.ts";
 import { demoCommands } from "./demo.ts";
 import { kvCommands } from "./kv.ts";
+import { kvStreamCommands } from "./kv_streams.ts";
 import { leaderCommands } from "./leader.ts";
 import { logCommands } from "./log.ts";
 import { nodeCommands } from "./node.ts";
@@ -15,6 +16,7 @@ import { waitCommands } from "./wait.ts";
 
 export const commands: readonly Command[] = [
   ...kvCommands,
+  ...kvStreamCommands,
   ...leaderCommands,
   ...clusterCommands,
   ...waitCommands,

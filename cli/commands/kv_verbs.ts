@@ -174,9 +174,9 @@ function deletionTarget(request: DelRequest): DeletionTarget {
 }
 
 /** The range that was asked for; null when none was. */
-function typedRange(
+export function typedRange(
   request: Pick<DelRequest, "prefix" | "start" | "end" | "keyEncoding">,
-  verb: "del" | "ls",
+  verb: string,
 ): KeyRange | null {
   const { prefix, start, end, keyEncoding: encoding } = request;
   if (prefix !== undefined && (start !== undefined || end !== undefined)) {

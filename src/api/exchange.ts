@@ -8,6 +8,7 @@ import type { BodyReceiver } from "./body.ts";
 import type { Gateway, ServiceRequest } from "./gateway.ts";
 import type { ServiceLimits } from "./limits.ts";
 import type { Target } from "./target.ts";
+import type { Watches } from "./watches.ts";
 
 /** There is one group until more are asked for; paths do not name it. */
 export const groupZero: GroupId = 0;
@@ -16,6 +17,7 @@ export const groupZero: GroupId = 0;
 export interface ServiceContext {
   readonly node: NodeService;
   readonly gateway: Gateway;
+  readonly watches: Watches;
   readonly bodies: BodyReceiver;
   readonly clock: Clock;
   readonly limits: ServiceLimits;

@@ -17,7 +17,7 @@ import { patienceMs } from "./limits.ts";
 import type { ServiceLimits } from "./limits.ts";
 
 /** A batch of commands or queries that was checked. The gateway owns its bytes. */
-export type ServiceRequest = Omit<RpcRequest, "requestId">;
+export type ServiceRequest = Omit<RpcRequest, "requestId" | "kind"> & { readonly kind: "write" | "read" };
 
 /** The end of a request, whichever way it took. */
 export type ServiceOutcome =

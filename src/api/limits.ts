@@ -23,6 +23,8 @@ export interface ServiceLimits {
   readonly heldRequestsMax: number;
   /** The same in bytes of commands and queries. */
   readonly heldBytesMax: number;
+  /** Who may wait for changes at once: each costs a look into the history whenever the store gets newer. */
+  readonly watchersMax: number;
   /** How often a request may be handed on: once to a leader, once more if that was just deposed. */
   readonly hopsMax: number;
   /** How often held requests are tried although no change was announced. Milliseconds. */
@@ -41,6 +43,7 @@ export const defaultServiceLimits: ServiceLimits = {
   unreadBytesMax: 32 * 1024 * 1024,
   heldRequestsMax: 20_000,
   heldBytesMax: 64 * 1024 * 1024,
+  watchersMax: 10_000,
   hopsMax: 2,
   retryMs: 100,
 };

@@ -16,6 +16,7 @@ import {
 import { errorResponse, viewHeaders } from "./responses.ts";
 import { getSettings, patchSettings } from "./settings_routes.ts";
 import { postTxn } from "./txn_routes.ts";
+import { getWatch } from "./watch_routes.ts";
 
 interface Route {
   /** As in the documentation. */
@@ -42,6 +43,7 @@ const routes: readonly Route[] = [
   exact("/v1/batch", { POST: postBatch }),
   exact("/v1/txn", { POST: postTxn }),
   exact("/v1/history", { GET: getHistory }),
+  exact("/v1/watch", { GET: getWatch }),
   exact("/v1/settings", { GET: getSettings, PATCH: patchSettings }),
   exact("/v1/leader/transfer", { POST: postTransfer }),
   exact("/api/status", { GET: getStatus }),

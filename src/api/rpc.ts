@@ -6,6 +6,7 @@ import type { Logger } from "../lib/logger.ts";
 import type { NodeService } from "../node/mod.ts";
 import type { ServerWebSocket, WebSocketHandler, WebSocketReceiver } from "../runtime/runtime.ts";
 import {
+  decodeQuery,
   decodeRequest,
   requestIdOf,
   validateCommands,
@@ -15,7 +16,8 @@ import {
 } from "../wire/mod.ts";
 import type { RpcRequest, RpcStatus } from "../wire/mod.ts";
 import { groupZero } from "./exchange.ts";
-import type { Gateway, ServiceOutcome } from "./gateway.ts";
+import type { Watches } from "./watches.ts";
+import type { Gateway, ServiceOutcome, ServiceRequest } from "./gateway.ts";
 import type { ServiceLimits } from "./limits.ts";
 
 /** What went wrong on connections, ever rising. */
@@ -33,6 +35,7 @@ export function newRpcCounters(): RpcCounters {
 export interface RpcServiceOptions {
   readonly node: NodeService;
   readonly gateway: Gateway;
+  readonly watches: Watches;
   readonly limits: ServiceLimits;
   readonly logger: Logger;
   readonly counters: RpcCounters;
@@ -58,6 +61,8 @@ class RpcSession implements WebSocketReceiver {
   private readonly socket: ServerWebSocket;
   private readonly options: RpcServiceOptions;
   private readonly writer: ByteWriter;
+  /** What waits for changes on this connection. */
+  private readonly polls = new Set<{ cancel: () => void }>();
   private closed = false;
 
   constructor(socket: ServerWebSocket, options: RpcServiceOptions, writer: ByteWriter) {
@@ -75,6 +80,7 @@ class RpcSession implements WebSocketReceiver {
       this.respond(request.requestId, { kind: "failed", error: problem });
       return;
     }
+    if (!isForGateway(request)) return this.poll(request);
     this.options.gateway.submit(request, (outcome) => {
       this.respond(request.requestId, outcome);
     });
@@ -82,6 +88,27 @@ class RpcSession implements WebSocketReceiver {
 
   close(): void {
     this.closed = true;
+    for (const { cancel } of this.polls) cancel();
+  }
+
+  private poll({ requestId, body, timeoutMs }: RpcRequest): void {
+    const query = decodeQuery(body);
+    if (query.kind !== "changes") {
+      this.respond(requestId, { kind: "failed", error: invalid(`Cannot watch: the query is a ${query.kind}`) });
+      return;
+    }
+    // The receiver owns the frame, but a small query must not keep a large frame alive.
+    const kept = {
+      ...query,
+      start: new Uint8Array(query.start),
+      end: query.end === null ? null : new Uint8Array(query.end),
+    };
+    const poll = { cancel: (): void => undefined };
+    this.polls.add(poll);
+    poll.cancel = this.options.watches.poll(kept, timeoutMs, (outcome) => {
+      this.polls.delete(poll);
+      this.respond(requestId, outcome);
+    });
   }
 
   /** Null when the frame is broken: whoever sent it was told, or is not spoken to any more. */
@@ -132,6 +159,10 @@ class RpcSession implements WebSocketReceiver {
   }
 }
 
+function isForGateway(request: RpcRequest): request is RpcRequest & ServiceRequest {
+  return request.kind !== "watch";
+}
+
 /** What is wrong with a request before its content matters to anybody; null if nothing. */
 function requestProblem(request: RpcRequest, limits: ServiceLimits): ProaError | null {
   const { group, timeoutMs, count, body, kind } = request;
@@ -142,6 +173,7 @@ function requestProblem(request: RpcRequest, limits: ServiceLimits): ProaError |
   const check = kind === "write" ? validateCommands(body, limits) : validateQueries(body);
   if (!check.ok) return new ProaError(check.code, check.message);
   if (check.count !== count) return invalid(`Cannot ${kind}: the request announces ${count} and holds ${check.count}`);
+  if (kind === "watch" && count !== 1) return invalid(`Cannot watch: the request holds ${count} queries, not one`);
   if (kind === "read" && count > limits.queriesMax) {
     return new ProaError(
       "TOO_LARGE",

@@ -13,6 +13,7 @@ import { answer } from "./routes.ts";
 import { newRpcCounters, RpcService } from "./rpc.ts";
 import type { RpcCounters } from "./rpc.ts";
 import { parseTarget } from "./target.ts";
+import { Watches } from "./watches.ts";
 
 export interface ServiceOptions {
   readonly node: NodeService;
@@ -36,19 +37,21 @@ export interface Service {
 export function createService(options: ServiceOptions): Service {
   const { node, clock, limits, logger } = options;
   const gateway = new Gateway({ node, clock, limits });
-  const context: ServiceContext = { node, gateway, clock, limits, bodies: new BodyReceiver(clock, limits) };
+  const watches = new Watches({ node, clock, limits });
+  const context: ServiceContext = { node, gateway, watches, clock, limits, bodies: new BodyReceiver(clock, limits) };
   const counters = newRpcCounters();
   const server = options.runtime.serve({
     hostname: options.hostname,
     port: options.port,
     fetch: (request, upgrade) => serve(context, request, upgrade),
-    webSocket: new RpcService({ node, gateway, limits, logger, counters }),
+    webSocket: new RpcService({ node, gateway, watches, limits, logger, counters }),
   });
   return {
     port: server.port,
     counters,
     async stop() {
       gateway.stop();
+      watches.stop();
       await server.stop();
     },
   };

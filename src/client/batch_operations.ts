@@ -25,6 +25,8 @@ const fieldsOfOp: Readonly<Record<string, readonly string[]>> = {
   del: ["key", "key_b64", "if_rev", "prefix", "prefix_b64", "start", "start_b64", "end", "end_b64"],
 };
 
+const latest = { consistency: "linearizable", revision: null } as const;
+
 /** The operation that `value` describes. Throws INVALID_REQUEST or TOO_LARGE for what no node would take. */
 export function batchOperation(value: unknown): Operation<BatchResult> {
   if (!isRecord(value)) throw invalid("an operation is an object");
@@ -34,7 +36,7 @@ export function batchOperation(value: unknown): Operation<BatchResult> {
   const unknown = Object.keys(value).find((name) => name !== "op" && !known.includes(name));
   if (unknown !== undefined) throw invalid(`${String(op)} has no field ${JSON.stringify(unknown)}`);
   if (op === "put") return putOf(value);
-  if (op === "get") return mapped(getOperation(neededBytes(value, "key"), "linearizable"), foundResult);
+  if (op === "get") return mapped(getOperation(neededBytes(value, "key"), latest), foundResult);
   return deletionOf(value);
 }
 

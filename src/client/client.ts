@@ -14,6 +14,8 @@ import { NotAppliedError } from "./outcomes.ts";
 import { Pipeline } from "./pipeline.ts";
 import { Router } from "./router.ts";
 import type { ClientClock } from "./router.ts";
+import { watchRange } from "./watch.ts";
+import type { WatchedRevision } from "./watch.ts";
 
 export interface ConnectOptions {
   /** Service ports of some nodes, as `host:port`; the others are learned. Default: 127.0.0.1:5001, :5002 and :5003. */
@@ -33,6 +35,8 @@ export interface CallOptions {
 export interface ReadOptions extends CallOptions {
   /** Default: `linearizable`. */
   readonly consistency?: Consistency | undefined;
+  /** Reads what was there at this revision of the store; what is compacted is refused (`COMPACTED`). Default: the newest. */
+  readonly revision?: number | undefined;
 }
 
 /** When a write may take effect. */
@@ -75,6 +79,21 @@ export interface RangeOptions extends ReadOptions {
   readonly keysOnly?: boolean | undefined;
 }
 
+/** What to watch: one key, or a range. */
+export type WatchSelection = { readonly key: Bytes } | (Selection & { readonly key?: undefined });
+
+export interface WatchOptions {
+  /** The first revision whose changes are wanted. Default: what comes after the call. */
+  readonly from?: number | undefined;
+  /** Whether each change comes with what the key was before. */
+  readonly previous?: boolean | undefined;
+  /** Only puts, or only deletes. */
+  readonly only?: "put" | "delete" | undefined;
+  /** Also says, with no events, up to which revision nothing else has happened: so that `from` can follow while all is quiet. */
+  readonly progress?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
 const timeoutMsDefault = 5000;
 
 /**
@@ -83,6 +102,8 @@ const timeoutMsDefault = 5000;
  */
 export class Client {
   private readonly timeoutMs: number;
+  private readonly clock: ClientClock;
+  private readonly closing = new AbortController();
   private readonly router: Router;
   private readonly pipeline: Pipeline;
 
@@ -91,6 +112,7 @@ export class Client {
     const wrong = endpoints.length === 0 ? "" : endpoints.find((endpoint) => !isEndpoint(endpoint));
     if (wrong !== undefined) throw invalid(`Cannot connect: the endpoint ${JSON.stringify(wrong)} is not host:port`);
     this.timeoutMs = checkedTimeout(timeoutMs);
+    this.clock = clock;
     this.router = new Router({ endpoints, clock });
     this.pipeline = new Pipeline({ router: this.router, clock });
   }
@@ -110,7 +132,8 @@ export class Client {
 
   /** Reads a key; null where it does not exist. */
   async get(key: Bytes, options: ReadOptions = {}): Promise<KeyValue | null> {
-    return this.run(getOperation(bytesOf(key), options.consistency ?? "linearizable"), options);
+    const { consistency = "linearizable", revision } = options;
+    return this.run(getOperation(bytesOf(key), { consistency, revision: checkedRevision(revision) }), options);
   }
 
   /** Deletes a key; where there is none, nothing changes and `deleted` is 0. */
@@ -133,24 +156,53 @@ export class Client {
   /** Reads one page of a range, in the order of the bytes of its keys. */
   async range(selection: Selection, options: RangeOptions = {}): Promise<RangePage> {
     const { limit = null, keysOnly = false, consistency = "linearizable" } = options;
+    const revision = checkedRevision(options.revision);
     if (limit !== null && !(Number.isSafeInteger(limit) && limit > 0)) {
       throw invalid(`Cannot list keys: the limit is ${limit}, not a whole number from 1`);
     }
-    return this.run(rangeOperation({ ...rangeOf(selection), limit, keysOnly }, consistency), options);
+    return this.run(rangeOperation({ ...rangeOf(selection), limit, keysOnly, revision }, consistency), options);
   }
 
-  /** All items of a range, read page by page, each page at its own revision. `timeoutMs` holds for each page. */
+  /** All items of a range as they were at one revision, read page by page. `timeoutMs` holds for each page. */
   async *scan(selection: Selection, options: RangeOptions = {}): AsyncGenerator<KeyValue, void, void> {
     const { end } = rangeOf(selection);
+    let { revision } = options;
     for (let rest: Selection | null = selection; rest !== null;) {
-      const page: RangePage = await this.range(rest, options);
+      const page: RangePage = await this.range(rest, { ...options, revision });
       yield* page.items;
+      revision ??= page.revision;
       rest = page.next === null ? null : { start: page.next, ...(end === null ? {} : { end }) };
     }
   }
 
+  /**
+   * The changes of a key or a range, revision by revision, each exactly once and in order: from `from` on, else from what
+   * comes after this call. It goes on over lost connections and changes of leaders. Ends with the reason of `signal`, with
+   * COMPACTED where changes are no longer there, and by leaving the loop.
+   */
+  watch(selection: WatchSelection, options: WatchOptions = {}): AsyncGenerator<WatchedRevision, void, void> {
+    const { key } = selection;
+    const range = key === undefined ? rangeOf(selection) : rangeOfKey(bytesOf(key));
+    const { previous = false, only = null, progress = false } = options;
+    const from = checkedRevision(options.from);
+    const signals = [this.closing.signal, ...(options.signal === undefined ? [] : [options.signal])];
+    const begin = from === null ? this.revision(options).then((revision) => revision + 1) : Promise.resolve(from);
+    begin.catch(() => undefined); // whoever asks for the first change hears of it
+    return watchRange(
+      { ...range, previous, only, progress, begin, signal: AbortSignal.any(signals) },
+      { router: this.router, clock: this.clock },
+    );
+  }
+
+  /** The revision of the store, as new as every write that was acknowledged before. */
+  async revision(options: CallOptions = {}): Promise<number> {
+    const nothing = { start: Uint8Array.of(0), end: Uint8Array.of(0) };
+    return (await this.range(nothing, { ...options, limit: 1, keysOnly: true })).revision;
+  }
+
   /** Ends the connection and every call that is under way. */
   close(): void {
+    this.closing.abort(new NotAppliedError("STOPPING", "Cannot watch: the client was closed"));
     this.pipeline.close();
     this.router.close();
   }
@@ -188,12 +240,24 @@ function rangeOf({ prefix, start, end }: Selection): KeyRange {
   return { start: first, end: prefixEnd(first) };
 }
 
+function rangeOfKey(key: Uint8Array): KeyRange {
+  const end = new Uint8Array(key.length + 1);
+  end.set(key);
+  return { start: key, end };
+}
+
 function conditional({ status, revision, modRevision }: CommandResult): ConditionFailed | null {
   return status === "ok" ? null : { ok: false, revision, modRevision };
 }
 
 function deletion({ revision, changed }: CommandResult): Deleted {
   return { ok: true, revision, deleted: changed };
+}
+
+function checkedRevision(revision: number | undefined): number | null {
+  if (revision === undefined) return null;
+  if (Number.isSafeInteger(revision) && revision > 0) return revision;
+  throw invalid(`Cannot read at revision ${revision}: a revision is a whole number from 1`);
 }
 
 function checkedTimeout(timeoutMs: number): number {

@@ -11,6 +11,7 @@ import {
   writeDelete,
   writeDeleteRange,
   writeGet,
+  writeGetAt,
   writePut,
   writeRange,
 } from "../wire/mod.ts";
@@ -53,7 +54,11 @@ export function deleteRangeOperation(range: KeyRange): Operation<CommandResult> 
   });
 }
 
-export function getOperation(key: Uint8Array, consistency: Consistency): Operation<KeyValue | null> {
+/** `revision` null: the key as it is. */
+export function getOperation(
+  key: Uint8Array,
+  { consistency, revision }: { readonly consistency: Consistency; readonly revision: number | null },
+): Operation<KeyValue | null> {
   check(keyProblem("get", key.length));
   return {
     kind: "read",
@@ -61,7 +66,8 @@ export function getOperation(key: Uint8Array, consistency: Consistency): Operati
     doing: `get ${shownKey(key)}`,
     bytes: getBytes + key.length,
     encode: (writer) => {
-      writeGet(writer, key);
+      if (revision === null) writeGet(writer, key);
+      else writeGetAt(writer, { key, revision });
     },
     decode: (reader) => {
       const { state } = readGetAnswer(reader);

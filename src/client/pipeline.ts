@@ -178,9 +178,12 @@ export class Pipeline {
         const value = call.operation.decode(reader);
         if (this.end(call)) call.resolve(value);
       } catch (error) {
-        if (!(error instanceof CorruptError)) throw error;
-        this.failAll(frame, (operation) => damagedAnswer(operation, `${endpoint}: ${error.message}`));
-        return;
+        if (error instanceof CorruptError) {
+          this.failAll(frame, (operation) => damagedAnswer(operation, `${endpoint}: ${error.message}`));
+          return;
+        }
+        if (!(error instanceof ProaError)) throw error;
+        this.fail(call, error); // the answer says why it is none, and the next one follows it
       }
     }
   }
@@ -274,7 +277,7 @@ export class Pipeline {
 }
 
 /** What passes by itself, or is different elsewhere. */
-const passingCodes: ReadonlySet<ErrorCode> = new Set([
+export const passingCodes: ReadonlySet<ErrorCode> = new Set([
   "NO_LEADER",
   "NOT_LEADER",
   "NO_QUORUM",

@@ -8,6 +8,7 @@ import { CorruptError } from "../lib/errors.ts";
 import type { Entry, Index } from "../raft/mod.ts";
 import type { CommandCursor } from "../wire/mod.ts";
 import { decodeQuery, payloadCursor, writeResult, writeSettingsAnswer } from "../wire/mod.ts";
+import { answerChanges } from "./changes.ts";
 import type { ResultDraft } from "./commands.ts";
 import { applyCommand } from "./commands.ts";
 import { StoreImage } from "./image.ts";
@@ -72,6 +73,9 @@ export class Store implements StateMachine {
         return;
       case "settings":
         writeSettingsAnswer(answers, { revision: keys.revision, settings });
+        return;
+      case "changes":
+        answerChanges(keys, decoded, answers);
         return;
       default:
         unreachable(decoded);

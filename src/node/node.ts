@@ -62,6 +62,9 @@ export class Node implements NodeService {
   private readonly startedAt: number;
   private readonly group: Group;
   private readonly listeners = new Set<() => void>();
+  private readonly revisionListeners = new Set<() => void>();
+  /** What the listeners know of. */
+  private toldRevision = 0;
   private readonly inbox = new RingQueue<Message>();
   /** Writes that storage confirmed and the core has not been told. */
   private readonly confirmed = new RingQueue<number>();
@@ -159,6 +162,12 @@ export class Node implements NodeService {
     return () => void this.listeners.delete(listener);
   }
 
+  onRevision(group: GroupId, listener: () => void): () => void {
+    assert(group === groupZero, "no such group");
+    this.revisionListeners.add(listener);
+    return () => void this.revisionListeners.delete(listener);
+  }
+
   /** Answers all who wait and takes part in nothing more. The caller closes storage and transport afterwards. */
   stop(): void {
     if (this.stopped) return;
@@ -196,7 +205,15 @@ export class Node implements NodeService {
     group.submit(now);
     for (let round = 0; round < roundsPerTurnMax && this.carryOut(now); round++);
     if (group.snapshotter.work(group.raft)) this.schedule();
+    this.tellRevision();
     this.setTimer();
+  }
+
+  private tellRevision(): void {
+    const { revision } = this.group.machine;
+    if (revision === this.toldRevision) return;
+    this.toldRevision = revision;
+    for (const listener of [...this.revisionListeners]) listener();
   }
 
   /** Asks the core once what to do and does it. Returns whether there was anything. */

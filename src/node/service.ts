@@ -40,6 +40,8 @@ export interface NodeService {
   transferLeader(group: GroupId, to: NodeId | null, done: (outcome: TransferOutcome) => void): void;
   /** Calls `listener` after each change of leader, term or readiness; returns how to stop that. */
   onChange(listener: () => void): () => void;
+  /** Calls `listener` after each turn in which the store of `group` got newer; returns how to stop that. */
+  onRevision(group: GroupId, listener: () => void): () => void;
   /** Where the nodes of the cluster listen. */
   readonly servers: readonly Server[];
 }

@@ -1,4 +1,5 @@
 export * from "./answer_codec.ts";
+export * from "./changes_codec.ts";
 export * from "./frame.ts";
 export * from "./frame_reader.ts";
 export * from "./command_codec.ts";

@@ -7,16 +7,19 @@
  *     range             u8 flags, [u53 revision] u32 limit, u16 startLength, start, u16 endLength, end
  *     history           u53 below, u32 limit, key
  *     settings          nothing
+ *     changes           as changes_codec says
  */
 import { assert } from "../lib/assert.ts";
 import { ByteReader } from "../lib/byte_reader.ts";
 import type { ByteWriter } from "../lib/byte_writer.ts";
 import { CorruptError } from "../lib/errors.ts";
+import { changesProblem, decodeChangesBody, writeChangesBody } from "./changes_codec.ts";
+import type { ChangesQuery } from "./changes_codec.ts";
 import type { KeyRange } from "./command_codec.ts";
 import type { BatchCheck, Refused } from "./limits.ts";
 import { boundProblem, keyProblem, refuse, refused } from "./limits.ts";
 
-export type Query = GetQuery | RangeQuery | HistoryQuery | SettingsQuery;
+export type Query = GetQuery | RangeQuery | HistoryQuery | SettingsQuery | ChangesQuery;
 
 export interface GetQuery {
   readonly kind: "get";
@@ -55,6 +58,7 @@ const kindRange = 2;
 const kindGetAt = 3;
 const kindHistory = 4;
 const kindSettings = 5;
+const kindChanges = 16;
 const flagKeysOnly = 1;
 const flagRevision = 2;
 const queryHeaderBytes = 5;
@@ -116,6 +120,15 @@ export function writeSettingsQuery(writer: ByteWriter): void {
   writer.u32(0);
 }
 
+/** Throws a {@link ProaError} when a bound is too long. */
+export function writeChanges(writer: ByteWriter, query: Omit<ChangesQuery, "kind">): void {
+  writer.u8(kindChanges);
+  const start = writer.length;
+  writer.u32(0); // patched when the length is known
+  writeChangesBody(writer, query);
+  writer.patchU32(start, writer.length - start - 4);
+}
+
 /** The lowest bound above all keys that start with `prefix`; null: none, so that the range has no upper end. */
 export function prefixEnd(prefix: Uint8Array): Uint8Array | null {
   let length = prefix.length;
@@ -148,6 +161,8 @@ export function decodeQuery(query: Uint8Array): Query {
     case kindSettings:
       if (body.length > 0) throw new CorruptError("a question for settings that says more");
       return { kind: "settings" };
+    case kindChanges:
+      return decodeChangesBody(reader);
     default:
       throw new CorruptError(`kind ${kind}, which is not known`);
   }
@@ -214,5 +229,7 @@ export function queryProblem(query: Query): Refused | null {
       return keyProblem("read the history", query.key.length);
     case "settings":
       return null;
+    case "changes":
+      return changesProblem(query);
   }
 }

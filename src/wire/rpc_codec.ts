@@ -18,8 +18,9 @@ import { CorruptError, exitOfCode, ProaError } from "../lib/errors.ts";
 export const rpcVersion = 1;
 
 export interface RpcRequestHeader {
-  readonly kind: "write" | "read";
-  /** Of a read; a write is always linearizable. */
+  /** `watch`: one query for changes, answered once there are any, and with none when the time is up. */
+  readonly kind: "write" | "read" | "watch";
+  /** Of a read; a write is always linearizable, and a watch sees what the node has applied (`stale`). */
   readonly consistency: "linearizable" | "stale" | "lease";
   /** How many nodes have forwarded it already, at most 255. */
   readonly hops: number;
@@ -62,14 +63,14 @@ export interface RpcResponse extends RpcResponseHeader {
   readonly body: Uint8Array;
 }
 
-const kinds = ["", "write", "read"] as const;
+const kinds = ["", "write", "read", "watch"] as const;
 /** Their places are their numbers on the wire. */
 const consistencies = ["linearizable", "stale", "lease"] as const;
 const statuses = ["ok", "notApplied", "unknown", "invalid"] as const;
 
 /** Appends the header of a request; the caller writes the body behind it, and nothing else. */
 export function writeRequestHeader(writer: ByteWriter, header: RpcRequestHeader): void {
-  assert(header.kind === "read" || header.consistency === "linearizable", "a write is always linearizable");
+  assert(header.kind !== "write" || header.consistency === "linearizable", "a write is always linearizable");
   assert(header.hops >= 0 && header.hops <= 0xff, "hops out of range");
   writer.u8(rpcVersion);
   writer.u8(kinds.indexOf(header.kind));

@@ -1,6 +1,6 @@
 /** `POST /v1/batch`. */
 import { expect, test } from "bun:test";
-import { errorOf, withCluster } from "./service_cluster.ts";
+import { errorOf, until, withCluster } from "./service_cluster.ts";
 import type { ClusterNode } from "./service_cluster.ts";
 
 function post({ url }: ClusterNode, body: unknown, query = ""): Promise<Response> {
@@ -93,6 +93,7 @@ test("without a leader every operation says so", () =>
   withCluster(3, async (cluster) => {
     const { id } = await cluster.follower();
     cluster.isolate(id);
+    await until(() => cluster.at(id).node.view(0).leader === null);
     const response = await fetch(`${cluster.at(id).url}/v1/batch`, {
       method: "POST",
       body: JSON.stringify({

@@ -135,7 +135,7 @@ test(
     withCluster(1, (cluster) =>
       withClient(cluster, async (client) => {
         await client.put("big", new Uint8Array(1024 * 1024));
-        const read = await Promise.all(Array.from({ length: 70 }, () => client.get("big")));
+        const read = await Promise.all(Array.from({ length: 70 }, () => client.get("big", { timeoutMs: 60_000 })));
         expect(read.every((found) => found?.value.length === 1024 * 1024)).toBe(true);
       }),
     ),
@@ -213,7 +213,7 @@ test("nobody there, nobody leading, and a minority: not applied, with what was t
     expect((await client.put("a", "1")).ok).toBe(true);
     for (const other of cluster.nodes) cluster.isolate(other.id);
     await until(() => cluster.nodes.every(({ node }) => node.view(0).leader === null));
-    const refused = await notApplied(client.put("b", "2", { timeoutMs: 300 }));
+    const refused = await notApplied(client.put("b", "2", { timeoutMs: 1500 }));
     expect(refused.code).toBe("NO_LEADER");
   });
 });

@@ -84,7 +84,7 @@ describe("requests", () => {
     const broken = [
       changed(frame, 0, 2),
       changed(frame, 1, 0),
-      changed(frame, 1, 3),
+      changed(frame, 1, 4),
       changed(frame, 2, 3),
       changed(frame, 1, 1),
     ];
