@@ -125,6 +125,7 @@ export class Snapshotter {
     if (membership.voters.length === 0) return; // it is joining, and the log has not yet told it whom
     const meta = { group: this.group, index, term: log.termAt(index), membership };
     this.taking = { meta, writer: store.create(meta), image: machine.image(), covered: this.behind };
+    this.ports.logger.log("info", "snapshot begins", { index, term: meta.term });
   }
 
   private takeSlice(raft: Raft, { meta, writer, image, covered }: Taking): void {
