@@ -3,24 +3,6 @@ import { mutant, type Mutant } from "./mutant.ts";
 
 export const snapshotsMutants: readonly Mutant[] = [
   mutant(
-    "snapshot drops a matching tail",
-    {
-      file: "src/raft/snapshots.ts",
-      find: "if (log.matches(snapshot)) commitUpTo(state, snapshot.index);",
-      replace: "",
-    },
-    {
-      file: "src/raft/snapshots.ts",
-      find: "return snapshot.index > log.commitIndex && !log.matches(snapshot);",
-      replace: "return snapshot.index > log.commitIndex;",
-    },
-    {
-      file: "src/raft/log.ts",
-      find: 'assert(!this.matches(snapshot), "a log that leads to the snapshot keeps what follows it");',
-      replace: "",
-    },
-  ),
-  mutant(
     "log compacted before the snapshot is durable",
     {
       file: "src/node/snapshotter.ts",
@@ -72,17 +54,12 @@ export const snapshotsMutants: readonly Mutant[] = [
     find: "if (this.matchIndex + 1 < firstIndex) return news;",
     replace: "if (this.matchIndex + 1 < firstIndex + Infinity) return news;",
   }),
-  mutant("lost chunk is never sent again", {
-    file: "src/raft/sending.ts",
-    find: "this.next = this.received;",
-    replace: "this.next = Math.max(this.next, this.received);",
-  }),
   mutant(
-    "transfer that is lost on the way is never begun again",
+    "lost chunk is never sent again, and never given up",
     {
-      file: "src/raft/snapshots.ts",
-      find: "if (sending.received > 0) progress.giveUpSnapshot(++leader.sessions);",
-      replace: "return;",
+      file: "src/raft/sending.ts",
+      find: "this.next = this.received;",
+      replace: "this.next = Math.max(this.next, this.received);",
     },
     {
       file: "src/raft/snapshots.ts",
@@ -94,10 +71,5 @@ export const snapshotsMutants: readonly Mutant[] = [
     file: "src/node/group.ts",
     find: "this.waiters.onSkipped(this.machine.appliedIndex);",
     replace: "this.raft.view.log.hasPendingWrites;",
-  }),
-  mutant("image of a store that goes on", {
-    file: "src/kv/key_view.ts",
-    find: "if (record.modRevision <= this.state.revision && key > this.last) this.kept.set(key, record);",
-    replace: "if (record.modRevision < this.state.revision && key > this.last) this.kept.set(key, record);",
   }),
 ];

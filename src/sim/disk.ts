@@ -5,7 +5,7 @@
 import { assert } from "../lib/assert.ts";
 import { ProaError } from "../lib/errors.ts";
 import type { Random } from "../lib/random.ts";
-import type { GroupId, HardState, Index, Persist, Restored, Term } from "../raft/mod.ts";
+import type { EntryId, GroupId, HardState, Index, Persist, Restored, Term } from "../raft/mod.ts";
 import { MemorySnapshots, MemoryStorage, type SnapshotStore, type Storage } from "../storage/mod.ts";
 import { happens, waitMs } from "./chance.ts";
 import { SnapshotDisk } from "./snapshot_disk.ts";
@@ -27,6 +27,8 @@ export interface DiskWatcher {
   onWritten(): void;
   /** `durable` is what has just become of `before`. */
   onDurable(before: HardState, durable: Durable): void;
+  /** An entry was cut off a disk, and nothing on it stands for it. */
+  onDropped(entry: EntryId): void;
   /** The term of an entry that is committed, for a snapshot does not tell the terms of those that it stands for. */
   termAt(index: Index): Term;
 }
@@ -178,9 +180,15 @@ export class SimDisk {
 
   private store(writes: readonly Persist[]): void {
     for (const write of writes) {
-      const before = this.durableState.hardState;
+      const { watcher } = this.options;
+      const { hardState, terms } = this.durableState;
+      const cut = write.truncateFrom === null ? [] : terms.slice(write.truncateFrom - 1);
       this.change(this.durableState, write);
-      this.options.watcher.onDurable(before, this.durableState);
+      watcher.onDurable(hardState, this.durableState);
+      cut.forEach((term, position) => {
+        const index = (write.truncateFrom ?? 0) + position;
+        if (terms[index - 1] !== term) watcher.onDropped({ index, term });
+      });
     }
   }
 

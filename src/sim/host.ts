@@ -86,6 +86,7 @@ export class Host {
           this.maybeDie();
         },
         onDurable: (before, durable) => safety.onDurable(id, before, durable),
+        onDropped: (entry) => safety.onDropped(id, entry),
         termAt: (index) => safety.committedTerm(index),
       },
     });

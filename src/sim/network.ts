@@ -23,15 +23,19 @@ export interface NetworkConditions {
   readonly duplicates: number;
   /** It is delivered, and again up to {@link replayMsMax} later. */
   readonly replays: number;
+  /** It arrives up to {@link stragglerMsMax} late, and all that follows overtakes it. */
+  readonly stragglers: number;
   /** A bit of it flips, or its end is missing. */
   readonly corruption: number;
 }
 
 /** A network that only takes its time. */
 export function calm(delayMs: number): NetworkConditions {
-  return { delayMs, spreadMs: 0, loss: 0, duplicates: 0, replays: 0, corruption: 0 };
+  return { delayMs, spreadMs: 0, loss: 0, duplicates: 0, replays: 0, stragglers: 0, corruption: 0 };
 }
 
+/** The latest that a frame arrives. */
+const stragglerMsMax = 500;
 /** The latest that a frame comes back. */
 const replayMsMax = 4000;
 
@@ -63,6 +67,7 @@ export class SimNetwork {
   private readonly losses: Random;
   private readonly repeats: Random;
   private readonly damages: Random;
+  private readonly stragglers: Random;
 
   constructor(private readonly options: NetworkOptions) {
     const { seed } = options;
@@ -71,6 +76,7 @@ export class SimNetwork {
     this.losses = streamOf(seed, "network losses");
     this.repeats = streamOf(seed, "network repeats");
     this.damages = streamOf(seed, "network damages");
+    this.stragglers = streamOf(seed, "network stragglers");
   }
 
   /** Every machine there is. */
@@ -93,7 +99,9 @@ export class SimNetwork {
     });
     if (lost) return;
     const packet = this.damage({ bytes, damaged: false });
-    this.deliver(message, packet, this.arrivalOf(message));
+    const lateMs = happens(this.stragglers, conditions.stragglers) ? between(this.stragglers, 0, stragglerMsMax) : 0;
+    if (lateMs > 0) this.deliver(message, packet, this.options.timeline.now + lateMs);
+    else this.deliver(message, packet, this.arrivalOf(message));
     if (happens(this.repeats, conditions.duplicates)) this.deliver(message, packet, this.arrivalOf(message));
     if (happens(this.repeats, conditions.replays)) {
       this.deliver(message, packet, this.options.timeline.now + between(this.repeats, 0, replayMsMax));

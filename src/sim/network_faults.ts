@@ -20,6 +20,9 @@ export const networkFaults = {
   replays: ({ cluster, strength }) => {
     changeNetwork(cluster, { replays: 0.15 * strength });
   },
+  stragglers: ({ cluster, strength }) => {
+    changeNetwork(cluster, { stragglers: 0.2 * strength });
+  },
   corruption: ({ cluster, strength }) => {
     changeNetwork(cluster, { corruption: 0.1 * strength });
   },

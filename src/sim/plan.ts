@@ -8,6 +8,7 @@ export const faultNames = [
   "duplicates",
   "delays",
   "replays",
+  "stragglers",
   "corruption",
   "partitions",
   "one-way",

@@ -3,7 +3,18 @@
  * of a run and compares all that follows with them. Knows nothing of how the run is driven, and shares no code with
  * what it checks.
  */
-import type { Entry, HardState, Index, Membership, Message, NodeId, Persist, RaftState, Term } from "../raft/mod.ts";
+import type {
+  Entry,
+  EntryId,
+  HardState,
+  Index,
+  Membership,
+  Message,
+  NodeId,
+  Persist,
+  RaftState,
+  Term,
+} from "../raft/mod.ts";
 import type { Durable } from "./disk.ts";
 import { check } from "./violation.ts";
 
@@ -159,6 +170,12 @@ export class Safety {
     const entry = this.committed[index - 1];
     check(entry !== undefined, "S1", () => `entry ${index} is in a snapshot and was not committed (S1)`);
     return entry.term;
+  }
+
+  /** I4 on a single disk: nothing that is committed is ever dropped from one, but for what a snapshot holds. */
+  onDropped(id: NodeId, { index, term }: EntryId): void {
+    const isCommitted = this.committed[index - 1]?.term === term;
+    check(!isCommitted, "I4", () => `n${id} dropped the committed entry ${index}@${term} (I4)`);
   }
 
   /** I6: what is durable never goes back, not even in another life. Rule P3: no entry on disk before its term. */
