@@ -54,19 +54,6 @@ export const snapshotsMutants: readonly Mutant[] = [
     find: "if (this.matchIndex + 1 < firstIndex) return news;",
     replace: "if (this.matchIndex + 1 < firstIndex + Infinity) return news;",
   }),
-  mutant(
-    "lost chunk is never sent again, and never given up",
-    {
-      file: "src/raft/sending.ts",
-      find: "this.next = this.received;",
-      replace: "this.next = Math.max(this.next, this.received);",
-    },
-    {
-      file: "src/raft/snapshots.ts",
-      find: "if (sending === null || sending.stalledMs(state.now) < state.options.electionTimeoutMs) return;",
-      replace: "if (sending === null || sending.stalledMs(state.now) < Infinity) return;",
-    },
-  ),
   mutant("who waits for an entry in a snapshot waits for ever", {
     file: "src/node/group.ts",
     find: "this.waiters.onSkipped(this.machine.appliedIndex);",
