@@ -74,3 +74,21 @@ export const endpoint: Parse<string> = (value) => {
   if (isEndpoint(value)) return value;
   throw new InvalidValueError("expected host:port, such as 127.0.0.1:5001");
 };
+
+/** Node ids, as `1,2,4`: each once, in any order; ascending afterwards. */
+export const idList: Parse<readonly number[]> = (value) => {
+  const ids = value.split(/[,;]/).map((id) => integer(1, 0xffff_ffff)(id.trim()));
+  if (new Set(ids).size !== ids.length) throw new InvalidValueError("expected each node id once");
+  return ids.sort((a, b) => a - b);
+};
+
+/** Service ports, as `host:port,…`; a scheme in front of one is dropped. */
+export const endpointList: Parse<readonly string[]> = (value) =>
+  value.split(/[,;]/).map((element) =>
+    endpoint(
+      element
+        .trim()
+        .replace(/^http:\/\//, "")
+        .replace(/\/$/, ""),
+    ),
+  );

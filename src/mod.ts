@@ -99,7 +99,17 @@ export async function startNode(options: NodeOptions): Promise<NodeHandle> {
   }
   const limits = { ...defaultLimits, electionTimeoutMs, heartbeatMs };
   const transport = { kind: options.transport ?? "tcp", datagramBytes: null };
-  const settings = { id, servers, directory: resolve(data), cluster, limits, transport, version: packageFile.version };
+  const settings = {
+    id,
+    servers,
+    observers: [],
+    joins: null,
+    directory: resolve(data),
+    cluster,
+    limits,
+    transport,
+    version: packageFile.version,
+  };
   const running = await start(settings, { runtime: await currentRuntime(), logger });
   const self = servers.find((server) => server.id === id);
   let stopped: Promise<void> | null = null;

@@ -1,23 +1,28 @@
 /** Gives every port of a node its body: disk, network, clock, service port. What it starts runs until it is stopped. */
 import { createHash, randomBytes } from "node:crypto";
+import { assert } from "./lib/assert.ts";
 import { createService, defaultServiceLimits } from "./api/mod.ts";
 import { Store } from "./kv/mod.ts";
 import { ProaError } from "./lib/errors.ts";
 import type { Logger } from "./lib/logger.ts";
 import { seededRandom } from "./lib/random.ts";
 import { removeNodeFile, writeNodeFile } from "./local/node_file.ts";
-import { formatHostPort, type ServerAddress } from "./local/server_list.ts";
+import { formatHostPort, parseServers, type HostPort, type ServerAddress } from "./local/server_list.ts";
 import { Node, type NodeLimits, type NodePorts } from "./node/mod.ts";
-import { newMembership, type Server } from "./raft/mod.ts";
+import { membersOf, newMembership, noMembership, type Server } from "./raft/mod.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import { systemClock } from "./runtime/system_clock.ts";
-import { openDataDirectory } from "./storage/mod.ts";
+import { openDataDirectory, readIdentity } from "./storage/mod.ts";
 import { defaultDatagramLimits, defaultTcpLimits, TcpTransport, UdpTransport } from "./transport/mod.ts";
 
 export interface NodeSettings {
   readonly id: number;
-  /** All nodes of the cluster, this one included. */
+  /** Where nodes listen, as far as the operator says so; a new cluster needs all of them, a node that was started before needs none. */
   readonly servers: readonly ServerAddress[];
+  /** Who of `servers` only learns in a new cluster. */
+  readonly observers: readonly number[];
+  /** The running cluster that a new node is to join: it starts with an empty configuration and learns the rest from the log. */
+  readonly joins: { readonly clusterId: string; readonly servers: readonly Server[] } | null;
   /** An absolute path. */
   readonly directory: string;
   readonly cluster: string;
@@ -45,7 +50,7 @@ interface Surroundings {
 export async function startNode(settings: NodeSettings, around: Surroundings): Promise<AsyncDisposableStack> {
   const { directory, id } = settings;
   const { runtime, logger } = around;
-  const self = selfOf(settings);
+  refuseNowhere(settings);
   await using running = new AsyncDisposableStack();
 
   const expected = { clusterId: clusterIdOf(settings), cluster: settings.cluster, nodeId: id };
@@ -53,16 +58,24 @@ export async function startNode(settings: NodeSettings, around: Surroundings): P
   running.defer(() => {
     storage.close();
   });
-  const transport = newTransport(settings, identity.clusterId, around);
+  const listen = (): HostPort => selfOf(node, settings).replicate;
+  const transport = newTransport(settings, { clusterId: identity.clusterId, listen }, around);
   running.defer(() => {
     transport.close();
   });
-  await transport.listen();
   const node = newNode(settings, identity.clusterId, { storage, snapshots, transport, logger });
   running.defer(() => {
     node.stop();
   });
   refuseOtherMembers(node, settings);
+  const self = selfOf(node, settings);
+  const meetPeers = (): void => {
+    const others = node.servers.filter((server) => server.id !== id);
+    transport.setPeers(others.map((server) => ({ id: server.id, ...parseAddress(server).replicate })));
+  };
+  meetPeers();
+  node.onChange(meetPeers);
+  await transport.listen();
   const { host: hostname, port } = self.service;
   const service = createService({
     node,
@@ -94,12 +107,11 @@ function handOver(node: Node): Promise<void> {
 }
 
 function newTransport(
-  { id, servers, transport }: NodeSettings,
-  clusterId: string,
+  { id, transport }: NodeSettings,
+  { clusterId, listen }: { readonly clusterId: string; readonly listen: () => HostPort },
   { runtime, logger }: Surroundings,
 ): TcpTransport | UdpTransport {
-  const peers = servers.filter((server) => server.id !== id).map((server) => ({ id: server.id, ...server.replicate }));
-  const shared = { self: id, clusterId, listen: selfOf({ id, servers }).replicate, peers, logger };
+  const shared = { self: id, clusterId, listen, peers: [], logger };
   if (transport.kind === "tcp") return new TcpTransport({ ...shared, limits: defaultTcpLimits });
   const { datagramBytes } = transport;
   return new UdpTransport({
@@ -115,8 +127,11 @@ function newNode(
   clusterId: string,
   ports: Pick<NodePorts, "storage" | "snapshots" | "transport" | "logger">,
 ): Node {
-  const { id, servers, cluster, limits, version } = settings;
-  const voters = servers.map((server) => server.id);
+  const { id, cluster, limits, version, joins, observers } = settings;
+  const servers = serversOf(settings);
+  const voters = servers.map((server) => server.id).filter((server) => !observers.includes(server));
+  const bootstrap =
+    joins === null && voters.length > 0 ? newMembership({ voters, learners: observers, servers }) : noMembership;
   return new Node(
     {
       id,
@@ -124,8 +139,8 @@ function newNode(
       clusterId,
       version,
       pid: process.pid,
-      servers: servers.map(addressesOf),
-      bootstrap: newMembership({ voters, servers: servers.map(addressesOf) }),
+      servers,
+      bootstrap,
       limits,
       transportKind: settings.transport.kind,
     },
@@ -148,18 +163,23 @@ function publish({ directory }: NodeSettings, { id, replicate, service }: Server
  * The cluster id for a directory that has none yet: the same on all nodes, because all are started with the same list.
  * Directories that have one keep it, so that a cluster may move to other addresses.
  */
-function clusterIdOf({ cluster, servers }: NodeSettings): string {
+function clusterIdOf({ cluster, servers, joins }: NodeSettings): string {
+  if (joins !== null) return joins.clusterId;
   const hash = createHash("sha256").update(`${cluster}\n`);
   for (const { id, replicate } of servers) hash.update(`${String(id)},${formatHostPort(replicate)}\n`);
   return hash.digest("hex").slice(0, 32);
 }
 
-/** The list says where nodes are; who belongs to the cluster is written in its log, and a list cannot change that. */
+/**
+ * A list with a slip in it must not pass unnoticed in a cluster that is as it was made. Once its members have changed, the
+ * list only says where nodes are: who belongs to the cluster is written in its log.
+ */
 function refuseOtherMembers(node: Node, { id, servers, directory }: NodeSettings): void {
-  const { voters, outgoing, learners } = node.status(0).members;
-  const members = [...new Set([...voters, ...outgoing, ...learners])].sort((a, b) => a - b);
+  const { memberships } = node.inspect(0).log;
+  const members = membersOf(memberships.current);
   const listed = servers.map((server) => server.id);
-  if (members.join() === listed.join()) return;
+  const isAsMade = memberships.currentIndex === 0 && members.length > 0;
+  if (!isAsMade || listed.length === 0 || members.join() === listed.join()) return;
   throw new ProaError(
     "DATA_FOREIGN",
     `Cannot start node ${String(id)}: the server list names nodes ${listed.join(", ")}, but ${directory} belongs to a cluster of ${members.join(", ")}`,
@@ -167,16 +187,45 @@ function refuseOtherMembers(node: Node, { id, servers, directory }: NodeSettings
   );
 }
 
-function selfOf({ id, servers }: Pick<NodeSettings, "id" | "servers">): ServerAddress {
-  const self = servers.find((server) => server.id === id);
-  if (self !== undefined) return self;
-  throw new ProaError(
-    "USAGE",
-    `Cannot start node ${String(id)}: the server list names ${servers.map((server) => server.id).join(", ")}`,
-    {
-      hint: "add the node to --servers, or correct --id",
-    },
-  );
+/** A new node must be told whom it belongs to. */
+function refuseNowhere(settings: NodeSettings): void {
+  const { directory, servers, joins, id } = settings;
+  if (joins !== null || readIdentity(directory) !== null) return;
+  if (servers.length > 0) {
+    if (!servers.some((server) => server.id === id)) throw notListed(id, servers);
+    return;
+  }
+  throw new ProaError("USAGE", `Cannot start node ${String(id)}: ${directory} is new, and no cluster is named`, {
+    hint: "name all nodes of a new cluster with --servers, or a running one with --join host:port",
+  });
+}
+
+function selfOf(node: Node, { id, servers }: NodeSettings): ServerAddress {
+  const self = node.servers.find((server) => server.id === id);
+  if (self !== undefined) return parseAddress(self);
+  const own = servers.find((server) => server.id === id);
+  if (own !== undefined) return own;
+  throw notListed(id, node.servers);
+}
+
+function notListed(id: number, servers: readonly { readonly id: number }[]): ProaError {
+  const names = servers.map((server) => server.id).join(", ");
+  return new ProaError("USAGE", `Cannot start node ${String(id)}: the server list names ${names}`, {
+    hint: `add the node to --servers, or correct --id; a running cluster is told by: proa cluster add ${String(id)} host:port`,
+  });
+}
+
+/** Where nodes listen, as the operator and the cluster that is joined say. */
+function serversOf({ servers, joins }: NodeSettings): readonly Server[] {
+  const book = new Map((joins?.servers ?? []).map((server) => [server.id, server]));
+  for (const server of servers) book.set(server.id, addressesOf(server));
+  return [...book.values()].sort((a, b) => a.id - b.id);
+}
+
+function parseAddress({ id, replicate, service }: Server): ServerAddress {
+  const [address] = parseServers(`${String(id)},${replicate},${service}`);
+  assert(address !== undefined, "an address is one element of a server list");
+  return address;
 }
 
 function addressesOf({ id, replicate, service }: ServerAddress): Server {

@@ -4,6 +4,7 @@ import { configFileOf } from "../config/config_file.ts";
 import type { NodeSettingValues, NodeValues } from "../config/node_settings.ts";
 import { resolveNode } from "../config/resolve.ts";
 import type { Context } from "../context.ts";
+import { runningCluster } from "../join.ts";
 import { errorReport } from "../error_report.ts";
 import { err } from "../output.ts";
 import { startNode } from "../../src/start_node.ts";
@@ -11,6 +12,7 @@ import { productVersion } from "../version.ts";
 import { exitOfSignal, StopSignals } from "../stop_signals.ts";
 import { CorruptError, ProaError } from "../../src/lib/errors.ts";
 import { lineLogger } from "../../src/lib/logger.ts";
+import type { ServerAddress } from "../../src/local/server_list.ts";
 import { defaultLimits, type NodeLimits } from "../../src/node/mod.ts";
 
 export interface NodeOptions extends NodeSettingValues {
@@ -21,14 +23,28 @@ export interface NodeOptions extends NodeSettingValues {
 /** Runs until SIGTERM, SIGINT or, if asked for, the end of stdin; then ends the process with 143, 130 or 0. */
 export async function runNode(options: NodeOptions, { runtime, output, env }: Context): Promise<never> {
   const values = resolveNode({ typed: options, env, file: configFileOf(options, env) });
-  const { id, servers, data, cluster, logLevel, mtu = null } = values;
+  const { id, data, cluster, logLevel, mtu = null } = values;
   const limits = limitsOf(values);
   crashOnSurprise({ json: output.mode !== "table", data });
   const signals = new StopSignals().first.then((signal) => exitOfSignal[signal]);
   const ends = options.exitWithParent ? [signals, endOfInput().then(() => 0)] : [signals];
   const logger = lineLogger({ minLevel: logLevel, timestamp: () => new Date().toISOString(), write: err });
   const transport = { kind: values.transport, datagramBytes: mtu };
-  const settings = { id, servers, directory: resolve(data), cluster, limits, transport, version: productVersion };
+  const directory = resolve(data);
+  const { servers, observers } = placesOf(values);
+  const joins = values.join === undefined ? null : await runningCluster(values.join, { id, directory });
+  const clusterName = joins?.cluster ?? cluster;
+  const settings = {
+    id,
+    servers,
+    observers,
+    joins,
+    directory,
+    cluster: clusterName,
+    limits,
+    transport,
+    version: productVersion,
+  };
   const running = await startNode(settings, { runtime, logger }).catch((error: unknown) => {
     throw explained(error, data);
   });
@@ -36,6 +52,27 @@ export async function runNode(options: NodeOptions, { runtime, output, env }: Co
   logger.log("info", `node ${String(id)} stops`);
   await running.disposeAsync();
   process.exit(exit);
+}
+
+/** The server list, and who of it only learns. Throws USAGE where they do not fit together. */
+function placesOf({ servers = [], members, observers = [] }: NodeValues): {
+  readonly servers: readonly ServerAddress[];
+  readonly observers: readonly number[];
+} {
+  const ids = servers.map(({ id }) => id);
+  const voters = members ?? ids.filter((id) => !observers.includes(id));
+  const refuse = (reason: string): ProaError =>
+    new ProaError("USAGE", `Cannot start a node with these --members and --observers: ${reason}`, {
+      hint: "each node of --servers is one or the other: --members 1,2,3 --observers 4",
+    });
+  const unknown = [...voters, ...observers].find((id) => !ids.includes(id));
+  if (unknown !== undefined) throw refuse(`the server list does not name ${String(unknown)}`);
+  const both = voters.find((id) => observers.includes(id));
+  if (both !== undefined) throw refuse(`${String(both)} is in both`);
+  const neither = ids.find((id) => !voters.includes(id) && !observers.includes(id));
+  if (neither !== undefined) throw refuse(`${String(neither)} is in neither`);
+  if (ids.length > 0 && voters.length === 0) throw refuse("nobody votes");
+  return { servers, observers };
 }
 
 function limitsOf({ electionTimeout, heartbeat, snapshotEntries, snapshotSize }: NodeValues): NodeLimits {

@@ -1,5 +1,6 @@
 /** `proa wait`: for scripts that go on when something is true. */
-import { command } from "../command.ts";
+import { command, required } from "../command.ts";
+import { idList } from "../parsers.ts";
 
 const leader = command({
   path: ["wait", "leader"],
@@ -34,4 +35,17 @@ const ready = command({
   },
 });
 
-export const waitCommands = [leader, ready];
+const members = command({
+  path: ["wait", "members"],
+  summary: "Wait until exactly these nodes vote, and no change is under way",
+  description: "Returns when the leader says so. Exits with 124 when --timeout is over.",
+  args: { ids: required(idList, "the ids, 1,2,4") },
+  options: {},
+  examples: [{ command: "proa wait members 1,2,3,4 --timeout 1m", does: "until node 4 votes" }],
+  run: async ({ args }, context) => {
+    const { waitForMembers } = await import("./wait_verbs.ts");
+    await waitForMembers(args.ids, context);
+  },
+});
+
+export const waitCommands = [leader, ready, members];

@@ -37,6 +37,22 @@ export async function waitUntilReady(context: Context): Promise<void> {
   context.output.confirmation(found, `ready ${found.endpoint}`);
 }
 
+export async function waitForMembers(ids: readonly number[], context: Context): Promise<void> {
+  const client = clientOf(context);
+  const found = await poll(context, `the voters ${ids.join(",")}`, async () => {
+    const { reports, silent } = await survey(client, endpointsOf(context));
+    const leader = leaderOf(reports);
+    const { voters, outgoing } = leader?.members ?? { voters: [], outgoing: [] };
+    if (outgoing.length === 0 && voters.join() === ids.join()) return { done: { voters } };
+    const seen =
+      leader === null
+        ? []
+        : [`node ${leader.node_id} leads ${voters.join(",")}, leaving ${outgoing.join(",") || "nobody"}`];
+    return { seen: [...seen, ...silent.map(({ endpoint, reason }) => `${endpoint}: ${reason}`)] };
+  });
+  context.output.confirmation(found, `voters ${found.voters.join(",")}`);
+}
+
 /** How long one node may take to say whether it is ready, in milliseconds. */
 const patienceMs = 1000;
 /** The pauses between looks, in milliseconds: short at first, because most waits are short. */

@@ -1,7 +1,7 @@
 /** Every setting of a node, once: its flag, its variable, and its key in a configuration file come from this table. Cheap to load. */
 import { option } from "../command.ts";
 import type { OptionSpec } from "../command.ts";
-import { byteSize, choice, duration, integer, text } from "../parsers.ts";
+import { byteSize, choice, duration, endpointList, idList, integer, text } from "../parsers.ts";
 import { ProaError } from "../../src/lib/errors.ts";
 import { formatServers, parseServers } from "../../src/local/server_list.ts";
 
@@ -47,13 +47,49 @@ export const nodeSettings = {
     key: "servers",
     shape: { kind: "list" },
     sample: ["1,127.0.0.1:4001", "2,127.0.0.1:4002", "3,127.0.0.1:4003"],
-    isNeeded: true,
+    isNeeded: false,
     option: option(
       "list",
       parseServers,
       "all nodes, as 'id,host:replicate[,host:service];…'; the service port defaults to the replicate port + 1000",
     ),
     toml: (servers) => servers.map((server) => formatServers([server])),
+  }),
+  members: setting({
+    key: "members",
+    shape: { kind: "list" },
+    sample: ["1", "2", "3"],
+    isNeeded: false,
+    option: option(
+      "ids",
+      idList,
+      "who of the server list votes in a new cluster: 1,2,3; all but the observers unless given",
+    ),
+    toml: (ids) => ids.map(String),
+  }),
+  observers: setting({
+    key: "observers",
+    shape: { kind: "list" },
+    sample: [],
+    isNeeded: false,
+    option: option(
+      "ids",
+      idList,
+      "who of the server list only receives the log in a new cluster, and never votes: 4,5",
+    ),
+    toml: (ids) => ids.map(String),
+  }),
+  join: setting({
+    key: "join",
+    shape: { kind: "list" },
+    sample: [],
+    isNeeded: false,
+    option: option(
+      "list",
+      endpointList,
+      "join the running cluster that serves at these endpoints, host:port,…, instead of making a new one",
+    ),
+    toml: (endpoints) => endpoints,
   }),
   data: setting({
     key: "data",
@@ -166,7 +202,12 @@ type ValueOf<S> = S extends NodeSetting<infer V> ? V : never;
 export type NodeSettingValues = { readonly [K in NodeSettingName]: ValueOf<Table[K]> | undefined };
 
 /** What a node is started with: settings that are needed or have a default are there. */
-export type NodeValues = { readonly [K in NodeSettingName]: ValueOf<Table[K]> };
+export type NodeValues = { readonly [K in Exclude<NodeSettingName, Omissible>]: ValueOf<Table[K]> } & {
+  readonly [K in Omissible]: ValueOf<Table[K]> | undefined;
+};
+
+/** Settings that have no default and that a node can do without. */
+type Omissible = "servers" | "members" | "observers" | "join";
 
 /** The flags of the table, for a command. */
 export const nodeSettingFlags = Object.fromEntries(

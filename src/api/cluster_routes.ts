@@ -1,6 +1,5 @@
 /** The routes about the node and its cluster: status, health, leadership. */
 import { z } from "zod";
-import { classifyFetchFailure } from "../client/fetch_failure.ts";
 import { parseJson } from "../client/json.ts";
 import { ProaError } from "../lib/errors.ts";
 import type { TransferOutcome } from "../node/mod.ts";
@@ -9,7 +8,8 @@ import { groupZero, remainingMs } from "./exchange.ts";
 import type { Exchange, Handler } from "./exchange.ts";
 import { transferError } from "./http_errors.ts";
 import { patienceMs } from "./limits.ts";
-import { jsonResponse, viewHeaders } from "./responses.ts";
+import { forwardToLeader } from "./forwarding.ts";
+import { jsonResponse } from "./responses.ts";
 import { parseQuery } from "./target.ts";
 
 /** `GET /api/status`. Never waits. */
@@ -29,8 +29,9 @@ export const getReady: Handler = ({ context }) => {
 };
 
 function unreadyReasons({ node, gateway }: Exchange["context"]): string[] {
-  const { ready, leader } = node.view(groupZero);
+  const { ready, leader, removed } = node.view(groupZero);
   if (gateway.isStopping) return ["this node is stopping"];
+  if (removed) return ["this node has left the cluster for good"];
   if (ready) return [];
   return [
     leader === null
@@ -59,7 +60,11 @@ export const postTransfer: Handler = async (exchange) => {
   const startedAt = context.clock.now();
   const outcome = await transfer(exchange, to);
   if (outcome.kind === "notApplied" && outcome.reason === "notLeader") {
-    const forwarded = await forwardTransfer(exchange, outcome.leader, bytes);
+    const forwarded = await forwardToLeader(exchange, outcome.leader, {
+      path: "/v1/leader/transfer",
+      body: bytes,
+      action,
+    });
     if (forwarded !== null) return forwarded;
   }
   if (outcome.kind !== "transferred") throw transferError(outcome, context.node.id, to);
@@ -108,41 +113,5 @@ function transfer(exchange: Exchange, to: NodeId | null): Promise<TransferOutcom
       cancel();
       resolve(outcome);
     });
-  });
-}
-
-/** Hands the request to the leader and its answer back; null when this node is not the first that it reached. */
-async function forwardTransfer(exchange: Exchange, leader: NodeId | null, body: Uint8Array): Promise<Response | null> {
-  const { context, request } = exchange;
-  const server = context.node.servers.find(({ id }) => id === leader);
-  if (server === undefined || request.headers.has(hopHeader)) return null;
-  const timeoutMs = remainingMs(exchange);
-  try {
-    const response = await fetch(`http://${server.service}/v1/leader/transfer`, {
-      method: "POST",
-      // A kept-alive connection that turns out dead makes fetch send the request again, unasked.
-      headers: { [hopHeader]: "1", "x-proa-timeout-ms": String(timeoutMs), connection: "close" },
-      body: new Uint8Array(body),
-      signal: AbortSignal.timeout(timeoutMs),
-    });
-    const headers = {
-      ...viewHeaders(context.node),
-      "content-type": response.headers.get("content-type") ?? "application/json",
-    };
-    return new Response(await response.arrayBuffer(), { status: response.status, headers });
-  } catch (error) {
-    throw leaderUnreachable(server.id, error);
-  }
-}
-
-/** Marks a request that a node handed on, so that it is not handed on again. */
-const hopHeader = "x-proa-hops";
-
-function leaderUnreachable(leader: NodeId, cause: unknown): ProaError {
-  const { sent, reason } = classifyFetchFailure(cause);
-  const code = sent === "no" ? "NO_LEADER" : "OUTCOME_UNKNOWN";
-  return new ProaError(code, `Cannot transfer leadership: the leader, node ${leader}, did not answer (${reason})`, {
-    hint: "proa cluster status",
-    cause,
   });
 }

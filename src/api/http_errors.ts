@@ -10,6 +10,7 @@ const statusOfCode: Partial<Record<ErrorCode, number>> = {
   FUTURE_REVISION: 404,
   COMPACTED: 410,
   TRANSFER_REFUSED: 409,
+  MEMBERSHIP_REFUSED: 409,
   PRECONDITION_FAILED: 412,
   TOO_LARGE: 413,
   NO_LEADER: 503,
@@ -17,6 +18,8 @@ const statusOfCode: Partial<Record<ErrorCode, number>> = {
   NO_QUORUM: 503,
   OVERLOADED: 503,
   TRANSFERRING: 503,
+  MEMBERSHIP_BUSY: 503,
+  NOT_CAUGHT_UP: 503,
   STOPPING: 503,
   TOO_MANY_HOPS: 503,
   READ_TIMEOUT: 503,
@@ -28,9 +31,14 @@ export function statusOf(error: ProaError): number {
   return statusOfCode[error.code] ?? 500;
 }
 
-export type RequestKind = "write" | "read" | "transfer";
+export type RequestKind = "write" | "read" | "transfer" | "members";
 
-const verbs: Record<RequestKind, string> = { write: "write", read: "read", transfer: "transfer leadership" };
+const verbs: Record<RequestKind, string> = {
+  write: "write",
+  read: "read",
+  transfer: "transfer leadership",
+  members: "change the members",
+};
 
 const tryAgain = "nothing was changed: try again";
 

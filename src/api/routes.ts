@@ -4,6 +4,7 @@ import { postBatch } from "./batch_routes.ts";
 import { getLive, getReady, getStatus, postTransfer } from "./cluster_routes.ts";
 import type { Exchange, Handler } from "./exchange.ts";
 import { getHistory } from "./history_routes.ts";
+import { getMembers, postMembers } from "./members_routes.ts";
 import {
   deleteInQuery,
   deleteKeyInPath,
@@ -46,6 +47,7 @@ const routes: readonly Route[] = [
   exact("/v1/watch", { GET: getWatch }),
   exact("/v1/settings", { GET: getSettings, PATCH: patchSettings }),
   exact("/v1/leader/transfer", { POST: postTransfer }),
+  exact("/v1/members", { GET: getMembers, POST: postMembers }),
   exact("/api/status", { GET: getStatus }),
   exact("/livez", { GET: getLive }),
   exact("/readyz", { GET: getReady }),

@@ -12,7 +12,11 @@ export interface NodeReport {
   readonly leader: number | null;
   readonly last_index: number;
   readonly applied_index: number;
-  readonly members: { readonly voters: readonly number[]; readonly learners: readonly number[] };
+  readonly members: {
+    readonly voters: readonly number[];
+    readonly outgoing: readonly number[];
+    readonly learners: readonly number[];
+  };
   readonly servers: readonly { readonly id: number; readonly service: string }[];
   /** Empty on a node that does not lead. */
   readonly peers: readonly PeerReport[];
@@ -43,6 +47,7 @@ function isNodeReport(value: unknown): value is NodeReport {
     isNumberOrNull(value["leader"]) &&
     isRecord(members) &&
     isListOf(members["voters"], isNumber) &&
+    isListOf(members["outgoing"], isNumber) &&
     isListOf(members["learners"], isNumber) &&
     isListOf(
       servers,

@@ -17,6 +17,7 @@ import {
   type ReadState,
   type Ready,
   type Restored,
+  type Server,
   type SoftState,
 } from "../raft/mod.ts";
 import { firstQuery, membershipCodec } from "../wire/mod.ts";
@@ -25,6 +26,8 @@ import { Batcher } from "./batcher.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import type { NodeLimits } from "./options.ts";
 import type { Refusal, TransferOutcome, WriteOutcome } from "./outcomes.ts";
+import { targetOf, type MembershipOutcome, type MembershipRequest } from "./membership.ts";
+import { MembershipChanges } from "./membership_changes.ts";
 import { Reads, type ReadRequest } from "./reads.ts";
 import { Snapshotter } from "./snapshotter.ts";
 import type { Consistency, GroupView, WriteRequest } from "./service.ts";
@@ -65,6 +68,7 @@ export class Group {
   private readonly waiters = new Waiters();
   private readonly reads = new Reads();
   private readonly transfers = new Transfers();
+  private readonly changes = new MembershipChanges();
   private readonly housekeeping: Housekeeping;
   private readonly results = new ByteWriter(4096);
   private readonly answers = new ByteWriter(4096);
@@ -98,7 +102,15 @@ export class Group {
   get view(): GroupView {
     const { role, term, leader } = this.raft.view;
     const { revision, appliedIndex } = this.machine;
-    return { role: role.kind, term, leader, revision, appliedIndex, ready: this.ready };
+    return {
+      role: role.kind,
+      term,
+      leader,
+      revision,
+      appliedIndex,
+      ready: this.ready,
+      removed: this.raft.view.isRemoved,
+    };
   }
 
   /** A leader is known and has committed in its term, so that a request would not have to wait for that. */
@@ -177,6 +189,26 @@ export class Group {
     else done({ kind: "refused", reason: start.reason });
   }
 
+  /** `servers` says where the members listen now. */
+  changeMembership(
+    wish: { readonly request: MembershipRequest; readonly servers: readonly Server[]; readonly plan: boolean },
+    now: Millis,
+    done: (outcome: MembershipOutcome) => void,
+  ): void {
+    const refusal = this.refusal();
+    if (refusal !== null) return done(refusal);
+    this.submit(now); // what came before the change is proposed before it
+    const before = this.raft.view.membership;
+    const target = targetOf(before, wish.request, wish.servers);
+    if ("reason" in target) return done({ kind: "refused", ...target });
+    const answer = wish.plan ? this.raft.planMembership(target, now) : this.raft.changeMembership(target, now);
+    if (!answer.ok) {
+      if (answer.reason === "notLeader") done(this.refuseWithoutOffice());
+      else done({ kind: "refused", reason: answer.reason, nodes: answer.nodes });
+    } else if ("after" in answer) done({ kind: "planned", before, after: answer.after });
+    else this.changes.add({ id: answer.id, before, done });
+  }
+
   /** A message of a peer. */
   step(message: Message, now: Millis): void {
     this.raft.step(message, now);
@@ -184,12 +216,13 @@ export class Group {
 
   /** When {@link tick} has something to do next. */
   get deadline(): Millis {
-    return Math.min(this.raft.deadline, this.waiters.deadline, this.transfers.deadline);
+    return Math.min(this.raft.deadline, this.waiters.deadline, this.transfers.deadline, this.changes.deadline);
   }
 
   tick(now: Millis): void {
     if (now >= this.raft.deadline) this.raft.tick(now);
     if (now >= this.waiters.deadline) this.waiters.fail("leadershipLost");
+    if (now >= this.changes.deadline) this.changes.fail("leadershipLost");
     this.transfers.onTime(now, this.raft.view.leader);
   }
 
@@ -219,7 +252,9 @@ export class Group {
     for (const entry of ready.committed) this.apply(entry);
     if (ready.committed.length > 0) this.raft.applied(this.machine.appliedIndex);
     for (const chunk of ready.chunks) {
-      if (this.snapshotter.keep(this.raft, chunk)) this.waiters.onSkipped(this.machine.appliedIndex);
+      if (!this.snapshotter.keep(this.raft, chunk)) continue;
+      this.waiters.onSkipped(this.machine.appliedIndex);
+      this.changes.fail("leadershipLost");
     }
     if (ready.committed.length > 0 && !this.stopping && this.raft.view.role.kind === "leader" && this.ready)
       this.housekeeping.run();
@@ -234,24 +269,28 @@ export class Group {
   private onSoftState(soft: SoftState, now: Millis): void {
     this.logger.log("info", "role", { role: soft.role, term: soft.term, leader: soft.leader });
     if (soft.role === "leader") {
+      this.changes.onLeadershipWon();
       this.waiters.onLeadershipWon((id) => this.raft.view.log.matches(id));
     } else {
       this.waiters.onLeadershipLost(now + this.limits.electionTimeoutMs);
+      this.changes.onLeadershipLost(now + 2 * this.limits.electionTimeoutMs);
       this.refuseQueued();
     }
     this.transfers.onChange(soft);
   }
 
   private apply(entry: Entry): void {
+    const { log, leader } = this.raft.view;
     this.snapshotter.onApplied(entry);
     if (!this.waiters.expects(entry)) {
       this.machine.apply(entry, null);
-      this.waiters.onApplied(entry, noResults, this.raft.view.leader);
+      this.waiters.onApplied(entry, noResults, leader);
+      this.changes.onApplied(entry, () => log.memberships.at(entry.index), leader);
       return;
     }
     this.results.reset();
     this.machine.apply(entry, this.results);
-    this.waiters.onApplied(entry, this.results.peek(), this.raft.view.leader);
+    this.waiters.onApplied(entry, this.results.peek(), leader);
   }
 
   private onReadDecided(read: ReadState): void {
@@ -265,6 +304,7 @@ export class Group {
     for (const part of this.batcher.takeAll()) part.done(this.refuse("stopping"));
     this.waiters.fail("stopping");
     this.reads.refuseAll("stopping");
+    this.changes.fail("stopping");
     this.transfers.refuseAll();
     this.snapshotter.close();
   }

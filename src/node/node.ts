@@ -14,6 +14,7 @@ import type { Transport } from "../transport/mod.ts";
 import type { Clock } from "./clock.ts";
 import { Group } from "./group.ts";
 import { assertLimits, type NodeLimits } from "./options.ts";
+import { addressBook, type MembershipOutcome, type MembershipRequest } from "./membership.ts";
 import type { TransferOutcome, WriteOutcome } from "./outcomes.ts";
 import type { ReadRequest } from "./reads.ts";
 import { nodeStatus } from "./report.ts";
@@ -27,6 +28,7 @@ export interface NodeOptions {
   readonly clusterId: string;
   readonly version: string;
   readonly pid: number;
+  /** Where nodes listen, as far as the operator said so: counts more than what the log says. */
   readonly servers: readonly Server[];
   /** Who votes, if the store is new. */
   readonly bootstrap: Membership;
@@ -53,7 +55,6 @@ const roundsPerTurnMax = 8;
 
 export class Node implements NodeService {
   readonly id: NodeId;
-  readonly servers: readonly Server[];
   readonly boot: number;
   private readonly options: NodeOptions;
   private readonly storage: Storage;
@@ -61,6 +62,8 @@ export class Node implements NodeService {
   private readonly clock: Clock;
   private readonly startedAt: number;
   private readonly group: Group;
+  /** The configuration that listeners were last told of. */
+  private membershipTold: Membership;
   private readonly listeners = new Set<() => void>();
   private readonly revisionListeners = new Set<() => void>();
   /** What the listeners know of. */
@@ -80,7 +83,6 @@ export class Node implements NodeService {
     assertLimits(options.limits);
     const { storage, transport, clock } = ports;
     this.id = options.id;
-    this.servers = options.servers;
     this.options = options;
     this.storage = storage;
     this.transport = transport;
@@ -103,6 +105,7 @@ export class Node implements NodeService {
       },
       clock.now(),
     );
+    this.membershipTold = this.group.raft.view.membership;
     storage.onPersisted = (group, seq) => {
       assert(group === groupZero, "a write of an unknown group was confirmed");
       this.confirmed.push(seq);
@@ -114,6 +117,10 @@ export class Node implements NodeService {
       this.schedule();
     };
     this.schedule();
+  }
+
+  get servers(): readonly Server[] {
+    return addressBook(this.group.raft.view.membership, this.options.servers);
   }
 
   view(group: GroupId): GroupView {
@@ -129,6 +136,7 @@ export class Node implements NodeService {
       now: this.clock.now(),
       raft: this.groupOf(group).raft.view,
       machine: this.groupOf(group).machine,
+      servers: this.servers,
       counters: this.transport.counters,
     });
   }
@@ -154,6 +162,16 @@ export class Node implements NodeService {
 
   transferLeader(group: GroupId, to: NodeId | null, done: (outcome: TransferOutcome) => void): void {
     this.groupOf(group).transferLeader(to, this.clock.now(), done);
+    this.schedule();
+  }
+
+  changeMembership(
+    group: GroupId,
+    request: MembershipRequest,
+    { plan }: { readonly plan: boolean },
+    done: (outcome: MembershipOutcome) => void,
+  ): void {
+    this.groupOf(group).changeMembership({ request, servers: this.servers, plan }, this.clock.now(), done);
     this.schedule();
   }
 
@@ -221,6 +239,12 @@ export class Node implements NodeService {
     const { group } = this;
     const ready = group.raft.ready();
     if (ready === null) return false;
+    // Whoever has just become a member can be reached before anything is sent to it.
+    const { membership } = group.raft.view;
+    if (membership !== this.membershipTold) {
+      this.membershipTold = membership;
+      this.notify();
+    }
     // Followers write while we write: a leader's entries leave before its own disk has them (thesis §10.2.1).
     if (ready.messages.length > 0) this.transport.send(ready.messages);
     if (ready.chunkOrders.length > 0) this.sendChunks(ready.chunkOrders);

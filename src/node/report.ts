@@ -1,7 +1,7 @@
 /** Puts together what a node says about itself: reads everything, changes nothing. */
 import { assert } from "../lib/assert.ts";
 import type { StateMachine } from "../kv/mod.ts";
-import type { GroupId, Millis, RaftState } from "../raft/mod.ts";
+import type { GroupId, Millis, RaftState, Server } from "../raft/mod.ts";
 import type { TransportCounters } from "../transport/mod.ts";
 import type { NodeOptions } from "./node.ts";
 import type { NodeStatus, PeerStatus } from "./status.ts";
@@ -15,6 +15,7 @@ export function nodeStatus(node: {
   readonly now: Millis;
   readonly raft: Readonly<RaftState>;
   readonly machine: StateMachine;
+  readonly servers: readonly Server[];
   readonly counters: Readonly<TransportCounters>;
 }): NodeStatus {
   const { options, raft, machine } = node;
@@ -40,8 +41,15 @@ export function nodeStatus(node: {
     revision: machine.revision,
     key_count: machine.keyCount,
     state_hash: machine.stateHash(),
-    members: { voters: membership.voters, outgoing: membership.outgoing, learners: membership.learners },
-    servers: options.servers,
+    members: {
+      voters: membership.voters,
+      outgoing: membership.outgoing,
+      learners: membership.learners,
+      learners_next: membership.learnersNext,
+      retired: membership.retired,
+    },
+    removed: raft.isRemoved,
+    servers: node.servers,
     peers: peers(raft, node.now),
     transport: { kind: options.transportKind, ...node.counters },
   };

@@ -1,5 +1,6 @@
 /** What a running node offers to the service port. Callbacks come later or at once, each exactly once. */
 import type { GroupId, Index, NodeId, Role, Server, Term } from "../raft/mod.ts";
+import type { MembershipOutcome, MembershipRequest } from "./membership.ts";
 import type { ReadOutcome, TransferOutcome, WriteOutcome } from "./outcomes.ts";
 import type { NodeStatus } from "./status.ts";
 
@@ -38,11 +39,21 @@ export interface NodeService {
   ): void;
   /** Hands leadership to `to`, or to the most caught-up voter when null. Only the leader can. Ends within an election timeout. */
   transferLeader(group: GroupId, to: NodeId | null, done: (outcome: TransferOutcome) => void): void;
-  /** Calls `listener` after each change of leader, term or readiness; returns how to stop that. */
+  /**
+   * Changes who votes and who learns. Only the leader can. With `plan` it only says what would become of the wish. Ends when
+   * the new configuration is committed, whoever leads by then.
+   */
+  changeMembership(
+    group: GroupId,
+    request: MembershipRequest,
+    options: { readonly plan: boolean },
+    done: (outcome: MembershipOutcome) => void,
+  ): void;
+  /** Calls `listener` after each change of leader, term, readiness or configuration; returns how to stop that. */
   onChange(listener: () => void): () => void;
   /** Calls `listener` after each turn in which the store of `group` got newer; returns how to stop that. */
   onRevision(group: GroupId, listener: () => void): () => void;
-  /** Where the nodes of the cluster listen. */
+  /** Where the nodes of the cluster listen, as its configuration and this node's own start say. */
   readonly servers: readonly Server[];
 }
 
@@ -54,4 +65,6 @@ export interface GroupView {
   readonly appliedIndex: Index;
   /** Whether a linearizable request could be served now: a leader is known and it has committed in its term, as far as this node knows. */
   readonly ready: boolean;
+  /** Whether this node has left the cluster for good, as far as it knows. */
+  readonly removed: boolean;
 }

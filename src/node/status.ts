@@ -29,7 +29,13 @@ export interface NodeStatus {
     readonly voters: readonly NodeId[];
     readonly outgoing: readonly NodeId[];
     readonly learners: readonly NodeId[];
+    /** Outgoing voters that become learners at the end of the change. */
+    readonly learners_next: readonly NodeId[];
+    /** Ids that have left for good. */
+    readonly retired: readonly NodeId[];
   };
+  /** Whether this node has left the cluster for good, as far as it knows. */
+  readonly removed: boolean;
   readonly servers: readonly Server[];
   /** On the leader: how far each other node has come. Empty elsewhere. */
   readonly peers: readonly PeerStatus[];

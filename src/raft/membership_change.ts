@@ -12,7 +12,7 @@ import {
   sameIds,
 } from "./membership.ts";
 import { majority } from "./quorum.ts";
-import type { MembershipProposal, MembershipRefusal } from "./ready.ts";
+import type { MembershipPlan, MembershipProposal, MembershipRefusal } from "./ready.ts";
 import { newProgress } from "./replication.ts";
 import type { RaftState } from "./state.ts";
 import type { Membership, NodeId } from "./types.ts";
@@ -28,6 +28,14 @@ export function changeMembership(state: RaftState, leader: Leader, target: Membe
   if (refusal !== null) return { ok: false, leader: state.id, ...refusal };
   adopt(state, leader, membershipTowards(state.membership, target));
   return { ok: true, id: state.log.last };
+}
+
+/** What {@link changeMembership} would say, and what the configuration would be in the end. Changes nothing. */
+export function planMembership(state: RaftState, leader: Leader, target: MembershipTarget): MembershipPlan {
+  const refusal = refusalOf(state, leader, target);
+  if (refusal !== null) return { ok: false, leader: state.id, ...refusal };
+  const next = membershipTowards(state.membership, target);
+  return { ok: true, after: isJoint(next) ? membershipAfter(next) : next };
 }
 
 interface Refusal {

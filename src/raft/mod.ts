@@ -29,7 +29,14 @@
 export * from "./types.ts";
 export * from "./message.ts";
 export * from "./ready.ts";
-export { membersOf, newMembership, noMembership, type MembershipCodec, type MembershipTarget } from "./membership.ts";
+export {
+  isJoint,
+  membersOf,
+  newMembership,
+  noMembership,
+  type MembershipCodec,
+  type MembershipTarget,
+} from "./membership.ts";
 export { Raft } from "./raft.ts";
 export type { RaftOptions, RaftState } from "./state.ts";
 export { checkState, checkStep, snapshotOf, type Snapshot } from "./invariants.ts";

@@ -26,9 +26,18 @@ import {
 } from "./leader.ts";
 import { Log } from "./log.ts";
 import type { Message } from "./message.ts";
-import { changeMembership } from "./membership_change.ts";
+import { changeMembership, planMembership } from "./membership_change.ts";
 import type { MembershipTarget } from "./membership.ts";
-import type { Compaction, MembershipProposal, Persist, Proposal, Ready, SoftState, TransferStart } from "./ready.ts";
+import type {
+  Compaction,
+  MembershipPlan,
+  MembershipProposal,
+  Persist,
+  Proposal,
+  Ready,
+  SoftState,
+  TransferStart,
+} from "./ready.ts";
 import { stepReplication } from "./replication.ts";
 import { canInstall, install, neededIndex, refuseInstall, restoreSnapshot, takeSnapshot } from "./snapshots.ts";
 import { RaftState, type RaftOptions } from "./state.ts";
@@ -248,6 +257,14 @@ export class Raft {
     const { state } = this;
     if (state.role.kind !== "leader") return { ok: false, reason: "notLeader", leader: state.leader, nodes: [] };
     return changeMembership(state, state.role, target);
+  }
+
+  /** What {@link changeMembership} would do, without doing it. */
+  planMembership(target: MembershipTarget, now: Millis): MembershipPlan {
+    this.advance(now);
+    const { state } = this;
+    if (state.role.kind !== "leader") return { ok: false, reason: "notLeader", leader: state.leader, nodes: [] };
+    return planMembership(state, state.role, target);
   }
 
   /** Storage confirms every write up to `seq`. */

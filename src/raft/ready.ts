@@ -92,6 +92,10 @@ export type MembershipProposal =
       readonly nodes: readonly NodeId[];
     };
 
+/** What would become of a wish for another configuration. */
+export type MembershipPlan =
+  { readonly ok: true; readonly after: Membership } | Exclude<MembershipProposal, { readonly ok: true }>;
+
 /** Why a configuration is not changed. Nothing was proposed. */
 export type MembershipRefusal =
   | "notLeader"

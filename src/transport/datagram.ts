@@ -72,7 +72,7 @@ export function readDatagramHead(
   const from = reader.u32();
   const to = reader.u32();
   if (to !== receiver.self) return "receiver";
-  if (from === receiver.self || !receiver.peers.has(from)) return "sender";
+  if (from === receiver.self || receiver.peers?.has(from) === false) return "sender";
   if (seal !== receiver.seal.kind) return "seal";
   return { from, to, boot: reader.u53(), token: reader.u53(), number: reader.u53() };
 }

@@ -36,6 +36,8 @@ export interface TcpLimits {
   readonly drainTimeoutMs: number;
   /** When an accepted connection is closed that has not sent its first frame, or not the rest of one. Milliseconds. */
   readonly silenceTimeoutMs: number;
+  /** How long a node that is no peer any more can still be sent to: long enough to tell it that it has left. Milliseconds. */
+  readonly farewellMs: number;
 }
 
 export const defaultTcpLimits: TcpLimits = {
@@ -46,15 +48,16 @@ export const defaultTcpLimits: TcpLimits = {
   connectTimeoutMs: 1000,
   drainTimeoutMs: 5000,
   silenceTimeoutMs: 30_000,
+  farewellMs: 60_000,
 };
 
 export interface TcpOptions {
   readonly self: NodeId;
   /** 32 hexadecimal digits, the same on all nodes. */
   readonly clusterId: string;
-  /** Where peers reach this node. */
-  readonly listen: TcpAddress;
-  /** The other nodes; nobody else is listened to. */
+  /** Where peers reach this node; asked when listening begins. */
+  readonly listen: () => TcpAddress;
+  /** The other nodes, as far as they are known now: see {@link TcpTransport.setPeers}. */
   readonly peers: readonly TcpPeer[];
   readonly limits: TcpLimits;
   readonly logger: Logger;
@@ -63,24 +66,24 @@ export interface TcpOptions {
 export class TcpTransport implements Transport {
   onMessage: (message: Message) => void = () => undefined;
   readonly counters = newTransportCounters();
-  private readonly dialers: ReadonlyMap<NodeId, Dialer>;
+  private readonly dialers = new Map<NodeId, { readonly peer: TcpPeer; readonly dialer: Dialer }>();
+  /** When those who are peers no longer are given up: until then they can still be told that they have left. */
+  private readonly leaving = new Map<NodeId, number>();
   private readonly acceptor: Acceptor;
+  private readonly clusterId: Uint8Array;
   private sweeper: ReturnType<typeof setInterval> | null = null;
   private closed = false;
 
   /** Opens nothing yet: see {@link listen}. */
   constructor(private readonly options: TcpOptions) {
-    const { self, peers, limits, logger, listen } = options;
+    const { self, limits, logger, listen } = options;
     assert(limits.sendQueueBytesMax >= limits.frameBytesMax, "the send queue must hold one frame");
-    assert(
-      peers.every((peer) => peer.id !== self),
-      "a node is not its own peer",
-    );
     const { counters } = this;
-    const clusterId = clusterIdBytes(options.clusterId);
-    this.dialers = new Map(peers.map((peer) => [peer.id, new Dialer({ peer, clusterId, limits, logger, counters })]));
+    this.clusterId = clusterIdBytes(options.clusterId);
+    this.setPeers(options.peers);
     this.acceptor = new Acceptor({
-      receiver: { self, clusterId, peers: new Set(peers.map((peer) => peer.id)) },
+      receiver: { self, clusterId: this.clusterId, peers: null },
+      peers: this.dialers,
       address: listen,
       limits,
       logger,
@@ -98,34 +101,63 @@ export class TcpTransport implements Transport {
     if ((await this.acceptor.listen()) === "closed") return;
     const { drainTimeoutMs, silenceTimeoutMs } = this.options.limits;
     this.sweeper = setInterval(() => this.sweep(), Math.min(drainTimeoutMs, silenceTimeoutMs) / 4);
-    for (const dialer of this.dialers.values()) dialer.start();
+    for (const { dialer } of this.dialers.values()) dialer.start();
+  }
+
+  /** From now on these are the other nodes: new ones are dialled, those that moved dialled anew, those that left given up after a while. */
+  setPeers(peers: readonly TcpPeer[]): void {
+    const { self, limits, logger } = this.options;
+    const { counters, clusterId } = this;
+    assert(
+      peers.every((peer) => peer.id !== self),
+      "a node is not its own peer",
+    );
+    const stay = new Set(peers.map(({ id }) => id));
+    for (const id of this.dialers.keys()) {
+      if (!stay.has(id) && !this.leaving.has(id)) this.leaving.set(id, performance.now() + limits.farewellMs);
+    }
+    for (const peer of peers) {
+      this.leaving.delete(peer.id);
+      const known = this.dialers.get(peer.id);
+      if (known?.peer.host === peer.host && known.peer.port === peer.port) continue;
+      known?.dialer.close();
+      const dialer = new Dialer({ peer, clusterId, limits, logger, counters });
+      this.dialers.set(peer.id, { peer, dialer });
+      if (this.sweeper !== null && !this.closed) dialer.start();
+    }
   }
 
   send(messages: readonly Message[]): void {
     for (const message of messages) {
       assert(message.from === this.options.self, "a node sends in its own name only");
-      const dialer = this.dialers.get(message.to);
+      const dialer = this.dialers.get(message.to)?.dialer;
       if (dialer === undefined) this.counters.messagesDropped++;
       else dialer.post(message);
     }
-    for (const dialer of this.dialers.values()) dialer.flush();
+    for (const { dialer } of this.dialers.values()) dialer.flush();
   }
 
   connected(peer: NodeId): boolean {
-    return this.dialers.get(peer)?.connected ?? false;
+    return this.dialers.get(peer)?.dialer.connected ?? false;
   }
 
   close(): void {
     this.closed = true;
     if (this.sweeper !== null) clearInterval(this.sweeper);
-    for (const dialer of this.dialers.values()) dialer.close();
+    for (const { dialer } of this.dialers.values()) dialer.close();
     this.acceptor.close();
   }
 
   /** Looks for connections that are open and dead. */
   private sweep(): void {
     const nowMs = performance.now();
-    for (const dialer of this.dialers.values()) dialer.sweep(nowMs);
+    for (const [id, untilMs] of this.leaving) {
+      if (nowMs < untilMs) continue;
+      this.leaving.delete(id);
+      this.dialers.get(id)?.dialer.close();
+      this.dialers.delete(id);
+    }
+    for (const { dialer } of this.dialers.values()) dialer.sweep(nowMs);
     this.acceptor.sweep(nowMs);
   }
 }

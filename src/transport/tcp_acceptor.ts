@@ -14,7 +14,10 @@ import type { TransportCounters } from "./transport.ts";
 
 export interface AcceptorOptions {
   readonly receiver: FrameReceiver;
-  readonly address: TcpAddress;
+  /** Others may speak, but do not take the room of peers. */
+  readonly peers: ReadonlyMap<NodeId, unknown>;
+  /** Asked when listening begins. */
+  readonly address: () => TcpAddress;
   readonly limits: TcpLimits;
   readonly logger: Logger;
   readonly counters: TransportCounters;
@@ -39,21 +42,18 @@ export class Acceptor {
   private readonly server = createServer((socket) => this.accept(socket));
   /** In the order in which they came. */
   private readonly inbounds = new Set<Inbound>();
-  /** Room for peers that reconnect faster than their old connections are noticed to be dead, and for strangers to be told apart. */
-  private readonly inboundsMax: number;
   /** Whether hostile bytes were reported since the last sweep: they can come faster than a log should grow. */
   private warned = false;
   private closed = false;
   /** Settles {@link listen}, which nothing else would if we are closed meanwhile. */
   private endListen: () => void = () => undefined;
 
-  constructor(private readonly options: AcceptorOptions) {
-    this.inboundsMax = 4 * options.receiver.peers.size + 16;
-  }
+  constructor(private readonly options: AcceptorOptions) {}
 
   /** Resolves once the port is bound, or when closed before that. Rejects with a `ProaError`. */
   listen(): Promise<"bound" | "closed"> {
-    const { address, logger } = this.options;
+    const { logger } = this.options;
+    const address = this.options.address();
     return new Promise((resolve, reject) => {
       this.endListen = () => resolve("closed");
       this.server.on("error", (error) => {
@@ -108,13 +108,17 @@ export class Acceptor {
 
   /**
    * A flood of connections must not keep a peer out: the newcomer stays, since a peer speaks at once, and of those
-   * that have not yet said who they are the oldest goes.
+   * that have not yet said who they are the oldest goes, or else the oldest that is no peer of ours (yet).
    */
   private makeRoom(): void {
-    if (this.inbounds.size < this.inboundsMax) return;
-    for (const inbound of this.inbounds) {
-      if (inbound.sender === null) return this.refuse(inbound, "too many connections");
-    }
+    const { peers } = this.options;
+    // Room for peers that reconnect faster than their old connections are noticed to be dead, and for strangers to be told apart.
+    if (this.inbounds.size < 4 * peers.size + 16) return;
+    const inbounds = [...this.inbounds];
+    const dispensable =
+      inbounds.find(({ sender }) => sender === null) ??
+      inbounds.find(({ sender }) => sender === null || !peers.has(sender));
+    if (dispensable !== undefined) this.refuse(dispensable, "too many connections");
   }
 
   private onData(inbound: Inbound, chunk: Uint8Array): void {

@@ -19,9 +19,9 @@ export interface UdpTransportOptions {
   readonly self: NodeId;
   /** 32 hexadecimal digits, the same on all nodes. */
   readonly clusterId: string;
-  /** Where peers reach this node. */
-  readonly listen: TcpAddress;
-  /** The other nodes; nobody else is listened to. */
+  /** Where peers reach this node; asked when listening begins. */
+  readonly listen: () => TcpAddress;
+  /** The other nodes, as far as they are known now: see {@link UdpTransport.setPeers}. Nobody else is listened to. */
   readonly peers: readonly TcpPeer[];
   /** The largest datagram to any peer, in bytes; null lets the way to each peer decide. */
   readonly datagramBytes: number | null;
@@ -58,7 +58,7 @@ export class UdpTransport implements Transport {
 
   /** Opens nothing yet: see {@link listen}. */
   constructor(private readonly options: UdpTransportOptions) {
-    const { self, limits, logger, peers } = options;
+    const { self, limits, logger } = options;
     this.endpoint = new DatagramEndpoint({
       self,
       clusterId: clusterIdBytes(options.clusterId),
@@ -70,13 +70,14 @@ export class UdpTransport implements Transport {
         if (!this.closed) this.onMessage(message);
       },
     });
-    for (const place of peers) this.peers.set(place.id, { place, address: null, lookedUpAt: -Infinity });
+    this.setPeers(options.peers);
   }
 
   /** Binds the port, then calls the peers. Rejects with a `ProaError`: PORT_BUSY when somebody listens there already. */
   async listen(): Promise<void> {
     assert(!this.closed && this.socket === null, "a transport listens once");
-    const { listen, openUdp } = this.options;
+    const { openUdp } = this.options;
+    const listen = this.options.listen();
     const socket = await openUdp({
       hostname: listen.host,
       port: listen.port,
@@ -88,6 +89,17 @@ export class UdpTransport implements Transport {
       this.endpoint.addPeer(id, this.pathTo(place), performance.now());
     }
     this.flush();
+  }
+
+  /** From now on these are nodes, too, or are elsewhere. Whoever was a peer stays one, to be told that it has left. */
+  setPeers(peers: readonly TcpPeer[]): void {
+    for (const place of peers) {
+      const known = this.peers.get(place.id);
+      if (known?.place.host === place.host && known.place.port === place.port) continue;
+      this.peers.set(place.id, { place, address: null, lookedUpAt: -Infinity });
+      if (known === undefined && this.socket !== null && !this.closed)
+        this.endpoint.addPeer(place.id, this.pathTo(place), performance.now());
+    }
   }
 
   send(messages: readonly Message[]): void {

@@ -27,8 +27,8 @@ export interface FrameReceiver {
   readonly self: NodeId;
   /** 16 bytes, see {@link clusterIdBytes}. */
   readonly clusterId: Uint8Array;
-  /** The other servers. Frames of anybody else are foreign. */
-  readonly peers: ReadonlySet<NodeId>;
+  /** The other servers: frames of anybody else are foreign. Null for any server of the cluster, known here or not yet (rule M10). */
+  readonly peers: ReadonlySet<NodeId> | null;
 }
 
 /** What makes a frame foreign: the first thing in it that is not ours. */
@@ -181,7 +181,8 @@ function foreignReason(header: Uint8Array, receiver: FrameReceiver): ForeignReas
   }
   if (u32At(header, offsets.to) !== receiver.self) return "receiver";
   const from = u32At(header, offsets.from);
-  return from !== receiver.self && receiver.peers.has(from) ? null : "sender";
+  if (from === 0 || from === receiver.self) return "sender";
+  return receiver.peers === null || receiver.peers.has(from) ? null : "sender";
 }
 
 /** Where the payloads begin, as the header claims. */

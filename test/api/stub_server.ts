@@ -41,7 +41,13 @@ export class StubServer {
   /** What a client needs to believe that this is node 1, which leads. */
   private status(): Response {
     const report = { cluster_id: "0", cluster: "test", node_id: 1, version: "0", role: "leader", term: 1, leader: 1 };
-    const rest = { last_index: 1, applied_index: 1, members: { voters: [1], learners: [] }, servers: [], peers: [] };
+    const rest = {
+      last_index: 1,
+      applied_index: 1,
+      members: { voters: [1], outgoing: [], learners: [] },
+      servers: [],
+      peers: [],
+    };
     return Response.json({ ...report, ...rest }, { headers: { "X-Proa-Node": "1" } });
   }
 

@@ -401,7 +401,7 @@ describe("leader, cluster and wait", () => {
       report({ id: 1, role: "leader", term: 8, leader: 1 }),
     ];
     const node = foreignNode(() =>
-      ok({ ...views[Math.min(asked++, 1)], members: { voters: [1], learners: [] }, servers: [] }),
+      ok({ ...views[Math.min(asked++, 1)], members: { voters: [1], outgoing: [], learners: [] }, servers: [] }),
     );
     await withServers([node], async ({ endpoint }) => {
       const { status, stdout } = await proa(["wait", "leader", "-e", endpoint]);

@@ -18,7 +18,7 @@ export function report(
     leader: node.leader,
     last_index: 1042,
     applied_index: 1042,
-    members: { voters: [1, 2, 3], learners: [] },
+    members: { voters: [1, 2, 3], outgoing: [], learners: [] },
     servers,
     peers: [],
     ...more,

@@ -107,13 +107,12 @@ export function transportConformance(name: string, open: (options: WorldOptions)
         { clusterIdOf1: otherClusterId },
       ));
 
-    test("counts a frame for another receiver or from an unknown sender, and delivers none", () =>
+    test("counts a frame for another receiver or from the receiver itself, and delivers none", () =>
       inWorld(async ({ transports, inject, bytesOf, until }) => {
         const received = collect(transports[2]);
         inject(2, bytesOf(heartbeat({ to: 3, round: 1 })));
-        inject(2, bytesOf({ ...heartbeat({ to: 2, round: 1 }), from: 7 }));
         inject(2, bytesOf({ ...heartbeat({ to: 2, round: 1 }), from: 2 }));
-        await until(() => transports[2].counters.framesForeign === 3);
+        await until(() => transports[2].counters.framesForeign === 2);
         expect(received).toEqual([]);
       }));
 

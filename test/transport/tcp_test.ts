@@ -455,3 +455,46 @@ async function expectAlive(node: TcpTransport, port: number, received: readonly 
   expect(node.counters.messagesReceived).toBe(before + 1);
   client.socket.destroy();
 }
+
+test("M10: what a member that is not known here yet says is delivered, and answered once it is known", async () => {
+  const ports = { 1: await freePort(), 2: await freePort() };
+  const one = tcpNode({ self: 1, port: ports[1], peers: { 2: ports[2] } });
+  const two = tcpNode({ self: 2, port: ports[2], peers: {} });
+  try {
+    const received: string[] = [];
+    one.onMessage = (message) => received.push(`1 got ${message.kind}`);
+    two.onMessage = (message) => received.push(`2 got ${message.kind}`);
+    await Promise.all([one.listen(), two.listen()]);
+    await until(() => one.connected(2));
+    one.send([heartbeat({ from: 1, to: 2, round: 1 })]);
+    await until(() => received.length === 1);
+    two.send([heartbeat({ from: 2, to: 1, round: 1 })]);
+    expect(two.counters.messagesDropped).toBe(1);
+    two.setPeers([{ id: 1, host, port: ports[1] }]);
+    await until(() => two.connected(1));
+    two.send([heartbeat({ from: 2, to: 1, round: 1 })]);
+    await until(() => received.length === 2);
+    expect(received).toEqual(["2 got Heartbeat", "1 got Heartbeat"]);
+  } finally {
+    one.close();
+    two.close();
+  }
+});
+
+test("a peer that has left is given up after a while, and one that has moved is dialled where it is now", async () => {
+  const ports = { 1: await freePort(), 2: await freePort(), moved: await freePort() };
+  const limits = { farewellMs: 0, silenceTimeoutMs: 40, drainTimeoutMs: 40 };
+  const one = tcpNode({ self: 1, port: ports[1], peers: { 2: ports[2] }, limits });
+  const two = tcpNode({ self: 2, port: ports[2], peers: {} });
+  const moved = tcpNode({ self: 2, port: ports.moved, peers: {} });
+  try {
+    await Promise.all([one.listen(), two.listen(), moved.listen()]);
+    await until(() => one.connected(2));
+    one.setPeers([{ id: 2, host, port: ports.moved }]);
+    await until(() => one.connected(2) && moved.counters.connectionsAccepted === 1);
+    one.setPeers([]);
+    await until(() => !one.connected(2));
+  } finally {
+    for (const transport of [one, two, moved]) transport.close();
+  }
+});

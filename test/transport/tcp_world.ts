@@ -40,7 +40,7 @@ export function tcpNode(options: NodeOptions): TcpTransport {
   return new TcpTransport({
     self: options.self,
     clusterId: options.clusterId ?? clusterId,
-    listen: { host, port: options.port },
+    listen: () => ({ host, port: options.port }),
     peers: Object.entries(options.peers).map(([id, port]) => ({ id: Number(id), host, port })),
     limits: { ...defaultTcpLimits, ...options.limits },
     logger: options.logger ?? silentLogger,

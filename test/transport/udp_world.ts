@@ -42,7 +42,7 @@ export function udpNode(options: UdpNodeOptions): UdpTransport {
   return new UdpTransport({
     self: options.self,
     clusterId: options.clusterId ?? clusterId,
-    listen: { host, port: options.port },
+    listen: () => ({ host, port: options.port }),
     peers: Object.entries(options.peers).map(([id, port]) => ({ id: Number(id), host, port })),
     datagramBytes: options.datagramBytes ?? null,
     limits: { ...defaultDatagramLimits, ...options.limits },
