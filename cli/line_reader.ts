@@ -3,8 +3,8 @@ import { createReadStream } from "node:fs";
 import { errorCode } from "./descriptors.ts";
 import { ProaError } from "../src/lib/errors.ts";
 
-/** The longest line: a value of a mebibyte, each byte of it as `\xNN`, and a key. Bytes. */
-const lineBytesMax = 5 * 1024 * 1024;
+/** The longest line: a value of a mebibyte, each byte of it as `\u00NN` in JSON, and a key. Bytes. */
+const lineBytesMax = 8 * 1024 * 1024;
 /** How much is read at a time: what makes a few frames. Bytes. */
 const chunkBytes = 256 * 1024;
 

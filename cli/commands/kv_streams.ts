@@ -1,5 +1,5 @@
-/** `proa kv`, the verbs that go on: changes as they happen. */
-import { command, flag, option, optional } from "../command.ts";
+/** `proa kv`, the verbs that go on: changes as they happen, and many keys out and in. */
+import { command, flag, option, optional, optionOr } from "../command.ts";
 import { keyEncoding } from "../key_encoding.ts";
 import { choice, integer, text } from "../parsers.ts";
 
@@ -43,4 +43,50 @@ const watch = command({
   },
 });
 
-export const kvStreamCommands = [watch];
+const exportKeys = command({
+  path: ["kv", "export"],
+  summary: "Write keys and values as JSON, a line each",
+  description:
+    "All of it as it was at one revision, read in pages: what is written meanwhile does not show. The first line names the revision, the last one how many keys there are, " +
+    "so that an export that was cut off is not taken for whole. Bytes that are no text are in base64. Leases and older versions are not in it.",
+  args: {},
+  options: {
+    prefix: option("prefix", text, "only keys that begin with this"),
+    rev: option("revision", integer(1), "the keys as they were at this revision"),
+    keyEncoding,
+  },
+  examples: [
+    { command: "proa kv export > backup.jsonl", does: "every key" },
+    {
+      command: "proa kv export --prefix config/ | proa kv import -e 10.0.0.1:5001",
+      does: "from one cluster into another",
+    },
+  ],
+  run: async ({ options }, context) => {
+    const { exportKeys } = await import("./kv_export.ts");
+    await exportKeys(options, context);
+  },
+});
+
+const importKeys = command({
+  path: ["kv", "import"],
+  summary: "Write keys and values from lines of JSON",
+  description:
+    "Reads what kv export writes, or any lines with key and value, in bounded memory. Keys that are not in the input stay as they are. It is no transaction: " +
+    "when it fails, a part is written, and it may be repeated from the beginning. --timeout is for each message.",
+  args: {},
+  options: {
+    file: optionOr("path", text, "-", "where the lines are; - is stdin", "f"),
+    ifAbsent: flag("leave keys alone that exist already, and count them"),
+  },
+  examples: [
+    { command: "proa kv import -f backup.jsonl", does: "every key of an export" },
+    { command: `echo '{"key":"a","value":"1"}' | proa kv import --if-absent`, does: "one key, unless it is there" },
+  ],
+  run: async ({ options }, context) => {
+    const { importKeys } = await import("./kv_export.ts");
+    await importKeys(options, context);
+  },
+});
+
+export const kvStreamCommands = [watch, exportKeys, importKeys];

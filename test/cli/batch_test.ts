@@ -109,11 +109,11 @@ describe("proa kv batch", () => {
         expect(revisions).toEqual(Array.from({ length: count }, (_, i) => i + 2));
         expect(spy.writes.length).toBeLessThan(60);
         expect((await batch("", "-f", join(directory, "none"))).status).toBe(2);
-        writeFileSync(file, `put\ta\t${"v".repeat(6 * 1024 * 1024)}`);
+        writeFileSync(file, `put\ta\t${"v".repeat(9 * 1024 * 1024)}`);
         const long = await batch("", "-f", file);
         expect([long.status, long.stderr.split("\n")[0]]).toEqual([
           3,
-          "proa: error: Cannot read line 1: it is longer than 5242880 bytes",
+          "proa: error: Cannot read line 1: it is longer than 8388608 bytes",
         ]);
       });
     }));
