@@ -27,7 +27,6 @@ export type {
   Deleted,
   RangeOptions,
   ReadOptions,
-  Selection,
   WatchOptions,
   WatchSelection,
   Written,
@@ -35,6 +34,8 @@ export type {
 export { KeyValue, type Bytes, type KeyStamps } from "./client/key_value.ts";
 export type { Consistency, RangePage } from "./client/operations.ts";
 export { NotAppliedError, UnknownOutcomeError } from "./client/outcomes.ts";
+export type { Selection } from "./client/selection.ts";
+export type { Txn, TxnCondition, TxnOutcome, TxnStep, TxnStepResult } from "./client/txn.ts";
 export type { WatchedRevision, WatchEvent } from "./client/watch.ts";
 export { ProaError, type Applied, type ErrorCode } from "./lib/errors.ts";
 export { lineLogger, type LogFields, type Logger, type LogLevel } from "./lib/logger.ts";

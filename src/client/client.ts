@@ -2,7 +2,6 @@
  * The client library: a cluster as an object with methods. It finds the leader, follows it, reconnects, and tries again
  * what has definitely not happened; what may have happened it reports, and never repeats.
  */
-import { prefixEnd } from "../wire/mod.ts";
 import type { CommandResult, KeyRange } from "../wire/mod.ts";
 import { defaultEndpoints, isEndpoint } from "./endpoints.ts";
 import type { Operation } from "./frame.ts";
@@ -14,6 +13,10 @@ import { NotAppliedError } from "./outcomes.ts";
 import { Pipeline } from "./pipeline.ts";
 import { Router } from "./router.ts";
 import type { ClientClock } from "./router.ts";
+import { rangeOf } from "./selection.ts";
+import type { Selection } from "./selection.ts";
+import { txnOperation } from "./txn.ts";
+import type { Txn, TxnOutcome } from "./txn.ts";
 import { watchRange } from "./watch.ts";
 import type { WatchedRevision } from "./watch.ts";
 
@@ -66,11 +69,6 @@ export interface ConditionFailed {
   /** What the condition would have to name: the revision of the latest put of the key; 0 where the key does not exist. */
   readonly modRevision: number;
 }
-
-/** Which keys: those with a prefix, or those with `start` ≤ key < `end`; `{}` is every key. */
-export type Selection =
-  | { readonly prefix: Bytes; readonly start?: undefined; readonly end?: undefined }
-  | { readonly start?: Bytes; readonly end?: Bytes; readonly prefix?: undefined };
 
 export interface RangeOptions extends ReadOptions {
   /** The most items in one page. Default: as many as a node puts into an answer of 8 MiB. */
@@ -153,6 +151,11 @@ export class Client {
     return deletion(await this.run(deleteRangeOperation(rangeOf(selection)), options));
   }
 
+  /** Does `then` if everything under `if` holds, else `else`: at once, in one revision. */
+  async txn(txn: Txn, options: CallOptions = {}): Promise<TxnOutcome> {
+    return this.run(txnOperation(txn), options);
+  }
+
   /** Reads one page of a range, in the order of the bytes of its keys. */
   async range(selection: Selection, options: RangeOptions = {}): Promise<RangePage> {
     const { limit = null, keysOnly = false, consistency = "linearizable" } = options;
@@ -229,15 +232,6 @@ function revisionOf({
   if (ifAbsent === true) throw invalid("Cannot write: ifAbsent and ifRevision exclude each other");
   if (Number.isSafeInteger(ifRevision) && ifRevision > 0) return ifRevision;
   throw invalid(`Cannot write: ifRevision is ${ifRevision}, not a revision`);
-}
-
-/** The range that `selection` means. */
-function rangeOf({ prefix, start, end }: Selection): KeyRange {
-  if (prefix === undefined) {
-    return { start: bytesOf(start ?? ""), end: end === undefined ? null : bytesOf(end) };
-  }
-  const first = bytesOf(prefix);
-  return { start: first, end: prefixEnd(first) };
 }
 
 function rangeOfKey(key: Uint8Array): KeyRange {

@@ -102,6 +102,45 @@ test("values, conditions and ranges come back as they are", () =>
     }),
   ));
 
+test("a transaction does one of its branches in one revision", () =>
+  withCluster(1, (cluster) =>
+    withClient(cluster, async (client) => {
+      await client.put("a", "1");
+      const done = await client.txn({
+        if: [
+          { key: "a", value: "1" },
+          { key: "b", exists: false },
+          { key: "a", version: 2, is: "<" },
+        ],
+        then: [{ put: "b", value: "2" }, { put: "c", value: "3" }, { delete: "a" }, { get: "b" }, { range: {} }],
+        else: [{ get: "a" }],
+      });
+      expect([done.succeeded, done.revision]).toEqual([true, 3]);
+      const [b, c, a, read, page] = done.results;
+      expect([b, c, a]).toEqual([
+        { kind: "put", modRevision: 3 },
+        { kind: "put", modRevision: 3 },
+        { kind: "delete", deleted: 1 },
+      ]);
+      expect(read?.kind === "get" && read.item?.text).toBe("2");
+      expect(page?.kind === "range" && page.page.items.map(({ keyText }) => keyText)).toEqual(["b", "c"]);
+      const other = await client.txn({
+        if: [{ key: "b", modRevision: 4 }],
+        else: [{ deleteRange: { prefix: "b" } }, { get: "a" }],
+      });
+      expect(other).toEqual({
+        succeeded: false,
+        revision: 4,
+        results: [
+          { kind: "delete", deleted: 1 },
+          { kind: "get", item: null },
+        ],
+      });
+      const many = { then: Array.from({ length: 129 }, (_, i) => ({ get: `${i}` })) };
+      expect((await notApplied(client.txn(many))).code).toBe("TOO_LARGE");
+    }),
+  ));
+
 test("the calls of one tick travel in one frame, and what one of them gets wrong is its own affair", () =>
   withCluster(
     1,
