@@ -2,8 +2,9 @@
  * Measures every row of the table in docs/benchmarks.md on the compiled executable, one after the other in one session,
  * and prints the table as Markdown. With `--write` it replaces the table in that file. About five minutes.
  *
- *     bun bench/table.ts [--seconds 4] [--rounds 5] [--etcd SCRIPT] [--write]
+ *     bun bench/table.ts [--seconds 4] [--rounds 5] [--keys 1000000] [--only PART,PART] [--etcd SCRIPT] [--write]
  *
+ * The parts are throughput, overload, keys, failover and growth.
  * SCRIPT (or PROA_BENCH_ETCD) loads an etcd on this machine: called with a number of seconds, it prints a line of JSON for
  * each load: {"op","concurrency","clients","ops_per_s","p50_us","p99_us"}, and at the end one {"rss_mb"} for each node.
  */
@@ -18,6 +19,8 @@ const { values } = parseArgs({
   options: {
     seconds: { type: "string", default: "4" },
     rounds: { type: "string", default: "5" },
+    keys: { type: "string", default: "1000000" },
+    only: { type: "string", default: "throughput,overload,keys,failover,growth" },
     etcd: { type: "string" },
     write: { type: "boolean", default: false },
   },
@@ -46,11 +49,18 @@ interface EtcdLine {
 
 const rows: Row[] = [];
 const etcd = await measureEtcd();
-await measureThroughput();
-await measureOverload();
-await measureMillionKeys();
-await measureFailover();
-await measureGrowth();
+const parts: Readonly<Record<string, () => Promise<void>>> = {
+  throughput: measureThroughput,
+  overload: measureOverload,
+  keys: measureManyKeys,
+  failover: measureFailover,
+  growth: measureGrowth,
+};
+for (const name of values.only.split(",")) {
+  const part = parts[name];
+  if (part === undefined) throw new Error(`the parts are ${Object.keys(parts).join(", ")}, not ${name}`);
+  await part();
+}
 finish();
 
 async function measureThroughput(): Promise<void> {
@@ -103,20 +113,21 @@ async function measureOverload(): Promise<void> {
   });
 }
 
-async function measureMillionKeys(): Promise<void> {
+async function measureManyKeys(): Promise<void> {
   await withCluster(3, async (cluster) => {
-    const million = "--key-count 1000000 --in-flight 2000";
-    await bench(cluster, `--op get ${million}`, 1); // puts every key once before it begins
-    const puts = await bench(cluster, million);
+    const keys = grouped(Number(values.keys));
+    const many = `--key-count ${values.keys} --in-flight 2000`;
+    await bench(cluster, `--op get ${many}`, 1); // puts every key once before it begins
+    const puts = await bench(cluster, many);
     const rss = memoryOf(await pids(cluster));
-    row("puts over 1,000,000 keys, 2,000 in flight", "", `${grouped(puts.ops_per_s)}/s`, null);
-    row("memory of the largest node with 1,000,000 keys", "≤ 600 MB", `${rss} MB`, rss <= 600);
+    row(`puts over ${keys} keys, 2,000 in flight`, "", `${grouped(puts.ops_per_s)}/s`, null);
+    row(`memory of the largest node with ${keys} keys`, "≤ 600 MB", `${rss} MB`, rss <= 600);
     await Promise.all(cluster.ids.map((id) => cluster.kill(id)));
     const start = performance.now();
     for (const id of cluster.ids) cluster.start(id);
     await until("a put is served", async () => (await cluster.proa(["kv", "put", "again", "1"])).status === 0);
     const took = performance.now() - start;
-    row("restart of all nodes with 1,000,000 keys, to the next put", "≤ 4 s", ms(took * 1000), took <= 4000);
+    row(`restart of all nodes with ${keys} keys, to the next put`, "≤ 4 s", ms(took * 1000), took <= 4000);
   });
 }
 
