@@ -47,7 +47,7 @@ export const nodeSettings = {
     key: "servers",
     shape: { kind: "list" },
     sample: ["1,127.0.0.1:4001", "2,127.0.0.1:4002", "3,127.0.0.1:4003"],
-    isNeeded: false,
+    isNeeded: true,
     option: option(
       "list",
       parseServers,
@@ -58,38 +58,38 @@ export const nodeSettings = {
   members: setting({
     key: "members",
     shape: { kind: "list" },
-    sample: ["1", "2", "3"],
+    sample: "1,2,3",
     isNeeded: false,
     option: option(
       "ids",
       idList,
       "who of the server list votes in a new cluster: 1,2,3; all but the observers unless given",
     ),
-    toml: (ids) => ids.map(String),
+    toml: (ids) => ids.join(","),
   }),
   observers: setting({
     key: "observers",
     shape: { kind: "list" },
-    sample: [],
+    sample: "4,5",
     isNeeded: false,
     option: option(
       "ids",
       idList,
       "who of the server list only receives the log in a new cluster, and never votes: 4,5",
     ),
-    toml: (ids) => ids.map(String),
+    toml: (ids) => ids.join(","),
   }),
   join: setting({
     key: "join",
     shape: { kind: "list" },
-    sample: [],
+    sample: "127.0.0.1:5001",
     isNeeded: false,
     option: option(
       "list",
       endpointList,
       "join the running cluster that serves at these endpoints, host:port,…, instead of making a new one",
     ),
-    toml: (endpoints) => endpoints,
+    toml: (endpoints) => endpoints.join(","),
   }),
   data: setting({
     key: "data",

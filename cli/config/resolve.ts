@@ -39,7 +39,10 @@ export function sourcedSettings(sources: Sources): ReadonlyMap<NodeSettingName, 
 /** What a node is started with. Throws USAGE when something is missing, wrong, or does not fit the rest. */
 export function resolveNode(sources: Sources): NodeValues {
   const settled = sourcedSettings(sources);
-  for (const name of settingNames) if (settingOf(name).isNeeded && !settled.has(name)) throw missing(name);
+  for (const name of settingNames) {
+    const isTold = name === "servers" && settled.has("join"); // the running cluster says where its nodes are
+    if (settingOf(name).isNeeded && !settled.has(name) && !isTold) throw missing(name);
+  }
   const values = valuesOf(settled) as NodeValues; // nothing that is needed is missing
   const misfit = misfitOf(values);
   if (misfit !== null) throw new ProaError("USAGE", misfit.message, { hint: misfit.hint });

@@ -113,6 +113,7 @@ test("a flag wins over a variable, a variable over the file, the file over the d
       "heartbeat file:9",
       "snapshotEntries default",
       "snapshotSize default",
+      "transport default",
       "logLevel default",
     ]);
     const values = valuesOf(settled);
