@@ -99,6 +99,7 @@ export class Life {
     if (this.before !== null) checkStep(this.before, state);
     this.before = snapshotOf(state);
     this.observe();
+    this.around.safety.onLeading(state);
     this.around.trace.note(
       state.log.lastIndex,
       () =>

@@ -123,6 +123,19 @@ export class Safety {
     if (isNews) this.assertDurable(membership, { index: log.commitIndex, term: byTerm });
   }
 
+  /** I7, from before it matters: what a leader counts as stored by another is on that disk (rules P2 and L11). */
+  onLeading({ id, role, term, log }: Readonly<RaftState>): void {
+    if (role.kind !== "leader") return;
+    for (const [to, { matchIndex }] of role.progress) {
+      const { hardState, terms } = this.durableOf(to);
+      // Under a later leader it may have lost what this one counted, and what is compacted here is committed anyway.
+      if (hardState.term > term || matchIndex < log.firstIndex) continue;
+      check(terms[matchIndex - 1] === log.termAt(matchIndex), "I7", () => {
+        return `n${id} counts ${matchIndex}@${log.termAt(matchIndex)} on n${to}, which does not have it (I7)`;
+      });
+    }
+  }
+
   private assertDurable(membership: Membership, { index, term }: { readonly index: Index; readonly term: Term }): void {
     for (const voters of quorumSets(membership)) {
       const copies = voters.filter((id) => this.durableOf(id).terms[index - 1] === term);
