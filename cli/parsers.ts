@@ -92,3 +92,9 @@ export const endpointList: Parse<readonly string[]> = (value) =>
         .replace(/\/$/, ""),
     ),
   );
+
+/** The id of a request: an index, a name, and perhaps a number. */
+export const requestIdText: Parse<string> = (value) => {
+  if (/^\d{1,15}-[A-Za-z0-9_]{1,64}(\.[1-9]\d{0,14})?$/.test(value)) return value;
+  throw new InvalidValueError("expected the id that the message of exit 4 names, such as 1042-k3J9x");
+};

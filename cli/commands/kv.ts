@@ -1,7 +1,7 @@
 /** `proa kv`: reading and writing keys. */
 import { command, flag, option, optional, optionOr, required } from "../command.ts";
 import { keyEncoding } from "../key_encoding.ts";
-import { choice, integer, text } from "../parsers.ts";
+import { choice, integer, requestIdText, text } from "../parsers.ts";
 
 const consistency = optionOr(
   "level",
@@ -10,12 +10,19 @@ const consistency = optionOr(
   "linearizable: as new as every write acknowledged before; lease: the same without asking a majority each time, if no clock runs wild; stale: what the node asked has applied",
 );
 
+const requestId = option(
+  "id",
+  requestIdText,
+  "the id of a request that was sent before, as exit 4 names it: it takes effect at most once",
+);
+
 const put = command({
   path: ["kv", "put"],
   summary: "Write a value",
   description:
     "Returns once a majority of the nodes has it on disk and it is applied. The value - is read from stdin, and @FILE from a file. " +
-    "A write whose outcome is unknown (exit 4) is never repeated by itself.",
+    "A write that is not answered is sent again until the timeout, under an id by which the nodes know it again, so that it takes effect at most once. " +
+    "If nobody knows then whether it did (exit 4), the message names the id: repeat it with --request-id.",
   args: {
     key: required(text, "1 byte to 8 KiB"),
     value: required(text, "0 bytes to 1 MiB; - for stdin, @FILE for a file"),
@@ -23,6 +30,7 @@ const put = command({
   options: {
     ifAbsent: flag("only if the key does not exist, else exit 6"),
     ifRev: option("revision", integer(1), "only if the key was last changed at this revision, else exit 6"),
+    requestId,
     keyEncoding,
   },
   examples: [
@@ -81,6 +89,7 @@ const del = command({
     start: option("key", text, "all keys from this one on"),
     end: option("key", text, "with --start: up to this key, which stays"),
     ignoreMissing: flag("exit with 0 when there is nothing to delete"),
+    requestId,
     keyEncoding,
   },
   examples: [
@@ -193,6 +202,7 @@ const txn = command({
   options: {
     file: optionOr("path", text, "-", "where the transaction is; - is stdin", "f"),
     must: flag("exit with 6 when the else branch was done"),
+    requestId,
   },
   examples: [
     {

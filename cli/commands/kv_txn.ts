@@ -14,14 +14,15 @@ const bodyBytesMax = 6 * 1024 * 1024;
 export interface TxnRequest {
   readonly file: string;
   readonly must: boolean;
+  readonly requestId: string | undefined;
 }
 
 type Fields = Readonly<Record<string, unknown>>;
 
-export async function txn({ file, must }: TxnRequest, context: Context): Promise<void> {
+export async function txn({ file, must, requestId }: TxnRequest, context: Context): Promise<void> {
   const text = readText(file, { what: "the transaction", bytesMax: bodyBytesMax });
   const body = text.trimStart().startsWith("{") ? jsonOf(text) : txnOfLines(text);
-  const outcome = await runTxn(clientOf(context), JSON.stringify(body));
+  const outcome = await runTxn(clientOf(context), { json: JSON.stringify(body), requestId });
   context.output.result(outcome, () => outcomeText(outcome));
   if (!must || outcome.succeeded) return;
   throw new ProaError("PRECONDITION_FAILED", "Cannot do what then says: a comparison did not hold, else was done", {

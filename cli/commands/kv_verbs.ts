@@ -24,6 +24,7 @@ export interface PutRequest {
   readonly value: string;
   readonly ifAbsent: boolean;
   readonly ifRev: number | undefined;
+  readonly requestId: string | undefined;
   readonly keyEncoding: KeyEncoding;
 }
 
@@ -32,7 +33,12 @@ export async function put(request: PutRequest, context: Context): Promise<void> 
     throw usage("put", "--if-absent and --if-rev exclude each other");
   const key = typedKey({ text: request.key, encoding: request.keyEncoding, verb: "put" });
   const condition: Condition = request.ifAbsent ? { kind: "absent" } : revisionCondition(request.ifRev);
-  const written = await putKey(clientOf(context), { key, value: typedValue(request.value), condition });
+  const written = await putKey(clientOf(context), {
+    key,
+    value: typedValue(request.value),
+    condition,
+    requestId: request.requestId,
+  });
   context.output.confirmation(written, `ok rev=${written.revision}`);
 }
 
@@ -108,13 +114,17 @@ export interface DelRequest {
   readonly start: string | undefined;
   readonly end: string | undefined;
   readonly ignoreMissing: boolean;
+  readonly requestId: string | undefined;
   readonly keyEncoding: KeyEncoding;
 }
 
 export async function del(request: DelRequest, context: Context): Promise<void> {
   const target = deletionTarget(request);
   const client = clientOf(context);
-  const deletion = target.kind === "key" ? await deleteKey(client, target) : await deleteRange(client, target.range);
+  const { requestId } = request;
+  const deletion = await (target.kind === "key"
+    ? deleteKey(client, { ...target, requestId })
+    : deleteRange(client, { ...target, requestId }));
   if (deletion.deleted === 0 && !request.ignoreMissing) {
     throw new ProaError("NOT_FOUND", `Cannot delete ${target.shown}: there is nothing to delete`, {
       hint: "with --ignore-missing this is no error",

@@ -52,7 +52,7 @@ async function probeOnce(
   });
   const value = new TextEncoder().encode(`${number} ${new Date(sentAt).toISOString()}`);
   try {
-    const { revision } = await putKey(client, { key, value, condition: null });
+    const { revision } = await putKey(client, { key, value, condition: null, requestId: null });
     return { number, sentAt, endedAt: wallClock(), outcome: "ok", revision, reason: null };
   } catch (error) {
     if (!(error instanceof ProaError)) throw error;

@@ -5,7 +5,6 @@ import {
   prefixEnd,
   readGetAnswer,
   readRangeAnswer,
-  readResult,
   writeDelete,
   writeDeleteRange,
   writeGet,
@@ -18,6 +17,7 @@ import { revisionCondition, tagOfRevision } from "./conditions.ts";
 import { submit } from "./exchange.ts";
 import type { Batch, Exchange, Handler } from "./exchange.ts";
 import { rangePage } from "./kv_json.ts";
+import { submitCommand } from "./once.ts";
 import { bytesResponse, jsonResponse } from "./responses.ts";
 import {
   bytesParameter,
@@ -146,8 +146,7 @@ function read(query: Query, writer: ByteWriter): Batch {
 }
 
 async function write(exchange: Exchange, writer: ByteWriter, action: "put" | "delete"): Promise<CommandResult> {
-  const batch: Batch = { kind: "write", consistency: "linearizable", count: 1, body: writer.peek() };
-  const result = await submit(exchange, batch, readResult);
+  const result = await submitCommand(exchange, writer.peek());
   if (result.status === "ok") return result;
   const { modRevision } = result;
   const why = modRevision === 0 ? "the key does not exist" : `the mod revision of the key is ${modRevision}`;

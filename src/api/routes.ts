@@ -24,6 +24,8 @@ interface Route {
   readonly path: string;
   readonly matches: (path: string) => boolean;
   readonly methods: Readonly<Record<string, Handler>>;
+  /** Whether its writes take an `Idempotency-Key`. */
+  readonly takesId?: true;
 }
 
 const openRpc: Handler = ({ context, request, upgrade }) => {
@@ -39,10 +41,11 @@ const routes: readonly Route[] = [
     path: `${keyPathPrefix}{key}`,
     matches: (path) => path.startsWith(keyPathPrefix),
     methods: { GET: getKeyInPath, PUT: putKeyInPath, DELETE: deleteKeyInPath },
+    takesId: true,
   },
-  exact("/v1/kv", { GET: getInQuery, PUT: putInQuery, DELETE: deleteInQuery }),
+  { ...exact("/v1/kv", { GET: getInQuery, PUT: putInQuery, DELETE: deleteInQuery }), takesId: true },
   exact("/v1/batch", { POST: postBatch }),
-  exact("/v1/txn", { POST: postTxn }),
+  { ...exact("/v1/txn", { POST: postTxn }), takesId: true },
   exact("/v1/history", { GET: getHistory }),
   exact("/v1/watch", { GET: getWatch }),
   exact("/v1/settings", { GET: getSettings, PATCH: patchSettings }),
@@ -61,9 +64,20 @@ export async function answer(exchange: Exchange): Promise<Response> {
   if (route === undefined) return errorResponse(context.node, unknownRoute(target.path), { status: 404 });
   const method = request.method === "HEAD" ? "GET" : request.method;
   const handler = Object.hasOwn(route.methods, method) ? route.methods[method] : undefined;
-  if (handler !== undefined) return handler(exchange);
+  if (handler !== undefined) {
+    if (route.takesId !== true || method === "GET") refuseId(request.headers, `${method} ${route.path}`);
+    return handler(exchange);
+  }
   const allow = [...Object.keys(route.methods), ...(Object.hasOwn(route.methods, "GET") ? ["HEAD"] : [])].join(", ");
   return errorResponse(context.node, wrongMethod(route, request.method, allow), { status: 405, headers: { allow } });
+}
+
+/** A request that its client believes to be repeatable must not be taken for one. */
+function refuseId(headers: Headers, what: string): void {
+  if (!headers.has("idempotency-key")) return;
+  throw new ProaError("INVALID_REQUEST", `Cannot ${what} with an Idempotency-Key: this request does not take one`, {
+    hint: "leave it out, or write with PUT, DELETE or POST /v1/txn",
+  });
 }
 
 function exact(path: string, methods: Route["methods"]): Route {

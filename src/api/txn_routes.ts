@@ -3,8 +3,9 @@ import { parseJson } from "../client/json.ts";
 import { assert } from "../lib/assert.ts";
 import { ByteWriter } from "../lib/byte_writer.ts";
 import { ProaError } from "../lib/errors.ts";
-import { readResult, validateCommands, writeTxn } from "../wire/mod.ts";
-import { type Handler, submit } from "./exchange.ts";
+import { validateCommands, writeTxn } from "../wire/mod.ts";
+import type { Handler } from "./exchange.ts";
+import { submitCommand } from "./once.ts";
 import { jsonResponse } from "./responses.ts";
 import { parseQuery } from "./target.ts";
 import { txnOfJson, txnResultJson } from "./txn_json.ts";
@@ -19,11 +20,7 @@ export const postTxn: Handler = async (exchange) => {
   writeTxn(writer, txn);
   const check = validateCommands(writer.peek(), context.limits);
   if (!check.ok) throw new ProaError(check.code, check.message);
-  const batch = { kind: "write", consistency: "linearizable", count: 1, body: writer.peek() } as const;
-  const result = await submit(exchange, batch, (answer) => {
-    const { revision, body } = readResult(answer);
-    assert(body !== undefined, "a transaction answers with a body");
-    return txnResultJson(txn, { revision, body });
-  });
-  return jsonResponse(context.node, { status: 200 }, result);
+  const { revision, body } = await submitCommand(exchange, writer.peek());
+  assert(body !== undefined, "a transaction answers with a body");
+  return jsonResponse(context.node, { status: 200 }, txnResultJson(txn, { revision, body }));
 };

@@ -1,7 +1,7 @@
 /**
  * A client of the service ports that knows when a request may be repeated. A read is asked of one endpoint after another
  * until the deadline. A write goes only to a node that says it is ready, and again only where a node says that it was not
- * applied: once its outcome is unknown, so is the answer (rule C2).
+ * applied: once its outcome is unknown, so is the answer (rule C2), unless it has an id by which nodes know it again (rule C1).
  */
 import { ProaError } from "../lib/errors.ts";
 import { exchange } from "./http_exchange.ts";
@@ -21,6 +21,16 @@ export interface HttpClientOptions {
 export interface ClientRequest extends HttpRequest {
   /** What an error says could not be done, after "Cannot ": "put greeting". */
   readonly doing: string;
+  /** A write that may be sent again when nobody knows whether it took effect: under this id, or one that is made. */
+  readonly once?: { readonly id: string | undefined };
+}
+
+/** A write that may be sent again. */
+interface Repeatable {
+  /** Null until a node told an index to begin with. */
+  id: string | null;
+  /** Each time that it was sent without an answer. */
+  readonly lost: string[];
 }
 
 /** How long one endpoint may keep a read from the others, in milliseconds; doubles with each round. */
@@ -55,12 +65,21 @@ export class HttpClient {
 
   /** The successful answer to a request that changes nothing. Throws the server's error, or exit 3 at the deadline. */
   read(request: ClientRequest): Promise<HttpAnswer> {
-    return this.tryEndpoints(request, readShareMs, (endpoint, shareMs) => this.tryRead(endpoint, request, shareMs));
+    return this.tryEndpoints(
+      readShareMs,
+      (endpoint, shareMs) => this.tryRead(endpoint, request, shareMs),
+      (setbacks) => giveUp(request, setbacks),
+    );
   }
 
   /** The successful answer to a request that changes something. Throws as {@link read}, and OUTCOME_UNKNOWN. */
   write(request: ClientRequest): Promise<HttpAnswer> {
-    return this.tryEndpoints(request, probeShareMs, (endpoint, shareMs) => this.tryWrite(endpoint, request, shareMs));
+    const once = request.once === undefined ? null : { id: request.once.id ?? null, lost: [] };
+    return this.tryEndpoints(
+      probeShareMs,
+      (endpoint, shareMs) => this.tryWrite(endpoint, request, { shareMs, once }),
+      (setbacks) => (isLost(once) ? unknownOutcome(request, once.lost, once) : giveUp(request, setbacks)),
+    );
   }
 
   /** Asks one endpoint once. */
@@ -82,16 +101,16 @@ export class HttpClient {
   }
 
   private async tryEndpoints(
-    request: ClientRequest,
     shareMs: number,
     attempt: (endpoint: string, shareMs: number) => Promise<Attempt>,
+    giveUp: (setbacks: ReadonlyMap<string, Setback>) => ProaError,
   ): Promise<HttpAnswer> {
     const { endpoints } = this.options;
     const setbacks = new Map<string, Setback>();
     for (let round = 0; ; round++) {
       for (const [at, endpoint] of endpoints.entries()) {
         const remainingMs = this.remainingMs();
-        if (remainingMs === 0) throw giveUp(request, setbacks);
+        if (remainingMs === 0) throw giveUp(setbacks);
         const fairMs = remainingMs / (endpoints.length - at);
         const result = await attempt(
           endpoint,
@@ -102,7 +121,7 @@ export class HttpClient {
         if (!isCutShort || !setbacks.has(endpoint)) setbacks.set(endpoint, result); // haste hides no reason
       }
       const isDeserted = [...setbacks.values()].every(({ nobody }) => nobody);
-      if (isDeserted && round > 0) throw giveUp(request, setbacks); // nobody listens, and waiting does not change that
+      if (isDeserted && round > 0) throw giveUp(setbacks); // nobody listens, and waiting does not change that
       await sleep(Math.min(pauseMs.first * 2 ** round, pauseMs.longest, this.remainingMs()));
     }
   }
@@ -116,23 +135,54 @@ export class HttpClient {
     throw error;
   }
 
-  private async tryWrite(endpoint: string, request: ClientRequest, shareMs: number): Promise<Attempt> {
+  private async tryWrite(
+    endpoint: string,
+    request: ClientRequest,
+    { shareMs, once }: { readonly shareMs: number; readonly once: Repeatable | null },
+  ): Promise<Attempt> {
     const probe = await this.ask(endpoint, { method: "GET", path: "/readyz" }, shareMs);
     if (probe.kind === "failed") return setbackOf(probe);
     if (probe.answer.status !== 200) return refusedBy(notReady(request, probe.answer));
     const remainingMs = this.remainingMs();
     if (remainingMs < sendMsMin)
       return { kind: "setback", reason: "ready, but too late", nobody: false, refusal: null };
-    const result = await this.ask(endpoint, withTimeout(request, remainingMs), remainingMs);
+    if (once !== null) once.id ??= newRequestId(probe.answer);
+    // What may be sent again leaves time for that.
+    const patienceMs = once === null ? remainingMs : remainingMs / 2;
+    const result = await this.ask(endpoint, withTimeout(withId(request, once), patienceMs), patienceMs);
     if (result.kind === "failed") {
       if (result.sent === "no") return setbackOf(result);
-      throw unknownOutcome(request, `${endpoint}: ${result.reason}`);
+      return lostWrite(request, `${endpoint}: ${result.reason}`, once);
     }
     const error = errorOf(result.answer);
     if (error === null) return result;
     if (result.answer.status === 503 && error.applied === "no") return refusedBy(error);
+    if (once !== null && error.code === "OUTCOME_UNKNOWN")
+      return lostWrite(request, `${endpoint}: ${error.message}`, once);
     throw error;
   }
+}
+
+/** An id that begins with the index of an answer. */
+function newRequestId(answer: HttpAnswer): string {
+  const name = Array.from(crypto.getRandomValues(new Uint8Array(10)), (byte) => byte.toString(16).padStart(2, "0"));
+  return `${answer.headers.get("X-Proa-Applied") ?? "0"}-${name.join("")}`;
+}
+
+function withId(request: ClientRequest, once: Repeatable | null): ClientRequest {
+  if (once === null || once.id === null) return request;
+  return { ...request, headers: { ...request.headers, "Idempotency-Key": once.id } };
+}
+
+function isLost(once: Repeatable | null): once is Repeatable {
+  return once !== null && once.lost.length > 0;
+}
+
+/** No answer came: it is sent again if it may be, else nobody knows. */
+function lostWrite(request: ClientRequest, tried: string, once: Repeatable | null): Attempt {
+  if (once === null) throw unknownOutcome(request, [tried], null);
+  once.lost.push(tried);
+  return { kind: "setback", reason: tried, nobody: false, refusal: null };
 }
 
 function withTimeout(request: ClientRequest, timeoutMs: number): HttpRequest {
@@ -172,10 +222,17 @@ function notReady({ doing }: ClientRequest, answer: HttpAnswer): ProaError {
   });
 }
 
-function unknownOutcome({ doing }: ClientRequest, tried: string): ProaError {
-  return new ProaError("OUTCOME_UNKNOWN", `Cannot tell whether it took effect: ${doing} was sent, and no answer came`, {
-    hint: "look before you repeat it: proa kv get, proa cluster status",
-    tried: [tried],
+function unknownOutcome({ doing }: ClientRequest, tried: readonly string[], once: Repeatable | null): ProaError {
+  const message = `Cannot tell whether it took effect: ${doing} was sent, and no answer came`;
+  if (once === null || once.id === null)
+    return new ProaError("OUTCOME_UNKNOWN", message, {
+      hint: "look before you repeat it: proa kv get, proa cluster status",
+      tried,
+    });
+  return new ProaError("OUTCOME_UNKNOWN", message, {
+    hint: `repeat it with --request-id ${once.id}: then it takes effect at most once`,
+    tried,
+    requestId: once.id,
   });
 }
 

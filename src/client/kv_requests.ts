@@ -16,6 +16,9 @@ export interface KeyRange {
   readonly end: Uint8Array | null;
 }
 
+/** Under which id a write may be sent again: this one; one that is made, where it is left out; null: it is never sent again. */
+export type RequestIdChoice = string | null | undefined;
+
 export interface ReadValue {
   readonly value: Uint8Array;
   /** What the headers tell: the revisions of the key and of the store. */
@@ -56,13 +59,20 @@ export async function putKey(
     key,
     value,
     condition,
-  }: { readonly key: Uint8Array; readonly value: Uint8Array<ArrayBuffer>; readonly condition: Condition },
+    requestId,
+  }: {
+    readonly key: Uint8Array;
+    readonly value: Uint8Array<ArrayBuffer>;
+    readonly condition: Condition;
+    readonly requestId?: RequestIdChoice;
+  },
 ): Promise<{ readonly revision: number; readonly mod_revision: number }> {
   const answer = await client.write({
     method: "PUT",
     path: keyPath(key),
     headers: { "Content-Type": "application/octet-stream", ...conditionHeader(condition) },
     body: value,
+    ...onceOf(requestId),
     doing: `put ${shownKey(key)}`,
   });
   const body = jsonAnswer(answer);
@@ -77,17 +87,27 @@ export interface Deletion {
 /** Deletes one key. Throws PRECONDITION_FAILED, OUTCOME_UNKNOWN. */
 export function deleteKey(
   client: HttpClient,
-  { key, condition }: { readonly key: Uint8Array; readonly condition: Condition },
+  request: { readonly key: Uint8Array; readonly condition: Condition; readonly requestId?: RequestIdChoice },
 ): Promise<Deletion> {
-  const headers = conditionHeader(condition);
-  return requestDeletion(client, { method: "DELETE", path: keyPath(key), headers, doing: `delete ${shownKey(key)}` });
+  const { key, condition, requestId } = request;
+  return requestDeletion(client, {
+    method: "DELETE",
+    path: keyPath(key),
+    headers: conditionHeader(condition),
+    ...onceOf(requestId),
+    doing: `delete ${shownKey(key)}`,
+  });
 }
 
 /** Deletes a range in one revision. Throws OUTCOME_UNKNOWN. */
-export function deleteRange(client: HttpClient, range: KeyRange): Promise<Deletion> {
+export function deleteRange(
+  client: HttpClient,
+  { range, requestId }: { readonly range: KeyRange; readonly requestId?: RequestIdChoice },
+): Promise<Deletion> {
   return requestDeletion(client, {
     method: "DELETE",
     path: `/v1/kv?${rangeQuery(range)}`,
+    ...onceOf(requestId),
     doing: "delete a range of keys",
   });
 }
@@ -168,12 +188,16 @@ export interface TxnOutcome {
 }
 
 /** Runs the transaction that `json` describes. Throws OUTCOME_UNKNOWN. */
-export async function runTxn(client: HttpClient, json: string): Promise<TxnOutcome> {
+export async function runTxn(
+  client: HttpClient,
+  { json, requestId }: { readonly json: string; readonly requestId?: RequestIdChoice },
+): Promise<TxnOutcome> {
   const answer = await client.write({
     method: "POST",
     path: "/v1/txn",
     headers: { "Content-Type": "application/json" },
     body: new TextEncoder().encode(json),
+    ...onceOf(requestId),
     doing: "run the transaction",
   });
   const body = jsonAnswer(answer);
@@ -220,6 +244,10 @@ async function requestDeletion(client: HttpClient, request: ClientRequest): Prom
 
 function revisionQuery(revision: number | null): string {
   return revision === null ? "" : `&revision=${revision}`;
+}
+
+function onceOf(requestId: RequestIdChoice): Pick<ClientRequest, "once"> {
+  return requestId === null ? {} : { once: { id: requestId } };
 }
 
 /** In the query, because a URL parser folds a path that ends in the key `..`. */

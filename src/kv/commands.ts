@@ -3,12 +3,16 @@
  * revision by exactly one, and all keys that it changes share it; any other leaves everything as it is.
  */
 import { assert, unreachable } from "../lib/assert.ts";
+import { ByteWriter } from "../lib/byte_writer.ts";
+import type { Index } from "../raft/mod.ts";
 import {
-  type CommandCursor,
+  CommandCursor,
   type CommandResult,
   decodeCompact,
+  decodeOnce,
   decodeSettings,
   rangeAnswerBytesMax,
+  writeResult,
 } from "../wire/mod.ts";
 import type { KeyRecord } from "./key_record.ts";
 import type { KeySpace } from "./key_space.ts";
@@ -21,16 +25,16 @@ export type ResultDraft = { -readonly [Name in keyof CommandResult]: CommandResu
 /** The most that the answers inside a transaction take: as much as a page of a range. Bytes. */
 const txnAnswerBytesMax = rangeAnswerBytesMax;
 
-/**
- * Carries out the command that `command` shows, and fills in all of `result`. `answerBytesMax` is what the answers inside
- * of a transaction may take; nothing else depends on it.
- */
-export function applyCommand(
-  state: StoreState,
-  command: CommandCursor,
-  result: ResultDraft,
-  answerBytesMax: number,
-): void {
+/** Where a command is carried out. */
+export interface Circumstances {
+  /** Of its entry. */
+  readonly index: Index;
+  /** What the answers inside of a transaction may take; nothing else depends on it. Bytes. */
+  readonly answerBytesMax: number;
+}
+
+/** Carries out the command that `command` shows, and fills in all of `result`. */
+export function applyCommand(state: StoreState, command: CommandCursor, result: ResultDraft, at: Circumstances): void {
   const { keys } = state;
   result.body = undefined;
   switch (command.kind) {
@@ -50,17 +54,61 @@ export function applyCommand(
       finish(result, 0);
       break;
     case "txn": {
-      const { changed, body } = applyTxn(keys, command.body(), Math.min(answerBytesMax, txnAnswerBytesMax));
+      const { changed, body } = applyTxn(keys, command.body(), Math.min(at.answerBytesMax, txnAnswerBytesMax));
       finish(result, changed);
       result.body = body;
       break;
     }
+    case "once":
+      applyOnce(state, command.body(), result, at.index);
+      break;
     case "query":
       assert(false, "a query stands inside a transaction");
     default:
       unreachable(command.kind);
   }
   result.revision = keys.revision;
+}
+
+/** Carries out commands that have not been carried out under this id; else answers with what they answered then. */
+function applyOnce(state: StoreState, body: Uint8Array, result: ResultDraft, index: Index): void {
+  const once = decodeOnce(body);
+  finish(result, 0);
+  if (once.born >= index) {
+    result.status = "requestUnborn";
+    return;
+  }
+  const remembered = state.sessions.find(once);
+  switch (remembered.kind) {
+    case "answered":
+      result.body = remembered.answer;
+      return;
+    case "expired":
+      result.status = "requestExpired";
+      return;
+    case "new": {
+      const { settings } = state;
+      result.body = runAll(state, once.commands, index);
+      state.sessions.save(once, result.body, {
+        answersMax: settings.request_answers,
+        bytesMax: settings.request_bytes,
+      });
+      return;
+    }
+    default:
+      unreachable(remembered);
+  }
+}
+
+/** The results of `commands`, the same on every node: they are kept. */
+function runAll(state: StoreState, commands: Uint8Array, index: Index): Uint8Array {
+  const results = new ByteWriter();
+  const result: ResultDraft = { status: "ok", revision: 0, modRevision: 0, changed: 0, body: undefined };
+  for (const command = new CommandCursor(commands); command.next();) {
+    applyCommand(state, command, result, { index, answerBytesMax: txnAnswerBytesMax - results.length });
+    writeResult(results, result);
+  }
+  return results.take();
 }
 
 /** A result of a command that is not about one key. */

@@ -5,10 +5,12 @@ import { crc32 } from "../lib/checksum.ts";
 import type { Index } from "../raft/mod.ts";
 import { settingNames, writeSettings } from "../wire/mod.ts";
 import {
+  answersSection,
   changesSection,
   endSection,
   keysSection,
   settingsSection,
+  writeAnswer,
   writeChange,
   writeImageEnd,
   writeImageHeader,
@@ -44,11 +46,13 @@ export class StoreImage implements ImageSource {
   private closed = false;
 
   constructor(state: StoreState, appliedIndex: Index) {
-    this.sections = [settingsOf(state), keysOf(state), changesOf(state)];
+    this.sections = [settingsOf(state), keysOf(state), changesOf(state), answersOf(state)];
     this.stateHash = state.hash();
     this.itemCount = this.sections.reduce((total, { count }) => total + count, 0);
     const { revision, history } = state.keys;
-    writeImageHeader(this.writer, { appliedIndex, revision, compactedRevision: history.compactedRevision });
+    const { floor: sessionFloor, saved: savedCount } = state.sessions;
+    const { compactedRevision } = history;
+    writeImageHeader(this.writer, { appliedIndex, revision, compactedRevision, sessionFloor, savedCount });
     this.rest = this.writer.take();
     this.checksum = crc32(this.rest);
   }
@@ -135,4 +139,17 @@ function changesOf({ keys }: StoreState): Section {
     return view.length === 0;
   };
   return { tag: changesSection, count: view.length, write, close: () => view.close() };
+}
+
+function answersOf({ sessions }: StoreState): Section {
+  const items = sessions.items();
+  let next = 0;
+  const write = (writer: ByteWriter, isFull: () => boolean): boolean => {
+    for (let item = items[next]; item !== undefined && !isFull(); item = items[next]) {
+      writeAnswer(writer, item);
+      next++;
+    }
+    return next === items.length;
+  };
+  return { tag: answersSection, count: items.length, write, close: () => undefined };
 }

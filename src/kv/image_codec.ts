@@ -4,12 +4,15 @@
  * because a state without it would be another state.
  *
  *     image        header, sections, end
- *     header       u32 magic, u32 format, u53 appliedIndex, u53 revision, u53 compactedRevision
+ *     header       u32 magic, u32 format, u53 appliedIndex, u53 revision, u53 compactedRevision,
+ *                  u53 floor of the sessions, u53 number of all answers ever saved
  *     section      u8 tag, u53 number of items, items
  *     1 settings   u8 number, u53 value, in the order of their numbers
  *     2 keys       the keys that exist, in the order of their bytes: stamp, key, value
  *     3 changes    since the compacted revision, from the newest to the oldest, each with the version that it replaced:
  *                  u8 flags (1: a delete, 2: it replaced nothing), u53 revision, stamp of the replaced version, key, its value
+ *     4 answers    to requests with an id, in the order in which they were saved:
+ *                  u8 sessionLength, u32 answerLength, u53 born, u53 seq, u53 forgotten, session, answer
  *     stamp        u16 keyLength, u32 valueLength, u53 createRevision, u53 modRevision, u53 version, u53 lease
  *     end          u8 255, u53 number of items in all sections, u64 state hash, u32 CRC-32 of everything before it
  */
@@ -17,11 +20,20 @@ import type { ByteReader } from "../lib/byte_reader.ts";
 import type { ByteWriter } from "../lib/byte_writer.ts";
 import { CorruptError } from "../lib/errors.ts";
 import { type KeyState, keyBytes, keyBytesMax } from "../wire/mod.ts";
+import type { SessionItem } from "./sessions.ts";
 
 export interface ImageHeader {
   readonly appliedIndex: number;
   readonly revision: number;
   readonly compactedRevision: number;
+  readonly sessionFloor: number;
+  readonly savedCount: number;
+}
+
+/** An answer to a request with an id without the bytes of session and answer, which follow it. */
+export interface AnswerHead extends Omit<SessionItem, "session" | "answer"> {
+  readonly sessionLength: number;
+  readonly answerLength: number;
 }
 
 /** A version of a key without the bytes of key and value, which follow it. */
@@ -46,15 +58,17 @@ export interface ImageEnd {
 export const settingsSection = 1;
 export const keysSection = 2;
 export const changesSection = 3;
+export const answersSection = 4;
 /** In the order in which they come. */
-export const sections = [settingsSection, keysSection, changesSection] as const;
+export const sections = [settingsSection, keysSection, changesSection, answersSection] as const;
 export const endSection = 255;
 
-export const imageHeaderBytes = 4 + 4 + 3 * 8;
+export const imageHeaderBytes = 4 + 4 + 5 * 8;
 export const sectionHeadBytes = 1 + 8;
 export const settingBytes = 1 + 8;
 export const stampBytes = 2 + 4 + 4 * 8;
 export const changeHeadBytes = 1 + 8;
+export const answerHeadBytes = 1 + 4 + 3 * 8;
 /** Behind the tag and before the checksum. */
 export const imageEndBytes = 8 + 8;
 
@@ -72,6 +86,8 @@ export function writeImageHeader(writer: ByteWriter, header: ImageHeader): void 
   writer.u53(header.appliedIndex);
   writer.u53(header.revision);
   writer.u53(header.compactedRevision);
+  writer.u53(header.sessionFloor);
+  writer.u53(header.savedCount);
 }
 
 /** Throws {@link CorruptError}. */
@@ -79,7 +95,13 @@ export function readImageHeader(reader: ByteReader): ImageHeader {
   if (reader.u32() !== magic) throw new CorruptError("not an image of a store");
   const found = reader.u32();
   if (found !== format) throw new CorruptError(`an image of format ${found}, and this proa knows only ${format}`);
-  return { appliedIndex: reader.u53(), revision: reader.u53(), compactedRevision: reader.u53() };
+  return {
+    appliedIndex: reader.u53(),
+    revision: reader.u53(),
+    compactedRevision: reader.u53(),
+    sessionFloor: reader.u53(),
+    savedCount: reader.u53(),
+  };
 }
 
 /** Appends a version: its stamp, key and value. */
@@ -129,6 +151,27 @@ export function readChangeHead(reader: ByteReader): ChangeHead {
     isDelete: (flags & flagDelete) !== 0,
     replacedNothing: (flags & flagReplacedNothing) !== 0,
     revision: reader.u53(),
+  };
+}
+
+/** Appends an answer to a request with an id. */
+export function writeAnswer(writer: ByteWriter, { session, answer, born, seq, forgotten }: SessionItem): void {
+  writer.u8(session.length);
+  writer.u32(answer.length);
+  writer.u53(born);
+  writer.u53(seq);
+  writer.u53(forgotten);
+  writer.bytes(keyBytes(session));
+  writer.bytes(answer);
+}
+
+export function readAnswerHead(reader: ByteReader): AnswerHead {
+  return {
+    sessionLength: reader.u8(),
+    answerLength: reader.u32(),
+    born: reader.u53(),
+    seq: reader.u53(),
+    forgotten: reader.u53(),
   };
 }
 

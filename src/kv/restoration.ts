@@ -10,12 +10,15 @@ import type { Index } from "../raft/mod.ts";
 import { decodeSettings, keyText, settingNames } from "../wire/mod.ts";
 import type { ChangeHead, Stamp } from "./image_codec.ts";
 import {
+  answerHeadBytes,
+  answersSection,
   changeHeadBytes,
   changesSection,
   endSection,
   imageEndBytes,
   imageHeaderBytes,
   keysSection,
+  readAnswerHead,
   readChangeHead,
   readImageEnd,
   readImageHeader,
@@ -48,6 +51,7 @@ export class Restoration {
   private sectionCount = 0;
   private itemCount = 0;
   private compactedRevision = 0;
+  private sessionCounts = { floor: 0, saved: 0 };
   private lastKey = "";
 
   /** `appliedIndex` is where the image must have been taken. */
@@ -75,12 +79,13 @@ export class Restoration {
   }
 
   private takeHeader(reader: ByteReader): Part {
-    const { appliedIndex, revision, compactedRevision } = readImageHeader(reader);
+    const { appliedIndex, revision, compactedRevision, sessionFloor, savedCount } = readImageHeader(reader);
     if (appliedIndex !== this.appliedIndex) {
       throw new CorruptError(`an image of index ${appliedIndex}, not of ${this.appliedIndex}`);
     }
     this.state.keys.revision = revision;
     this.compactedRevision = compactedRevision;
+    this.sessionCounts = { floor: sessionFloor, saved: savedCount };
     return this.section();
   }
 
@@ -105,6 +110,8 @@ export class Restoration {
         return this.keyOrSection(count);
       case changesSection:
         return this.changeOrSection(count);
+      case answersSection:
+        return this.answerOrSection(count);
     }
   }
 
@@ -152,6 +159,25 @@ export class Restoration {
     const replaced = head.replacedNothing ? null : stateOf(stamp, value);
     this.history.addOlder({ text: keyText(keyView), bytes: keyView }, { ...head, replaced });
     return this.changeOrSection(missing - 1);
+  }
+
+  private answerOrSection(missing: number): Part {
+    if (missing === 0) {
+      this.state.sessions.restoreCounts(this.sessionCounts);
+      return this.section();
+    }
+    const takeHead = (head: ByteReader): Part => {
+      const { sessionLength, answerLength, ...id } = readAnswerHead(head);
+      return {
+        bytes: sessionLength + answerLength,
+        take: (reader) => {
+          const session = keyText(reader.bytes(sessionLength));
+          this.state.sessions.restore({ ...id, session, answer: reader.bytes(answerLength).slice() });
+          return this.answerOrSection(missing - 1);
+        },
+      };
+    };
+    return { bytes: answerHeadBytes, take: takeHead };
   }
 
   private takeEnd(reader: ByteReader): null {

@@ -31,6 +31,11 @@ export class StateHash {
     this.low = (this.low - record.hashLow) | 0;
   }
 
+  /** The hash as two 32-bit integers. */
+  numbers(): readonly number[] {
+    return [this.high, this.low];
+  }
+
   /** A hash of its own: over the records, and over `numbers` in their order. */
   with(numbers: readonly number[]): StateHash {
     const hash = new StateHash();
@@ -52,6 +57,11 @@ export function recordHash(keyChecksum: number, state: KeyState): RecordHash {
     hashHigh: mixState(mix(mix(highSeed, keyChecksum), valueChecksum), state),
     hashLow: mixState(mix(mix(lowSeed, keyChecksum), valueChecksum), state),
   };
+}
+
+/** The hash of numbers in their order. */
+export function hashOfNumbers(numbers: readonly number[]): RecordHash {
+  return { hashHigh: numbers.reduce(mixNumber, highSeed), hashLow: numbers.reduce(mixNumber, lowSeed) };
 }
 
 function mixState(hash: number, state: KeyState): number {

@@ -46,7 +46,7 @@ export class Store implements StateMachine {
     assert(entry.index === this.lastApplied + 1, "entries are applied in order, each once");
     switch (entry.kind) {
       case "commands":
-        this.applyCommands(checkedCursor(entry), results);
+        this.applyCommands(entry.index, checkedCursor(entry), results);
         break;
       case "noop":
       case "membership":
@@ -120,11 +120,11 @@ export class Store implements StateMachine {
     };
   }
 
-  private applyCommands(commands: CommandCursor, results: ByteWriter | null): void {
+  private applyCommands(index: Index, commands: CommandCursor, results: ByteWriter | null): void {
     while (commands.next()) {
       // For whoever waits; where nobody does, no transaction needs to read.
       const answerBytesMax = results === null ? 0 : resultsBytesMax - results.length;
-      applyCommand(this.state, commands, this.result, answerBytesMax);
+      applyCommand(this.state, commands, this.result, { index, answerBytesMax });
       if (results === null) continue;
       writeResult(results, this.result);
     }

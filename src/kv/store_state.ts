@@ -1,10 +1,12 @@
 /** Everything that the commands of a log come to: what an image holds and the state hash covers. */
 import { type Settings, defaultSettings, settingNames } from "../wire/mod.ts";
 import { KeySpace } from "./key_space.ts";
+import { Sessions } from "./sessions.ts";
 import type { StateHash } from "./state_hash.ts";
 
 export class StoreState {
   readonly keys = new KeySpace();
+  readonly sessions = new Sessions();
   settings: Settings = defaultSettings;
 
   /** Equal wherever the state is: 16 hexadecimal digits. */
@@ -18,6 +20,7 @@ export class StoreState {
   }
 
   private digest(keys: StateHash): string {
-    return keys.with(settingNames.map((name) => this.settings[name])).digest();
+    const settings = settingNames.map((name) => this.settings[name]);
+    return keys.with([...settings, ...this.sessions.hashNumbers()]).digest();
   }
 }

@@ -35,6 +35,7 @@ export const exitOfCode = {
   COMPACTED: 5,
   FUTURE_REVISION: 5,
   PRECONDITION_FAILED: 6,
+  REQUEST_EXPIRED: 6,
   CHECK_FAILED: 7,
   UNAUTHORIZED: 8,
   PORT_BUSY: 9,
@@ -58,6 +59,8 @@ export interface ErrorDetail {
   readonly tried?: readonly string[];
   /** The current revision of the key, where a precondition failed; the nearest that can be read, where that one cannot be. */
   readonly revision?: number;
+  /** With which the same request can be sent again, so that it takes effect at most once. */
+  readonly requestId?: string;
   readonly cause?: unknown;
 }
 
@@ -70,6 +73,7 @@ export class ProaError extends Error {
   readonly applied: Applied;
   readonly tried: readonly string[];
   readonly revision: number | undefined;
+  readonly requestId: string | undefined;
 
   constructor(code: ErrorCode, message: string, detail: ErrorDetail = {}) {
     super(message, detail.cause === undefined ? undefined : { cause: detail.cause });
@@ -79,11 +83,12 @@ export class ProaError extends Error {
     this.applied = detail.applied ?? (code === "OUTCOME_UNKNOWN" ? "unknown" : "no");
     this.tried = detail.tried ?? [];
     this.revision = detail.revision;
+    this.requestId = detail.requestId;
   }
 
   /** The object that the CLI prints with `--json` and that the service port answers with. */
   toJSON(): { error: Record<string, unknown> } {
-    const { code, exit, message, hint, applied, tried, revision } = this;
-    return { error: { code, exit, message, hint, applied, tried, revision } };
+    const { code, exit, message, hint, applied, tried, revision, requestId } = this;
+    return { error: { code, exit, message, hint, applied, tried, revision, request_id: requestId } };
   }
 }

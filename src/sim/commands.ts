@@ -77,6 +77,7 @@ export function commandAt(cursor: CommandCursor): Command | null {
     case "set":
     case "txn":
     case "query":
+    case "once":
       return null;
     default:
       return unreachable(cursor.kind);

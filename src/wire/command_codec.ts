@@ -8,7 +8,7 @@
  *     delete                [u53 ifRevision] u16 keyLength, key
  *     delete of a range     u16 startLength, start, u16 endLength, end
  *
- * The bodies of the other kinds are read by codecs of their own: settings_codec, txn_codec.
+ * The bodies of the other kinds are read by codecs of their own: settings_codec, txn_codec, once_codec.
  */
 import { assert } from "../lib/assert.ts";
 import { ByteReader } from "../lib/byte_reader.ts";
@@ -43,12 +43,12 @@ const kindPut = 1;
 const kindDelete = 2;
 
 /** The kinds whose bodies have codecs of their own, by number. */
-const bodyKinds = { 3: "compact", 4: "set", 5: "txn", 6: "query" } as const;
+const bodyKinds = { 3: "compact", 4: "set", 5: "txn", 6: "query", 7: "once" } as const;
 
 export type BodyKind = (typeof bodyKinds)[keyof typeof bodyKinds];
 export type CommandKind = "put" | "delete" | "deleteRange" | BodyKind;
 
-const numberOfBodyKind: Readonly<Record<BodyKind, number>> = { compact: 3, set: 4, txn: 5, query: 6 };
+const numberOfBodyKind: Readonly<Record<BodyKind, number>> = { compact: 3, set: 4, txn: 5, query: 6, once: 7 };
 
 /** Puts only: the same as `ifRevision` 0, in no bytes. */
 const flagIfAbsent = 1;

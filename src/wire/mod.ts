@@ -6,6 +6,7 @@ export * from "./command_codec.ts";
 export * from "./key_text.ts";
 export * from "./limits.ts";
 export * from "./membership_codec.ts";
+export * from "./once_codec.ts";
 export * from "./payload.ts";
 export * from "./query_codec.ts";
 export * from "./result_codec.ts";

@@ -4,6 +4,7 @@ import { CorruptError } from "../lib/errors.ts";
 import { CommandCursor } from "./command_codec.ts";
 import type { BatchCheck, CommandLimits, Refused } from "./limits.ts";
 import { boundProblem, keyProblem, refused, valueProblem } from "./limits.ts";
+import { decodeOnce } from "./once_codec.ts";
 import { decodeQuery, queryProblem } from "./query_codec.ts";
 import { decodeCompact, decodeSettings, settingsProblem } from "./settings_codec.ts";
 import { decodeTxn, txnProblem } from "./txn_codec.ts";
@@ -44,6 +45,8 @@ function commandProblem(cursor: CommandCursor, limits: CommandLimits): Refused |
       return settingsProblem(decodeSettings(cursor.body()));
     case "txn":
       return txnProblem(decodeTxn(cursor.body()), (operation) => commandProblem(operation, limits));
+    case "once":
+      return onceBatchProblem(decodeOnce(cursor.body()).commands, limits);
     case "query":
       return queryProblem(decodeQuery(cursor.body()));
     case "compact":
@@ -51,6 +54,12 @@ function commandProblem(cursor: CommandCursor, limits: CommandLimits): Refused |
     default:
       return unreachable(cursor.kind);
   }
+}
+
+/** What is wrong with the commands of a request with an id. */
+function onceBatchProblem(commands: Uint8Array, limits: CommandLimits): Refused | null {
+  const check = validateCommands(commands, limits);
+  return check.ok ? null : check;
 }
 
 /**
@@ -80,6 +89,12 @@ function checkBody(cursor: CommandCursor): void {
       return;
     case "txn":
       decodeTxn(cursor.body());
+      return;
+    case "once":
+      for (const nested = new CommandCursor(decodeOnce(cursor.body()).commands); nested.next();) {
+        if (nested.kind === "once") throw new CorruptError("a request with an id inside of another");
+        checkBody(nested);
+      }
       return;
     case "query":
       throw new CorruptError("a query outside of a transaction");

@@ -11,7 +11,7 @@ import { CorruptError } from "../lib/errors.ts";
 /** Bytes of one encoded result without its body. */
 export const resultBytes = 21;
 
-const statuses = ["ok", "preconditionFailed"] as const;
+const statuses = ["ok", "preconditionFailed", "requestExpired", "requestUnborn"] as const;
 
 export type ResultStatus = (typeof statuses)[number];
 
@@ -19,6 +19,8 @@ export interface CommandResult {
   /**
    * - `ok`: done, if only by finding nothing to do.
    * - `preconditionFailed`: it changed nothing, because `ifRevision` did not hold.
+   * - `requestExpired`: a request with an id changed nothing now; nobody knows any more whether it did before.
+   * - `requestUnborn`: a request with an id changed nothing, because its session began at an index that is still to come.
    */
   readonly status: ResultStatus;
   /** The revision of the store after the command. */

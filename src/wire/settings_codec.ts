@@ -17,19 +17,35 @@ export interface Settings {
   readonly history_revisions: number;
   /** How much memory the versions may take that only old revisions show, about. Bytes. */
   readonly history_bytes: number;
+  /** How many answers to requests with an id are kept for their repetition. */
+  readonly request_answers: number;
+  /** How much memory those answers may take. Bytes. */
+  readonly request_bytes: number;
 }
 
 export type SettingName = keyof Settings;
 
 /** The names in the order of their numbers, which never change. The first has number 1. */
-export const settingNames: readonly SettingName[] = ["history_revisions", "history_bytes"];
+export const settingNames: readonly SettingName[] = [
+  "history_revisions",
+  "history_bytes",
+  "request_answers",
+  "request_bytes",
+];
 
-export const defaultSettings: Settings = { history_revisions: 100_000, history_bytes: 256 * 1024 * 1024 };
+export const defaultSettings: Settings = {
+  history_revisions: 100_000,
+  history_bytes: 256 * 1024 * 1024,
+  request_answers: 100_000,
+  request_bytes: 64 * 1024 * 1024,
+};
 
 /** The least and the most that each setting may be. */
 export const settingBounds: Readonly<Record<SettingName, { readonly min: number; readonly max: number }>> = {
   history_revisions: { min: 1, max: 1_000_000_000 },
   history_bytes: { min: 1024, max: 2 ** 40 },
+  request_answers: { min: 1, max: 100_000_000 },
+  request_bytes: { min: 1024, max: 2 ** 40 },
 };
 
 /** Appends a command that changes some settings. Throws a {@link ProaError} for a value that is out of bounds. */

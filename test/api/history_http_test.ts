@@ -46,7 +46,12 @@ test("settings are changed for all nodes, and the leader compacts by them", () =
   withCluster(1, async (cluster) => {
     const { url } = cluster.one;
     await cluster.leader();
-    const defaults = { history_revisions: 100_000, history_bytes: 256 * 2 ** 20 };
+    const defaults = {
+      history_revisions: 100_000,
+      history_bytes: 256 * 2 ** 20,
+      request_answers: 100_000,
+      request_bytes: 64 * 2 ** 20,
+    };
     expect(await json(await fetch(`${url}/v1/settings`))).toEqual(defaults);
     const change = (body: unknown): Promise<Response> =>
       fetch(`${url}/v1/settings`, { method: "PATCH", body: JSON.stringify(body) });

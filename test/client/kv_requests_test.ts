@@ -74,8 +74,8 @@ test("delete names a key or a range", async () => {
         revision: 7,
         deleted: 1,
       });
-      await deleteRange(client, prefixRange(utf8.encode("a/")));
-      await deleteRange(client, { start: utf8.encode("b"), end: null });
+      await deleteRange(client, { range: prefixRange(utf8.encode("a/")) });
+      await deleteRange(client, { range: { start: utf8.encode("b"), end: null } });
     },
   );
   expect(requests.map(({ method, path }) => `${method} ${path}`)).toEqual([

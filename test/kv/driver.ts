@@ -9,6 +9,7 @@ import {
   type GetAnswer,
   type HistoryAnswer,
   type RangeAnswer,
+  type RequestId,
   type Settings,
   keyText,
   payloadVersion,
@@ -23,6 +24,7 @@ import {
   writeGet,
   writeGetAt,
   writeHistory,
+  writeOnce,
   writePut,
   writeRange,
   writeSet,
@@ -38,7 +40,15 @@ export type TestCommand =
   | { readonly kind: "deleteRange"; readonly start: Bytes; readonly end: Bytes | null }
   | { readonly kind: "compact"; readonly revision: number }
   | { readonly kind: "set"; readonly settings: Partial<Settings> }
-  | TestTxn;
+  | TestTxn
+  | TestOnce;
+
+/** Commands under the id of a request. */
+export interface TestOnce {
+  readonly kind: "once";
+  readonly id: RequestId;
+  readonly commands: readonly TestCommand[];
+}
 
 export interface TestTxn {
   readonly kind: "txn";
@@ -97,6 +107,9 @@ export function writeCommand(writer: ByteWriter, command: TestCommand): void {
     case "set":
       writeSet(writer, command.settings);
       return;
+    case "once":
+      writeOnce(writer, { ...command.id, commands: encodeCommands(command.commands) });
+      return;
     case "txn":
       writeTxn(writer, { compare: command.compare, then: branchOf(command.then), else: branchOf(command.else) });
       return;
@@ -140,6 +153,14 @@ export function txnAnswer(
     return branch[at]?.kind === "get" ? readGetAnswer(reader) : readRangeAnswer(reader);
   });
   return { succeeded, answers };
+}
+
+/** What the commands of a request with an id answered. */
+export function onceResults({ body }: CommandResult): readonly CommandResult[] {
+  const reader = new ByteReader(body ?? new Uint8Array(0));
+  const results: CommandResult[] = [];
+  while (reader.remaining > 0) results.push(readResult(reader));
+  return results;
 }
 
 /** The commands as they stand in a request. */

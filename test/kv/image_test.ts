@@ -79,12 +79,13 @@ describe("an image", () => {
     const u53 = (value: number): string => value.toString(16).padStart(16, "0");
     const stamp = (createRevision: number, modRevision: number, version: number): string =>
       u53(createRevision) + u53(modRevision) + u53(version) + u53(0);
-    const header = "7072696d" + "00000001" + u53(2) + u53(3) + u53(1);
-    const settings = "01" + u53(2) + "01" + u53(100_000) + "02" + u53(256 * 2 ** 20);
+    const header = "7072696d" + "00000001" + u53(2) + u53(3) + u53(1) + u53(0) + u53(0);
+    const history = "01" + u53(100_000) + "02" + u53(256 * 2 ** 20);
+    const settings = "01" + u53(4) + history + "03" + u53(100_000) + "04" + u53(64 * 2 ** 20);
     const keys = "02" + u53(1) + "0001" + "00000002" + stamp(2, 3, 2) + "6b" + "7632";
     const overwrite = "00" + u53(3) + "0001" + "00000002" + stamp(2, 2, 1) + "6b" + "7631";
     const creation = "02" + u53(2) + "0001" + "00000000" + stamp(0, 0, 0) + "6b";
-    const checked = `${header}${settings}${keys}03${u53(2)}${overwrite}${creation}ff${u53(5)}${store.stateHash()}`;
+    const checked = `${header}${settings}${keys}03${u53(2)}${overwrite}${creation}04${u53(0)}ff${u53(7)}${store.stateHash()}`;
     const checksum = crc32(new Uint8Array(Buffer.from(checked, "hex")));
     expect(hexOf(drain(store.image()))).toBe(checked + checksum.toString(16).padStart(8, "0"));
   });
@@ -212,8 +213,8 @@ describe("a restoration", () => {
   }
 
   test("refuses what the checksum does not show", () => {
-    const sectionAt = 32;
-    const keysAt = sectionAt + 9 + 2 * 9;
+    const sectionAt = 48;
+    const keysAt = sectionAt + 9 + 4 * 9;
     const firstRecord = { start: keysAt + 9, end: keysAt + 9 + 38 + 1 + 2 };
     const setByte = (image: Uint8Array, at: number, value: number): Uint8Array => {
       image[at] = value;
@@ -224,13 +225,13 @@ describe("a restoration", () => {
     expect(refusal(forged((image) => setByte(image, 7, 2)))).toContain("format 2");
     expect(refusal(forged((image) => setByte(image, sectionAt, 2)))).toContain("section 2");
     expect(refusal(forged((image) => setByte(image, sectionAt, 255)))).toContain("section 255");
-    expect(refusal(forged((image) => setByte(image, sectionAt + 8, 1)))).toContain("1 settings, not 2");
+    expect(refusal(forged((image) => setByte(image, sectionAt + 8, 1)))).toContain("1 settings, not 4");
     expect(refusal(forged((image) => setByte(image, keysAt + 8, 2)))).toContain("section 0"); // one key fewer than there are
     expect(refusal(forged((image) => setByte(image, firstRecord.start + 1, 0)))).toContain("a key of 0 bytes");
     expect(refusal(forged((image) => setByte(image, firstRecord.start + 6 + 8 + 7, 99)))).toContain("younger");
     expect(refusal(forged((image) => setByte(image, firstRecord.start + 6 + 16 + 7, 0)))).toContain("does not exist");
     expect(refusal(forged((image) => setByte(image, firstRecord.end - 1, 0x33)))).toContain("state hash");
-    expect(refusal(forged((image) => setByte(image, image.length - 13, 4)))).toContain("11 of 4 items");
+    expect(refusal(forged((image) => setByte(image, image.length - 13, 4)))).toContain("13 of 4 items");
     const changesAt = keysAt + 9 + 3 * 38 + 1 + 2 + 1 + 40 + 4;
     const firstChange = changesAt + 9; // the tombstone of "gone"
     expect(refusal(forged((image) => setByte(image, 31, 7)))).toContain("compacted");
@@ -266,6 +267,10 @@ describe("images and random commands", () => {
     const dice = random.integer(0, 99);
     if (dice < 80) return put(key, new Uint8Array(random.integer(0, 60)).fill(random.integer(0, 255)));
     if (dice < 93) return del(key);
+    if (dice < 95) {
+      const id = { born: 0, session: key.codePointAt(0) === 0 ? "zero" : "other", seq: random.integer(1, 1000) };
+      return { kind: "once", id, commands: [put(key, "once")] };
+    }
     if (dice < 98) return compact(Math.max(1, revision - random.integer(0, 400)));
     return dice === 98 ? delRange(key, `${key}\u00ff`) : delRange(key, key.slice(0, -1) || null);
   }

@@ -1,6 +1,13 @@
 /** A store that is too simple to be wrong: a list of everything that ever happened to a key, searched from its start. */
 import type { CommandResult, Comparison, GetAnswer, KeyState, RangeAnswer } from "../../src/wire/mod.ts";
-import { type OperationAnswer, type TestCommand, type TestOperation, type TestTxn, bytes } from "./driver.ts";
+import {
+  type OperationAnswer,
+  type TestCommand,
+  type TestOnce,
+  type TestOperation,
+  type TestTxn,
+  bytes,
+} from "./driver.ts";
 
 /** What one revision did to one key; version 0: deleted it. */
 interface Change extends KeyState {
@@ -12,6 +19,9 @@ export class Reference {
   compactedRevision = 1;
   /** What the latest transaction answered. */
   txn: { succeeded: boolean; answers: OperationAnswer[] } = { succeeded: true, answers: [] };
+  /** What the latest request with an id answered. */
+  once: readonly CommandResult[] = [];
+  private readonly answered = new Map<string, readonly CommandResult[]>();
   private readonly changes: Change[] = [];
   /** The revision of the transaction that is under way; null: there is none, or it has changed nothing yet. */
   private txnRevision: number | null = null;
@@ -36,7 +46,17 @@ export class Reference {
         return this.result(0);
       case "txn":
         return this.applyTxn(command);
+      case "once":
+        return this.applyOnce(command);
     }
+  }
+
+  /** Remembers every request for ever: the tests must not ask for more than a store remembers. */
+  private applyOnce({ id, commands }: TestOnce): CommandResult {
+    const name = JSON.stringify(id);
+    this.once = this.answered.get(name) ?? commands.map((command) => this.apply(command));
+    this.answered.set(name, this.once);
+    return this.result(0);
   }
 
   private applyTxn({ compare, then, else: otherwise }: TestTxn): CommandResult {

@@ -16,6 +16,7 @@ import {
 } from "../../src/wire/mod.ts";
 import {
   type TestCommand,
+  type TestOnce,
   type TestOperation,
   type TestTxn,
   bytes,
@@ -24,6 +25,7 @@ import {
   get,
   history,
   nextEntry,
+  onceResults,
   payloadOf,
   range,
   txnAnswer,
@@ -99,7 +101,26 @@ function randomTxn(random: Random, reference: Reference): TestTxn {
   return { kind: "txn", compare, then: randomBranch(random), else: randomBranch(random) };
 }
 
+/** A new request, or one of the last few hundred again. */
+function randomOnce(random: Random, reference: Reference): TestOnce {
+  const born = 0;
+  const session = `s${random.integer(0, 9)}`;
+  const old = pastRequests[random.integer(0, Math.max(0, pastRequests.length - 1))];
+  if (old !== undefined && random.integer(0, 1) === 0) return old;
+  const commands = Array.from({ length: random.integer(1, 3) }, () => randomPlainCommand(random, reference));
+  const once = { kind: "once", id: { born, session, seq: pastRequests.length + 1 }, commands } as const;
+  pastRequests.push(once);
+  return once;
+}
+
+const pastRequests: TestOnce[] = [];
+
 function randomCommand(random: Random, reference: Reference): TestCommand {
+  if (random.integer(0, 9) === 0) return randomOnce(random, reference);
+  return randomPlainCommand(random, reference);
+}
+
+function randomPlainCommand(random: Random, reference: Reference): TestCommand {
   if (random.integer(0, 9) === 0) return randomTxn(random, reference);
   const key = randomKey(random, 1);
   const condition = randomCondition(random, reference.modRevision(key));
@@ -130,10 +151,12 @@ function applyRandomEntry(
   const commands: TestCommand[] = [];
   const expected: CommandResult[] = [];
   const txns: { readonly at: number; readonly txn: TestTxn; readonly expected: Reference["txn"] }[] = [];
+  const onces: { readonly at: number; readonly expected: Reference["once"] }[] = [];
   for (let count = random.integer(1, 20); count > 0; count--) {
     const command = randomCommand(random, reference);
     commands.push(command);
     expected.push(reference.apply(command));
+    if (command.kind === "once") onces.push({ at: commands.length - 1, expected: reference.once });
     if (command.kind === "txn") txns.push({ at: commands.length - 1, txn: command, expected: reference.txn });
   }
   const payload = payloadOf(commands);
@@ -147,10 +170,12 @@ function applyRandomEntry(
     const result = actual[at];
     if (result !== undefined) expectSame(txnAnswer(txn, result), wanted);
   }
-  expectSame(
-    actual.map((result) => ({ ...result, body: undefined })),
-    expected,
-  );
+  for (const { at, expected: wanted } of onces) {
+    const result = actual[at];
+    if (result === undefined) throw new Error("a command without a result");
+    expectSame(onceResults(result).map(withoutBody), wanted);
+  }
+  expectSame(actual.map(withoutBody), expected);
   return commands.length;
 }
 
@@ -173,6 +198,10 @@ function checkRandomQueries(random: Random, store: Store, reference: Reference):
   return 4;
 }
 
+function withoutBody(result: CommandResult): CommandResult {
+  return { ...result, body: undefined };
+}
+
 /** A quick comparison; `expect` then says what differs. */
 function expectSame(actual: unknown, expected: unknown): void {
   if (JSON.stringify(actual) !== JSON.stringify(expected)) expect(actual).toEqual(expected);
@@ -182,6 +211,7 @@ describe("the store and a list of all changes", () => {
   for (const seed of [1, 2, 3]) {
     test(`agree on ${operationsMin} operations of seed ${seed}`, () => {
       const random = seededRandom(seed);
+      pastRequests.length = 0;
       const stores = { checked: new Store(), twin: new Store() };
       const reference = new Reference();
       let operations = 0;
