@@ -5,6 +5,7 @@ import { electionsMutants } from "./elections.ts";
 import { leaseMutants } from "./leases.ts";
 import type { Mutant } from "./mutant.ts";
 import { replicationMutants } from "./replication.ts";
+import { sessionsMutants } from "./sessions.ts";
 import { snapshotsMutants } from "./snapshots.ts";
 
 export const mutants: readonly Mutant[] = [
@@ -14,4 +15,5 @@ export const mutants: readonly Mutant[] = [
   ...answersMutants,
   ...snapshotsMutants,
   ...leaseMutants,
+  ...sessionsMutants,
 ];

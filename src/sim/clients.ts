@@ -2,15 +2,31 @@
  * Clients that each do one thing at a time: they ask any node, go elsewhere where they are refused, and give up after a
  * while. What they ask and are told goes into the history; they forget nothing and judge nothing.
  */
-import { unreachable } from "../lib/assert.ts";
+import { assert, unreachable } from "../lib/assert.ts";
 import { ByteReader } from "../lib/byte_reader.ts";
 import type { Random } from "../lib/random.ts";
 import type { Consistency, ReadOutcome, Refusal, WriteOutcome } from "../node/mod.ts";
-import { type CommandResult, keyText, readGetAnswer, readRangeAnswer, readResult, resultBytes } from "../wire/mod.ts";
+import {
+  type CommandResult,
+  type RequestId,
+  keyText,
+  readGetAnswer,
+  readRangeAnswer,
+  readResult,
+  resultBytes,
+} from "../wire/mod.ts";
 import { between, happens, pick, streamOf, waitMs } from "./chance.ts";
 import type { Cluster } from "./cluster.ts";
-import { type Command, describeCommand, encodeCommands, encodeQuery, type Query, type ValueId } from "./commands.ts";
-import type { ReadAnswer } from "./history.ts";
+import {
+  type Command,
+  describeCommand,
+  encodeCommands,
+  encodeOnce,
+  encodeQuery,
+  type Query,
+  type ValueId,
+} from "./commands.ts";
+import type { ReadAnswer, WriteRecord } from "./history.ts";
 import type { Host } from "./host.ts";
 
 /** How the requests of a run ended. */
@@ -57,6 +73,8 @@ class Client {
   private readonly home: Host | null;
   /** The revisions of keys as it last saw them: 0 where a key did not exist. */
   private readonly revisions = new Map<string, number>();
+  /** The number of its latest write with an id. */
+  private lastSeq = 0;
 
   constructor(
     private readonly number: number,
@@ -87,7 +105,8 @@ class Client {
     } else {
       const batch = happens(random, 0.15) ? random.integer(2, 3) : 1;
       const draft = Array.from({ length: batch }, () => this.drawCommand());
-      this.tryWrite(() => draft.map((command) => this.withFreshValue(command)), triesMax);
+      if (happens(random, 0.25)) this.writeOnce(draft.map((command) => this.withFreshValue(command)));
+      else this.tryWrite(() => draft.map((command) => this.withFreshValue(command)), triesMax);
     }
   }
 
@@ -157,6 +176,64 @@ class Client {
         ),
       onUnsent: () => history.refuseWrite(record),
       onEnd: (ending) => this.after(ending, tries, (left) => this.tryWrite(draft, left)),
+    });
+  }
+
+  /** A write with an id, which is sent again, the same, until it is answered, and sometimes once more after that (rule C1). */
+  private writeOnce(commands: readonly Command[]): void {
+    const { history, plan } = this.cluster;
+    const id = { born: 0, session: `c${this.number}`, seq: ++this.lastSeq };
+    const encoded = encodeCommands(commands, () => this.random.integer(0, plan.valueBytesMax));
+    const request = { commands: encodeOnce(id, encoded), count: 1 };
+    const record = history.beginWrite(commands);
+    this.tryOnce({ commands, request, record, id, mayHaveRun: false }, triesMax);
+  }
+
+  private tryOnce(write: OnceWrite, tries: number): void {
+    const { history, reference } = this.cluster;
+    const { commands, record, id } = write;
+    const onOutcome = (outcome: WriteOutcome): Ending => {
+      switch (outcome.kind) {
+        case "applied": {
+          const results = readOnceResults(outcome.results);
+          const index = reference.indexOfRequest(id);
+          if (record.results === null) {
+            history.endWrite(record, { index, results });
+            commands.forEach((command, position) => this.learnFromWrite(command, results[position]));
+          } else reference.checkWrite(commands, { index, results });
+          return done;
+        }
+        case "notApplied":
+          if (!write.mayHaveRun) history.refuseWrite(record);
+          return refusal(outcome);
+        case "unknown":
+          return lost;
+        default:
+          return unreachable(outcome);
+      }
+    };
+    this.ask({
+      host: this.chooseHost(),
+      name: () => `${id.session}.${id.seq}: ${commands.map(describeCommand).join(", ")}`,
+      send: (host, end) =>
+        host.request(
+          (node, answered) => node.write(0, write.request, (outcome) => (answered(), end(onOutcome(outcome)))),
+          () => end(lost),
+        ),
+      onUnsent: () => {
+        if (!write.mayHaveRun) history.refuseWrite(record);
+      },
+      onEnd: (ending) => {
+        if (ending.kind === "refused") return this.after(ending, 1, () => undefined);
+        if (ending.kind === "done" && !happens(this.random, 0.2)) return this.pause();
+        if (ending.kind === "lost") this.shared.counters.unknown++;
+        if (tries <= 1 || this.shared.isOver()) return this.pause();
+        this.leader = null;
+        const again = { ...write, mayHaveRun: true };
+        this.cluster.timeline.after(between(this.random, 0, this.cluster.plan.pauseMs), () => {
+          if (!this.shared.isOver()) this.tryOnce(again, tries - 1);
+        });
+      },
     });
   }
 
@@ -258,6 +335,25 @@ class Client {
       this.revisions.set(key, answer.found.find((item) => item.key === key)?.state.modRevision ?? 0);
     }
   }
+}
+
+/** A write with an id, which may be sent many times. */
+interface OnceWrite {
+  readonly commands: readonly Command[];
+  readonly request: { readonly commands: Uint8Array; readonly count: number };
+  readonly record: WriteRecord;
+  readonly id: RequestId;
+  /** Whether it was sent before and nobody knows what became of that. */
+  readonly mayHaveRun: boolean;
+}
+
+function readOnceResults(bytes: Uint8Array): readonly CommandResult[] {
+  const { status, body } = readResult(new ByteReader(bytes));
+  assert(status === "ok" && body !== undefined, "no run has more requests than a store remembers");
+  const reader = new ByteReader(body.slice());
+  const results: CommandResult[] = [];
+  while (reader.remaining > 0) results.push(readResult(reader));
+  return results;
 }
 
 function refusal({ leader }: Refusal): Ending {

@@ -3,10 +3,12 @@ import { assert, unreachable } from "../lib/assert.ts";
 import { ByteWriter } from "../lib/byte_writer.ts";
 import {
   type CommandCursor,
+  type RequestId,
   keyBytes,
   writeDelete,
   writeDeleteRange,
   writeGet,
+  writeOnce,
   writePut,
   writeRange,
 } from "../wire/mod.ts";
@@ -51,6 +53,13 @@ function writeCommand(command: Command, valueBytes: number): void {
     default:
       unreachable(command);
   }
+}
+
+/** A request with an id. */
+export function encodeOnce(id: RequestId, commands: Uint8Array): Uint8Array {
+  const writer = new ByteWriter();
+  writeOnce(writer, { ...id, commands });
+  return writer.take();
 }
 
 export function encodeQuery(query: Query): Uint8Array {

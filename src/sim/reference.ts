@@ -4,7 +4,15 @@
  */
 import { assert, unreachable } from "../lib/assert.ts";
 import type { Entry, Index } from "../raft/mod.ts";
-import { type CommandResult, type KeyState, payloadCursor } from "../wire/mod.ts";
+import {
+  CommandCursor,
+  type CommandResult,
+  type KeyState,
+  type RequestId,
+  decodeOnce,
+  payloadCursor,
+  requestIdText,
+} from "../wire/mod.ts";
 import { type Command, commandAt, describeCommand, sameCommand, type ValueId, valueIdOf } from "./commands.ts";
 import { check } from "./violation.ts";
 
@@ -40,6 +48,7 @@ export class Reference {
   private readonly revisions: number[] = [1];
   /** Invariant: `executed[i]` is what entry i did. */
   private readonly executed: (readonly Executed[])[] = [[]];
+  private readonly indexOfId = new Map<string, Index>();
   private readonly indexOfValue = new Map<ValueId, Index>();
   private readonly refused = new Set<ValueId>();
 
@@ -59,9 +68,7 @@ export class Reference {
     const done: Executed[] = [];
     let revision = this.revisionAt(entry.index - 1);
     if (entry.kind === "commands") {
-      for (const cursor = payloadCursor(entry.payload); cursor.next();) {
-        const command = commandAt(cursor);
-        if (command === null) continue;
+      for (const command of this.commandsOf(entry)) {
         const result = this.execute(command, { index: entry.index, revision });
         revision = result.revision;
         done.push({ command, result });
@@ -69,6 +76,32 @@ export class Reference {
     }
     this.revisions.push(revision);
     this.executed.push(done);
+  }
+
+  /** The commands of `entry` that take effect: those of a request with an id only where it comes for the first time (I10). */
+  private *commandsOf(entry: Entry): Generator<Command> {
+    for (const cursor = payloadCursor(entry.payload); cursor.next();) {
+      if (cursor.kind !== "once") {
+        const command = commandAt(cursor);
+        if (command !== null) yield command;
+        continue;
+      }
+      const { commands, ...id } = decodeOnce(cursor.body());
+      const name = requestIdText(id);
+      if (this.indexOfId.has(name)) continue;
+      this.indexOfId.set(name, entry.index);
+      for (const nested = new CommandCursor(commands); nested.next();) {
+        const command = commandAt(nested);
+        if (command !== null) yield command;
+      }
+    }
+  }
+
+  /** The entry in which the request with this id took effect. */
+  indexOfRequest(id: RequestId): Index {
+    const index = this.indexOfId.get(requestIdText(id));
+    check(index !== undefined, "I10", () => `${requestIdText(id)} was answered and is not in the log (I10)`);
+    return index;
   }
 
   /** A node said that these commands have no effect: they never have had, and never will (C2). */
