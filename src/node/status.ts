@@ -50,7 +50,8 @@ export interface PeerStatus {
   readonly lag: number;
   /** Milliseconds of the latest heartbeat round trip; null before the first. */
   readonly rtt_ms: number | null;
-  readonly state: "probe" | "replicate" | "snapshot";
+  /** `reverted`: its disk lost what it had acknowledged, and it is not counted any more. */
+  readonly state: "probe" | "replicate" | "snapshot" | "reverted";
   /** Whether it answered within the last election timeout. */
   readonly active: boolean;
 }

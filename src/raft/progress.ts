@@ -29,6 +29,10 @@ export class Progress {
   session: number;
   /** The life of the follower that answers now; 0 before its first answer. */
   boot = 0;
+  /** The greatest index that it acknowledged in this term in lives before this one: what its disk must still have (rule P13). */
+  private promisedIndex: Index = 0;
+  /** Whether its disk lost what it had acknowledged: then nothing that it says counts any more, for it has forgotten its votes, too. */
+  hasReverted = false;
   /** When it last answered in this term. */
   contactAt: Millis;
   /** The newest round of heartbeats that it answered (rule R2). */
@@ -56,6 +60,7 @@ export class Progress {
 
   /** Whether an append may leave now. */
   get paused(): boolean {
+    if (this.hasReverted) return true;
     return this.state === "replicate" ? this.inflights.full : this.probeSent || this.state === "snapshot";
   }
 
@@ -122,10 +127,17 @@ export class Progress {
     if (this.state !== "snapshot" && this.nextIndex < firstIndex) this.becomeProbe(firstIndex);
   }
 
+  /** In this life the follower's log holds nothing behind `lastIndex` that could agree with ours. */
+  onTold(lastIndex: Index): void {
+    // What this life acknowledged does not count here: refusals from before may still be on their way.
+    if (lastIndex < this.promisedIndex) this.hasReverted = true;
+  }
+
   /** The follower was restarted: what it said in its last life no longer counts (rule L11). */
   onRestarted(restarted: { readonly boot: number; readonly session: number; readonly firstIndex: Index }): void {
     const nextIndex = Math.max(this.matchIndex + 1, restarted.firstIndex);
     this.boot = restarted.boot;
+    this.promisedIndex = Math.max(this.promisedIndex, this.matchIndex);
     this.session = restarted.session;
     this.matchIndex = 0;
     this.commitIndexSent = 0;

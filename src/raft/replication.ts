@@ -82,6 +82,7 @@ export function stepReplication(
     }
     progress.boot = message.boot;
   }
+  if (progress.hasReverted) return;
   progress.contactAt = state.now;
   switch (message.kind) {
     case "AppendEntriesResponse":
@@ -111,6 +112,8 @@ function onAppendAnswered(
       if (progress.onAccepted(outcome.matchIndex, state.log.firstIndex)) maybeCommit(state, leader);
       return;
     case "rejected": {
+      progress.onTold(outcome.hint.index);
+      if (progress.hasReverted) return;
       // The follower skipped its entries of later terms; skip ours that are later than its hint (rule L9).
       const agree = state.log.conflictHint(outcome.hint);
       progress.onRejected({ previousIndex: outcome.previousIndex, agreeIndex: agree.index });
