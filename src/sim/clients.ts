@@ -229,9 +229,10 @@ class Client {
         if (ending.kind === "lost") this.shared.counters.unknown++;
         if (tries <= 1 || this.shared.isOver()) return this.pause();
         this.leader = null;
-        const again = { ...write, mayHaveRun: true };
         this.cluster.timeline.after(between(this.random, 0, this.cluster.plan.pauseMs), () => {
-          if (!this.shared.isOver()) this.tryOnce(again, tries - 1);
+          if (this.shared.isOver()) return;
+          write.mayHaveRun = true; // for a refusal of an earlier try that comes late, too
+          this.tryOnce(write, tries - 1);
         });
       },
     });
@@ -344,7 +345,7 @@ interface OnceWrite {
   readonly record: WriteRecord;
   readonly id: RequestId;
   /** Whether it was sent before and nobody knows what became of that. */
-  readonly mayHaveRun: boolean;
+  mayHaveRun: boolean;
 }
 
 function readOnceResults(bytes: Uint8Array): readonly CommandResult[] {

@@ -171,12 +171,23 @@ describe("kv", () => {
     });
   });
 
-  test("put whose answer is lost ends with 4", async () => {
+  test("put whose answer is lost is sent again under its id, and ends with 4", async () => {
     await withServers([readyNode(() => "cut")], async ({ endpoint, requests }) => {
-      const { status, stdout, stderr } = await proa(["kv", "put", "a", "b", "--json", "-e", endpoint]);
+      const { status, stdout, stderr } = await proa([
+        "kv",
+        "put",
+        "a",
+        "b",
+        "--json",
+        "-e",
+        endpoint,
+        "--timeout",
+        "1s",
+      ]);
       const error = jsonError(stderr);
       expect([status, stdout, error["code"], error["applied"]]).toEqual([4, "", "OUTCOME_UNKNOWN", "unknown"]);
-      expect(requests).toEqual(["GET /readyz", "PUT /v1/kv?key=a"]);
+      expect(error["request_id"]).toBeString();
+      expect(new Set(requests)).toEqual(new Set(["GET /readyz", "PUT /v1/kv?key=a"]));
     });
   });
 

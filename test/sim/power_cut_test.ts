@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { runSeed, type Wishes } from "../../src/sim/mod.ts";
 
-const wishes: Wishes = { nodes: 3, clients: 2, faults: [], faultsMs: 600 };
+const wishes: Wishes = { nodes: 3, clients: 2, faults: [], faultsMs: 2000 };
 
 test("X3, P3, P5: recovery from a power cut at any write", () => {
   const failures: string[] = [];
