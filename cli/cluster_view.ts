@@ -59,6 +59,7 @@ export function clusterView({ reports, silent }: Survey): ClusterView {
   const active = nodes.filter(({ id, state }) => voterIds.includes(id) && takesPart(state));
   const quorum = Math.floor(voterIds.length / 2) + 1;
   const conflicts = conflictsOf(reports);
+  const disagreements = disagreementsOf(reports);
   const missing = nodes.filter(({ state }) => !takesPart(state));
   return {
     cluster: authority?.cluster ?? null,
@@ -73,10 +74,10 @@ export function clusterView({ reports, silent }: Survey): ClusterView {
       leader,
       active: active.length,
       quorum,
-      missing: missing.length,
+      missing: missing.length + disagreements.length,
       answered: reports.length,
     }),
-    problems: [...conflicts, ...missing.map((node) => problemOf(node, silent))],
+    problems: [...conflicts, ...disagreements, ...missing.map((node) => problemOf(node, silent))],
     nodes,
   };
 }
@@ -175,6 +176,28 @@ function conflictsOf(reports: readonly NodeReport[]): readonly string[] {
     if (other) conflicts.push(`nodes ${one.node_id} and ${other.node_id} both lead in term ${one.term}`);
   });
   return conflicts;
+}
+
+/** Why nodes of one cluster never meet: they speak of the same thing in different ways. */
+function disagreementsOf(reports: readonly NodeReport[]): readonly string[] {
+  const ways = [
+    {
+      many: "transports",
+      of: ({ transport }: NodeReport) => transport.kind,
+      mend: "start all with the same --transport",
+    },
+    {
+      many: "cluster keys",
+      of: ({ transport }: NodeReport) => transport.key ?? "none",
+      mend: "give all the same --cluster-key-file",
+    },
+  ];
+  return ways.flatMap(({ many, of, mend }) => {
+    const groups = Map.groupBy(reports, of);
+    if (groups.size < 2) return [];
+    const parts = [...groups].map(([way, nodes]) => `${way} (${nodes.map(({ node_id }) => node_id).join(", ")})`);
+    return [`nodes have different ${many}, and do not hear each other: ${parts.join(", ")}; ${mend}`];
+  });
 }
 
 function problemOf({ id, state, service }: NodeRow, silent: Survey["silent"]): string {

@@ -60,6 +60,8 @@ export interface NodeOptions {
   readonly cluster?: string;
   /** What carries the messages between nodes, the same on all of them. Default: `tcp`. */
   readonly transport?: "tcp" | "udp";
+  /** A file with the secret that all nodes share. Default: none, and whoever reaches the replicate port may speak. */
+  readonly clusterKeyFile?: string;
   /** How long a follower hears nothing before it thinks of an election, in milliseconds. Default: 600. */
   readonly electionTimeoutMs?: number;
   /** How often a leader makes itself heard, in milliseconds: at most a third of the election timeout. Default: 100. */
@@ -99,7 +101,7 @@ export async function startNode(options: NodeOptions): Promise<NodeHandle> {
     });
   }
   const limits = { ...defaultLimits, electionTimeoutMs, heartbeatMs };
-  const transport = { kind: options.transport ?? "tcp", datagramBytes: null };
+  const transport = { kind: options.transport ?? "tcp", datagramBytes: null, keyFile: options.clusterKeyFile ?? null };
   const settings = {
     id,
     servers,

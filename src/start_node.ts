@@ -13,7 +13,15 @@ import { membersOf, newMembership, noMembership, type Server } from "./raft/mod.
 import type { Runtime } from "./runtime/runtime.ts";
 import { systemClock } from "./runtime/system_clock.ts";
 import { openDataDirectory, readIdentity } from "./storage/mod.ts";
-import { defaultDatagramLimits, defaultTcpLimits, TcpTransport, UdpTransport } from "./transport/mod.ts";
+import {
+  defaultDatagramLimits,
+  defaultTcpLimits,
+  isLoopback,
+  readClusterKey,
+  TcpTransport,
+  UdpTransport,
+  type ClusterKey,
+} from "./transport/mod.ts";
 
 export interface NodeSettings {
   readonly id: number;
@@ -36,6 +44,8 @@ export interface TransportSettings {
   readonly kind: "tcp" | "udp";
   /** The largest datagram, in bytes; null lets the way to each peer decide. Only for `udp`. */
   readonly datagramBytes: number | null;
+  /** A file with the secret of the cluster; null where there is none, and whoever reaches the port may speak. */
+  readonly keyFile: string | null;
 }
 
 interface Surroundings {
@@ -58,17 +68,20 @@ export async function startNode(settings: NodeSettings, around: Surroundings): P
   running.defer(() => {
     storage.close();
   });
+  const { keyFile } = settings.transport;
+  const key = keyFile === null ? null : readClusterKey(keyFile);
   const listen = (): HostPort => selfOf(node, settings).replicate;
-  const transport = newTransport(settings, { clusterId: identity.clusterId, listen }, around);
+  const transport = newTransport(settings, { clusterId: identity.clusterId, listen, key }, around);
   running.defer(() => {
     transport.close();
   });
-  const node = newNode(settings, identity.clusterId, { storage, snapshots, transport, logger });
+  const node = newNode(settings, { clusterId: identity.clusterId, key }, { storage, snapshots, transport, logger });
   running.defer(() => {
     node.stop();
   });
   refuseOtherMembers(node, settings);
   const self = selfOf(node, settings);
+  if (key === null) warnOfOpenDoor(self, logger);
   const meetPeers = (): void => {
     const others = node.servers.filter((server) => server.id !== id);
     transport.setPeers(others.map((server) => ({ id: server.id, ...parseAddress(server).replicate })));
@@ -106,12 +119,19 @@ function handOver(node: Node): Promise<void> {
   });
 }
 
+/** Whoever reaches a replicate port without a key can read and change everything. */
+function warnOfOpenDoor({ replicate }: ServerAddress, logger: Logger): void {
+  if (isLoopback(replicate.host)) return;
+  const reason = "without --cluster-key-file everybody who reaches the replicate port can read and change all data";
+  logger.log("warn", "no cluster key", { replicate: formatHostPort(replicate), reason });
+}
+
 function newTransport(
   { id, transport }: NodeSettings,
-  { clusterId, listen }: { readonly clusterId: string; readonly listen: () => HostPort },
+  how: { readonly clusterId: string; readonly listen: () => HostPort; readonly key: ClusterKey | null },
   { runtime, logger }: Surroundings,
 ): TcpTransport | UdpTransport {
-  const shared = { self: id, clusterId, listen, peers: [], logger };
+  const shared = { ...how, self: id, peers: [], logger };
   if (transport.kind === "tcp") return new TcpTransport({ ...shared, limits: defaultTcpLimits });
   const { datagramBytes } = transport;
   return new UdpTransport({
@@ -124,7 +144,7 @@ function newTransport(
 
 function newNode(
   settings: NodeSettings,
-  clusterId: string,
+  { clusterId, key }: { readonly clusterId: string; readonly key: ClusterKey | null },
   ports: Pick<NodePorts, "storage" | "snapshots" | "transport" | "logger">,
 ): Node {
   const { id, cluster, limits, version, joins, observers } = settings;
@@ -143,6 +163,7 @@ function newNode(
       bootstrap,
       limits,
       transportKind: settings.transport.kind,
+      clusterKey: key?.fingerprint ?? null,
     },
     {
       ...ports,

@@ -29,7 +29,7 @@ export async function runNode(options: NodeOptions, { runtime, output, env }: Co
   const signals = new StopSignals().first.then((signal) => exitOfSignal[signal]);
   const ends = options.exitWithParent ? [signals, endOfInput().then(() => 0)] : [signals];
   const logger = lineLogger({ minLevel: logLevel, timestamp: () => new Date().toISOString(), write: err });
-  const transport = { kind: values.transport, datagramBytes: mtu };
+  const transport = { kind: values.transport, datagramBytes: mtu, keyFile: values.clusterKeyFile ?? null };
   const directory = resolve(data);
   const { servers, observers } = placesOf(values);
   const joins = values.join === undefined ? null : await runningCluster(values.join, { id, directory });

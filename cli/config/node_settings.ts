@@ -178,6 +178,18 @@ export const nodeSettings = {
     ),
     toml: (value) => value,
   }),
+  clusterKeyFile: optionalSetting({
+    key: "transport.cluster_key_file",
+    shape: { kind: "path" },
+    sample: "./cluster.key",
+    isNeeded: false,
+    option: option(
+      "file",
+      text,
+      "a file with the secret that all nodes share, such as one made by: openssl rand -hex 32 > cluster.key",
+    ),
+    toml: (value) => value,
+  }),
   logLevel: setting({
     key: "log_level",
     shape: { kind: "choice", words: logLevels },

@@ -18,8 +18,16 @@ export interface NodeReport {
     readonly learners: readonly number[];
   };
   readonly servers: readonly { readonly id: number; readonly service: string }[];
+  readonly transport: TransportReport;
   /** Empty on a node that does not lead. */
   readonly peers: readonly PeerReport[];
+}
+
+/** What carries the node's messages to the others. */
+export interface TransportReport {
+  readonly kind: string;
+  /** The fingerprint of its cluster key; null where it has none. */
+  readonly key: string | null;
 }
 
 /** What a leader knows of another node. */
@@ -40,7 +48,7 @@ export function parseNodeReport(body: Uint8Array): NodeReport | null {
 
 function isNodeReport(value: unknown): value is NodeReport {
   if (!isRecord(value)) return false;
-  const { members, servers, peers } = value;
+  const { members, servers, peers, transport } = value;
   return (
     ["cluster_id", "cluster", "version", "role"].every((name) => typeof value[name] === "string") &&
     ["node_id", "term", "last_index", "applied_index"].every((name) => typeof value[name] === "number") &&
@@ -53,7 +61,8 @@ function isNodeReport(value: unknown): value is NodeReport {
       servers,
       (server) => isRecord(server) && isNumber(server["id"]) && typeof server["service"] === "string",
     ) &&
-    isListOf(peers, isPeerReport)
+    isListOf(peers, isPeerReport) &&
+    isTransportReport(transport)
   );
 }
 
@@ -65,6 +74,11 @@ function isPeerReport(value: unknown): boolean {
     typeof value["state"] === "string" &&
     typeof value["active"] === "boolean"
   );
+}
+
+function isTransportReport(value: unknown): boolean {
+  if (!isRecord(value)) return false;
+  return typeof value["kind"] === "string" && (value["key"] === null || typeof value["key"] === "string");
 }
 
 function isListOf(value: unknown, isElement: (element: unknown) => boolean): boolean {

@@ -34,6 +34,8 @@ export interface NodeOptions {
   readonly bootstrap: Membership;
   readonly limits: NodeLimits;
   readonly transportKind: string;
+  /** Tells the key of the cluster from others without telling it; null where there is none. */
+  readonly clusterKey: string | null;
 }
 
 export interface NodePorts {

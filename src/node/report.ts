@@ -51,7 +51,7 @@ export function nodeStatus(node: {
     removed: raft.isRemoved,
     servers: node.servers,
     peers: peers(raft, node.now),
-    transport: { kind: options.transportKind, ...node.counters },
+    transport: { kind: options.transportKind, key: options.clusterKey, ...node.counters },
   };
 }
 

@@ -39,7 +39,7 @@ export interface NodeStatus {
   readonly servers: readonly Server[];
   /** On the leader: how far each other node has come. Empty elsewhere. */
   readonly peers: readonly PeerStatus[];
-  readonly transport: { readonly kind: string } & Readonly<TransportCounters>;
+  readonly transport: { readonly kind: string; readonly key: string | null } & Readonly<TransportCounters>;
 }
 
 export interface PeerStatus {

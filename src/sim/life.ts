@@ -67,6 +67,7 @@ export class Life {
         bootstrap: newMembership({ voters: ids }),
         limits: plan.limits,
         transportKind: "simulated",
+        clusterKey: null,
       },
       {
         storage: options.storage,

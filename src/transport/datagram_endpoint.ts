@@ -10,7 +10,7 @@ import { CorruptError } from "../lib/errors.ts";
 import type { Logger } from "../lib/logger.ts";
 import type { Message, NodeId } from "../raft/mod.ts";
 import { decodeFrame, frameBytesBound, writeFrame } from "../wire/mod.ts";
-import { checksumSeal, readDatagramHead } from "./datagram.ts";
+import { readDatagramHead, type Seal } from "./datagram.ts";
 import { DatagramLink } from "./datagram_link.ts";
 import type { DatagramLimits } from "./datagram_limits.ts";
 import type { TransportCounters } from "./transport.ts";
@@ -19,6 +19,8 @@ export interface EndpointOptions {
   readonly self: NodeId;
   /** 16 bytes. */
   readonly clusterId: Uint8Array;
+  /** What protects datagrams, the same on all nodes. */
+  readonly seal: Seal;
   readonly limits: DatagramLimits;
   readonly counters: TransportCounters;
   readonly logger: Logger;
@@ -46,7 +48,6 @@ export class DatagramEndpoint {
   private readonly boot: number;
   private readonly links = new Map<NodeId, DatagramLink>();
   private readonly peers = new Set<NodeId>();
-  private readonly seal = checksumSeal;
   private readonly writer = new ByteWriter(4096);
   private closed = false;
 
@@ -56,7 +57,7 @@ export class DatagramEndpoint {
 
   /** Calls `id` from now on. */
   addPeer(id: NodeId, { datagramBytes, windowBytesMax }: DatagramPath, now: number): void {
-    const { self, clusterId, limits, counters, logger, randomNumber } = this.options;
+    const { self, clusterId, seal, limits, counters, logger, randomNumber } = this.options;
     assert(id !== self, "a node is not its own peer");
     this.peers.add(id);
     const link = new DatagramLink(
@@ -65,7 +66,7 @@ export class DatagramEndpoint {
         peer: id,
         clusterId,
         boot: this.boot,
-        seal: this.seal,
+        seal,
         datagramBytes,
         limits: { ...limits, windowBytesMax },
         counters,
@@ -96,8 +97,8 @@ export class DatagramEndpoint {
   /** Takes in a datagram, whoever sent it. Keeps views of it for no longer than the call. */
   receive(datagram: Uint8Array, now: number): void {
     if (this.closed) return;
-    const { self, clusterId, counters } = this.options;
-    const { peers, seal } = this;
+    const { self, clusterId, seal, counters } = this.options;
+    const { peers } = this;
     counters.datagramsReceived++;
     try {
       const head = readDatagramHead(new ByteReader(datagram), { self, clusterId, peers, seal });

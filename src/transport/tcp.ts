@@ -7,8 +7,10 @@ import { assert } from "../lib/assert.ts";
 import type { Logger } from "../lib/logger.ts";
 import type { Message, NodeId } from "../raft/mod.ts";
 import { clusterIdBytes } from "../wire/mod.ts";
+import type { ClusterKey } from "./cluster_key.ts";
 import { Acceptor } from "./tcp_acceptor.ts";
 import { Dialer } from "./tcp_dialer.ts";
+import type { HandshakeOptions } from "./tcp_handshake.ts";
 import { newTransportCounters, type Transport } from "./transport.ts";
 
 export interface TcpAddress {
@@ -59,6 +61,8 @@ export interface TcpOptions {
   readonly listen: () => TcpAddress;
   /** The other nodes, as far as they are known now: see {@link TcpTransport.setPeers}. */
   readonly peers: readonly TcpPeer[];
+  /** What every node of the cluster has to know; null lets everybody speak. */
+  readonly key: ClusterKey | null;
   readonly limits: TcpLimits;
   readonly logger: Logger;
 }
@@ -71,6 +75,7 @@ export class TcpTransport implements Transport {
   private readonly leaving = new Map<NodeId, number>();
   private readonly acceptor: Acceptor;
   private readonly clusterId: Uint8Array;
+  private readonly proof: HandshakeOptions | null;
   private sweeper: ReturnType<typeof setInterval> | null = null;
   private closed = false;
 
@@ -80,10 +85,12 @@ export class TcpTransport implements Transport {
     assert(limits.sendQueueBytesMax >= limits.frameBytesMax, "the send queue must hold one frame");
     const { counters } = this;
     this.clusterId = clusterIdBytes(options.clusterId);
+    this.proof = options.key === null ? null : { key: options.key, clusterId: this.clusterId, self };
     this.setPeers(options.peers);
     this.acceptor = new Acceptor({
       receiver: { self, clusterId: this.clusterId, peers: null },
       peers: this.dialers,
+      proof: this.proof,
       address: listen,
       limits,
       logger,
@@ -121,7 +128,7 @@ export class TcpTransport implements Transport {
       const known = this.dialers.get(peer.id);
       if (known?.peer.host === peer.host && known.peer.port === peer.port) continue;
       known?.dialer.close();
-      const dialer = new Dialer({ peer, clusterId, limits, logger, counters });
+      const dialer = new Dialer({ peer, clusterId, proof: this.proof, limits, logger, counters });
       this.dialers.set(peer.id, { peer, dialer });
       if (this.sweeper !== null && !this.closed) dialer.start();
     }

@@ -10,12 +10,15 @@ import type { Message, NodeId } from "../raft/mod.ts";
 import { FrameReader, type DecodedFrame, type FrameReceiver } from "../wire/mod.ts";
 import type { TcpAddress, TcpLimits } from "./tcp.ts";
 import { listenError } from "./tcp_error.ts";
+import { AcceptorHandshake, type HandshakeOptions } from "./tcp_handshake.ts";
 import type { TransportCounters } from "./transport.ts";
 
 export interface AcceptorOptions {
   readonly receiver: FrameReceiver;
   /** Others may speak, but do not take the room of peers. */
   readonly peers: ReadonlyMap<NodeId, unknown>;
+  /** What both ends have to prove; null where the cluster has no key. */
+  readonly proof: HandshakeOptions | null;
   /** Asked when listening begins. */
   readonly address: () => TcpAddress;
   readonly limits: TcpLimits;
@@ -31,6 +34,10 @@ interface Inbound {
   readonly reader: FrameReader;
   /** Who sends here: null until the first frame, then never another. */
   sender: NodeId | null;
+  /** Null once both ends have proved that they know the cluster key, and where there is none. */
+  handshake: AcceptorHandshake | null;
+  /** Who proved it. */
+  proven: NodeId | null;
   /** Since when we wait for the first frame or for the rest of one. */
   waitingSinceMs: number;
 }
@@ -82,7 +89,7 @@ export class Acceptor {
   }
 
   private accept(socket: Socket): void {
-    const { receiver, limits, counters } = this.options;
+    const { receiver, limits, counters, proof } = this.options;
     socket.on("error", () => undefined); // "close" follows
     if (this.closed) {
       socket.destroy();
@@ -93,6 +100,8 @@ export class Acceptor {
       address: `${socket.remoteAddress}:${socket.remotePort}`,
       reader: new FrameReader(receiver, limits.frameBytesMax),
       sender: null,
+      handshake: proof === null ? null : new AcceptorHandshake(proof),
+      proven: null,
       waitingSinceMs: performance.now(),
     };
     counters.connectionsAccepted++;
@@ -126,13 +135,31 @@ export class Acceptor {
     const { reader } = inbound;
     const wasPartial = reader.partial;
     this.options.counters.bytesReceived += chunk.length;
-    reader.push(chunk);
+    const { handshake } = inbound;
+    const bytes = handshake === null ? chunk : this.prove(inbound, handshake, chunk);
+    if (bytes === null || bytes.length === 0) return;
+    reader.push(bytes);
     let frames = 0;
     for (let next = this.read(inbound); next !== null; next = this.read(inbound)) {
       frames++;
       this.deliver(inbound, next);
     }
     if (frames > 0 || !wasPartial) inbound.waitingSinceMs = performance.now();
+  }
+
+  /** What stands behind the handshake; null as long as it is not over. */
+  private prove(inbound: Inbound, handshake: AcceptorHandshake, chunk: Uint8Array): Uint8Array | null {
+    const step = handshake.receive(chunk);
+    if (step.kind === "refused") {
+      this.options.counters.framesForeign++;
+      this.cutOff(inbound, "foreign connection", "it does not know the cluster key");
+      return null;
+    }
+    if (step.reply !== null) inbound.socket.write(step.reply);
+    if (step.kind === "more") return null;
+    inbound.handshake = null;
+    inbound.proven = step.peer;
+    return step.rest;
   }
 
   /** The next message of `inbound`; null when there is none or no more will be read there. */
@@ -149,7 +176,10 @@ export class Acceptor {
       return null;
     }
     if (decoded === null) return null;
-    if (decoded.kind === "message" && (inbound.sender ?? decoded.message.from) === decoded.message.from)
+    if (
+      decoded.kind === "message" &&
+      (inbound.sender ?? inbound.proven ?? decoded.message.from) === decoded.message.from
+    )
       return decoded.message;
     counters.framesForeign++;
     this.cutOff(inbound, "foreign frame", decoded.kind === "foreign" ? decoded.reason : "sender");

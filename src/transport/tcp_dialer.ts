@@ -4,6 +4,7 @@ import type { Logger } from "../lib/logger.ts";
 import type { Message } from "../raft/mod.ts";
 import { frameBytesBound } from "../wire/mod.ts";
 import type { TcpLimits, TcpPeer } from "./tcp.ts";
+import { DialerHandshake, type HandshakeOptions } from "./tcp_handshake.ts";
 import { errorCode } from "./tcp_error.ts";
 import { isUrgent, SendQueue } from "./tcp_send_queue.ts";
 import type { TransportCounters } from "./transport.ts";
@@ -11,6 +12,8 @@ import type { TransportCounters } from "./transport.ts";
 export interface DialerOptions {
   readonly peer: TcpPeer;
   readonly clusterId: Uint8Array;
+  /** What both ends have to prove; null where the cluster has no key. */
+  readonly proof: HandshakeOptions | null;
   readonly limits: TcpLimits;
   readonly logger: Logger;
   readonly counters: TransportCounters;
@@ -34,6 +37,7 @@ export class Dialer {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private backoffMs: number;
   private closed = false;
+  private hasWarned = false;
 
   constructor(private readonly options: DialerOptions) {
     this.backoffMs = options.limits.reconnectMinMs;
@@ -52,7 +56,7 @@ export class Dialer {
     socket.on("error", (error) => this.lose(socket, errorCode(error)));
     socket.on("end", () => this.lose(socket, "hung up"));
     socket.on("close", () => this.lose(socket, "closed"));
-    socket.resume(); // a peer says nothing here; reading is how we learn that it hung up
+    socket.resume(); // a peer says nothing here but its proof; reading is how we learn that it hung up
   }
 
   /** Takes `message` for the next {@link flush}, or drops it: unreachable, too large, or too much waiting. */
@@ -89,8 +93,35 @@ export class Dialer {
   private onConnect(socket: Socket): void {
     if (this.socket !== socket) return;
     if (isOwnEcho(socket)) return this.lose(socket, "connected to itself");
-    clearTimeout(this.timer);
     socket.setNoDelay(true);
+    const { proof, peer } = this.options;
+    if (proof === null) return this.open(socket);
+    const handshake = new DialerHandshake(proof, peer.id);
+    socket.on("data", (chunk) => {
+      if (this.socket !== socket || this.link !== null || typeof chunk === "string") return;
+      const step = handshake.receive(chunk);
+      if (step.kind === "refused") return this.refuse(socket);
+      if (step.kind === "more") return;
+      if (step.reply !== null) socket.write(step.reply);
+      this.open(socket);
+    });
+    socket.write(handshake.opening);
+  }
+
+  /** Ends a connection to somebody who has another key. Said aloud once: it goes on until somebody mends it. */
+  private refuse(socket: Socket): void {
+    this.options.counters.framesForeign++;
+    const { id, host, port } = this.options.peer;
+    const reason = "it does not know the cluster key";
+    if (!this.hasWarned)
+      this.options.logger.log("warn", "peer refused", { peer: id, address: `${host}:${port}`, reason });
+    this.hasWarned = true;
+    this.lose(socket, reason);
+  }
+
+  /** From now on messages leave. */
+  private open(socket: Socket): void {
+    clearTimeout(this.timer);
     socket.setKeepAlive(true, keepAliveMs);
     this.link = { queue: new SendQueue(socket, this.options.clusterId), sinceMs: performance.now() };
     this.options.counters.connectionsOpened++;

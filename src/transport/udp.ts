@@ -10,6 +10,8 @@ import type { Logger } from "../lib/logger.ts";
 import type { Message, NodeId } from "../raft/mod.ts";
 import type { UdpOptions as SocketOptions, UdpSocket } from "../runtime/runtime.ts";
 import { clusterIdBytes } from "../wire/mod.ts";
+import { KeySeal, type ClusterKey } from "./cluster_key.ts";
+import { checksumSeal } from "./datagram.ts";
 import { DatagramEndpoint, type DatagramPath, type Outgoing } from "./datagram_endpoint.ts";
 import type { DatagramLimits } from "./datagram_limits.ts";
 import { newTransportCounters, type Transport } from "./transport.ts";
@@ -23,6 +25,8 @@ export interface UdpTransportOptions {
   readonly listen: () => TcpAddress;
   /** The other nodes, as far as they are known now: see {@link UdpTransport.setPeers}. Nobody else is listened to. */
   readonly peers: readonly TcpPeer[];
+  /** What every node of the cluster has to know; null lets everybody speak. */
+  readonly key: ClusterKey | null;
   /** The largest datagram to any peer, in bytes; null lets the way to each peer decide. */
   readonly datagramBytes: number | null;
   readonly limits: DatagramLimits;
@@ -58,10 +62,12 @@ export class UdpTransport implements Transport {
 
   /** Opens nothing yet: see {@link listen}. */
   constructor(private readonly options: UdpTransportOptions) {
-    const { self, limits, logger } = options;
+    const { self, limits, logger, key } = options;
+    const clusterId = clusterIdBytes(options.clusterId);
     this.endpoint = new DatagramEndpoint({
       self,
-      clusterId: clusterIdBytes(options.clusterId),
+      clusterId,
+      seal: key === null ? checksumSeal : new KeySeal(key, clusterId),
       limits,
       counters: this.counters,
       logger,
@@ -100,6 +106,7 @@ export class UdpTransport implements Transport {
       if (known === undefined && this.socket !== null && !this.closed)
         this.endpoint.addPeer(place.id, this.pathTo(place), performance.now());
     }
+    this.flush();
   }
 
   send(messages: readonly Message[]): void {
@@ -202,7 +209,8 @@ export class UdpTransport implements Transport {
   }
 }
 
-function isLoopback(host: string): boolean {
+/** Whether `host` is surely this machine and no other. */
+export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
 }
 

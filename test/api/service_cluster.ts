@@ -111,6 +111,7 @@ export class ServiceCluster {
         bootstrap: newMembership({ voters: this.ids }),
         limits: { ...defaultLimits, ...(this.ids.length === 1 ? loneTimings : timings) },
         transportKind: "memory",
+        clusterKey: null,
       },
       {
         storage: new MemoryStorage({ autoComplete: true }),

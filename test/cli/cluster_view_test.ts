@@ -143,3 +143,15 @@ describe("who leads", () => {
     expect(isAgreed(leader(), [leader(), follower(1, { term: 7 })])).toBe(false);
   });
 });
+
+test("nodes that cannot hear each other because they were started in different ways say so", () => {
+  const udp = { kind: "udp", key: null };
+  const keyed = { kind: "tcp", key: "0123abcd" };
+  const { problems, health } = view([follower(1, { transport: udp }), follower(2, { transport: keyed }), leader()]);
+  expect(health).toBe("degraded");
+  expect(problems.slice(0, 2)).toEqual([
+    "nodes have different transports, and do not hear each other: udp (1), tcp (2, 3); start all with the same --transport",
+    "nodes have different cluster keys, and do not hear each other: none (1, 3), 0123abcd (2); give all the same --cluster-key-file",
+  ]);
+  expect(view([follower(1), follower(2), leader()]).problems).toEqual([]);
+});

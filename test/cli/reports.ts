@@ -20,6 +20,7 @@ export function report(
     applied_index: 1042,
     members: { voters: [1, 2, 3], outgoing: [], learners: [] },
     servers,
+    transport: { kind: "tcp", key: null },
     peers: [],
     ...more,
   };

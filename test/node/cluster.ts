@@ -84,6 +84,7 @@ export class TestCluster {
         bootstrap: newMembership({ voters: this.ids }),
         limits: this.limits,
         transportKind: "memory",
+        clusterKey: null,
       },
       {
         storage: this.disk(id),

@@ -33,6 +33,7 @@ function nodeAlone(voters: readonly number[], store = new Store()) {
       bootstrap: newMembership({ voters }),
       limits: defaultLimits,
       transportKind: "none",
+      clusterKey: null,
     },
     {
       storage: new MemoryStorage({ autoComplete: true }),

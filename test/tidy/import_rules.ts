@@ -20,7 +20,11 @@ const reaches: Readonly<Record<string, Reach>> = {
   kv: { uses: ["lib", "wire"], types: ["raft"], builtins: [] },
   node: { uses: ["raft", "wire", "kv", "lib"], types: ports, builtins: [] },
   storage: { uses: ["lib"], types: ["raft"], builtins: ["node:fs", "node:path", "node:crypto"] },
-  transport: { uses: ["lib", "wire"], types: ["raft", "runtime"], builtins: ["node:net", "node:dns", "node:crypto"] },
+  transport: {
+    uses: ["lib", "wire"],
+    types: ["raft", "runtime"],
+    builtins: ["node:net", "node:dns", "node:crypto", "node:fs"],
+  },
   api: { uses: ["node", "wire", "lib", "client"], types: ["raft", "runtime"], builtins: null },
   client: { uses: ["wire", "lib"], types: [], builtins: null },
   runtime: { uses: ["lib"], types: ["node"], builtins: null },

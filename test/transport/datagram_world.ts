@@ -3,9 +3,11 @@ import { silentLogger } from "../../src/lib/logger.ts";
 import { seededRandom, type Random } from "../../src/lib/random.ts";
 import type { Message, NodeId } from "../../src/raft/mod.ts";
 import {
+  checksumSeal,
   DatagramEndpoint,
   defaultDatagramLimits,
   newTransportCounters,
+  type Seal,
   type DatagramLimits,
   type DatagramPath,
   type TransportCounters,
@@ -46,7 +48,10 @@ export class DatagramWorld {
   private flights: Flight[] = [];
   private readonly random: Random;
 
-  constructor(seed: number) {
+  constructor(
+    seed: number,
+    private readonly seal: Seal = checksumSeal,
+  ) {
     this.random = seededRandom(seed);
   }
 
@@ -61,6 +66,7 @@ export class DatagramWorld {
     const endpoint = new DatagramEndpoint({
       self: id,
       clusterId: clusterIdBytes(clusterId),
+      seal: this.seal,
       limits: { ...defaultDatagramLimits, ...options.limits },
       counters,
       logger: silentLogger,
@@ -79,8 +85,9 @@ export class DatagramWorld {
   static pair(
     seed: number,
     options: Parameters<DatagramWorld["start"]>[2] = {},
+    seal?: Seal,
   ): readonly [DatagramWorld, Party, Party] {
-    const world = new DatagramWorld(seed);
+    const world = new DatagramWorld(seed, seal);
     const one = world.start(1, [2], options);
     const two = world.start(2, [1], options);
     world.until(() => one.endpoint.connected(2) && two.endpoint.connected(1));

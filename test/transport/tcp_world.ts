@@ -3,7 +3,7 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { assert } from "../../src/lib/assert.ts";
 import { silentLogger, type Logger } from "../../src/lib/logger.ts";
 import type { NodeId } from "../../src/raft/mod.ts";
-import { defaultTcpLimits, TcpTransport, type TcpLimits } from "../../src/transport/mod.ts";
+import { defaultTcpLimits, TcpTransport, type ClusterKey, type TcpLimits } from "../../src/transport/mod.ts";
 import { clusterId } from "../wire/sample_messages.ts";
 
 export const host = "127.0.0.1";
@@ -32,6 +32,7 @@ export interface NodeOptions {
   readonly peers: Readonly<Record<NodeId, number>>;
   readonly limits?: Partial<TcpLimits>;
   readonly clusterId?: string;
+  readonly key?: ClusterKey;
   readonly logger?: Logger;
 }
 
@@ -42,6 +43,7 @@ export function tcpNode(options: NodeOptions): TcpTransport {
     clusterId: options.clusterId ?? clusterId,
     listen: () => ({ host, port: options.port }),
     peers: Object.entries(options.peers).map(([id, port]) => ({ id: Number(id), host, port })),
+    key: options.key ?? null,
     limits: { ...defaultTcpLimits, ...options.limits },
     logger: options.logger ?? silentLogger,
   });

@@ -6,7 +6,7 @@ import { silentLogger, type Logger } from "../../src/lib/logger.ts";
 import type { Message, NodeId } from "../../src/raft/mod.ts";
 import { checksumSeal, writeDatagramHead } from "../../src/transport/datagram.ts";
 import { writePiece } from "../../src/transport/datagram_sections.ts";
-import { defaultDatagramLimits, UdpTransport, type DatagramLimits } from "../../src/transport/mod.ts";
+import { defaultDatagramLimits, UdpTransport, type ClusterKey, type DatagramLimits } from "../../src/transport/mod.ts";
 import { clusterIdBytes } from "../../src/wire/mod.ts";
 import { openUdp } from "../helpers/runtime.ts";
 import { clusterId } from "../wire/sample_messages.ts";
@@ -33,6 +33,7 @@ export interface UdpNodeOptions {
   readonly peers: Readonly<Record<NodeId, number>>;
   readonly limits?: Partial<DatagramLimits>;
   readonly datagramBytes?: number;
+  readonly key?: ClusterKey;
   readonly clusterId?: string;
   readonly logger?: Logger;
 }
@@ -45,6 +46,7 @@ export function udpNode(options: UdpNodeOptions): UdpTransport {
     listen: () => ({ host, port: options.port }),
     peers: Object.entries(options.peers).map(([id, port]) => ({ id: Number(id), host, port })),
     datagramBytes: options.datagramBytes ?? null,
+    key: options.key ?? null,
     limits: { ...defaultDatagramLimits, ...options.limits },
     logger: options.logger ?? silentLogger,
     openUdp,
