@@ -34,17 +34,32 @@ export class RealCluster {
   private constructor(
     private readonly ports: ReadonlyMap<number, NodePorts>,
     private readonly flags: readonly string[],
+    private readonly programs: Readonly<Record<number, readonly string[]>>,
   ) {}
 
-  /** Starts `count` nodes, each with `flags`, and waits for a leader. */
-  static async start(count = 3, flags: readonly string[] = []): Promise<RealCluster> {
+  /**
+   * Starts `count` nodes, each with `flags`, and waits for a leader. `prepare` is told the ports before the first node
+   * starts; a node that `programs` names is run by that program instead of the executable.
+   */
+  static async start(
+    count = 3,
+    flags: readonly string[] = [],
+    prepare: (ports: readonly NodePorts[]) => void = () => undefined,
+    programs: Readonly<Record<number, readonly string[]>> = {},
+  ): Promise<RealCluster> {
     const free = await freePorts(2 * count);
     const ports = new Map<number, NodePorts>();
     for (let id = 1; id <= count; id++)
       ports.set(id, { replicate: free[2 * id - 2] ?? 0, service: free[2 * id - 1] ?? 0 });
-    const cluster = new RealCluster(ports, flags);
+    prepare([...ports.values()]);
+    const cluster = new RealCluster(ports, flags, programs);
     for (const id of cluster.ids) cluster.start(id);
-    await cluster.leader();
+    try {
+      await cluster.leader();
+    } catch (error) {
+      await cluster.stop();
+      throw error;
+    }
     return cluster;
   }
 
@@ -79,9 +94,11 @@ export class RealCluster {
   }
 
   start(id: number): void {
+    const [program, ...before] = this.programs[id] ?? [proaBinary()];
+    if (program === undefined) throw new Error(`node ${id} has no program`);
     const child = spawn(
-      proaBinary(),
-      ["node", "start", "--id", `${id}`, "--servers", this.servers, "--data", this.data(id), ...this.flags],
+      program,
+      [...before, "node", "start", "--id", `${id}`, "--servers", this.servers, "--data", this.data(id), ...this.flags],
       {
         stdio: ["ignore", "ignore", "pipe"],
         env: environment(),
