@@ -45,6 +45,7 @@ export class StubServer {
       last_index: 1,
       applied_index: 1,
       members: { voters: [1], outgoing: [], learners: [] },
+      transport: { kind: "tcp", key: null },
       servers: [],
       peers: [],
     };
