@@ -155,7 +155,7 @@ test("M4 a read in a joint configuration waits for both majorities", () => {
   expect(cluster.readIndex(1, token)).toBe(undefined);
   cluster.heal();
   cluster.run(300);
-  expect(cluster.readIndex(1, token)).toBeNumber();
+  expect(typeof cluster.readIndex(1, token)).toBe("number");
 });
 
 test("M5 the joint configuration is left once it is committed, by one entry", () => {
@@ -179,10 +179,7 @@ test("M5 a leader that dies at any step of a change leaves it begun or done, and
     if (leader === null) throw new Error(`nobody leads after ${steps} steps`);
     const { voters, outgoing } = cluster.raft(leader).view.membership;
     expect(outgoing).toEqual([]);
-    expect([
-      [1, 2, 3],
-      [4, 5, 6],
-    ]).toContainEqual([...voters]);
+    expect(["1 2 3", "4 5 6"]).toContain(voters.join(" "));
     expect(cluster.propose(leader, "x").ok).toBe(true);
     cluster.run(200);
     expect(cluster.raft(leader).view.log.commitIndex).toBe(cluster.raft(leader).view.log.lastIndex);
