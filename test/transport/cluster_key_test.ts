@@ -86,37 +86,26 @@ for (const [name, keys] of [
   const same = keys[1] === keys[2];
   const keyOf = (id: 1 | 2): { key?: ClusterKey } => (keys[id] === undefined ? {} : { key: keys[id] });
 
-  test(`over TCP, nodes with ${name} ${same ? "meet" : "never meet"}`, async () => {
-    const ports = { 1: await freePort(), 2: await freePort() };
-    const one = tcpNode({ self: 1, port: ports[1], peers: { 2: ports[2] }, ...keyOf(1) });
-    const two = tcpNode({ self: 2, port: ports[2], peers: { 1: ports[1] }, ...keyOf(2) });
-    const received = collect(two);
-    await one.listen();
-    await two.listen();
-    await until(() => {
-      one.send([heartbeat({ to: 2, round: 1 })]);
-      return same ? received.length > 0 : refusedFrames(one) + refusedFrames(two) > 0;
+  for (const { transport, unusedPort, newNode } of [
+    { transport: "TCP", unusedPort: freePort, newNode: tcpNode },
+    { transport: "UDP", unusedPort: freeUdpPort, newNode: udpNode },
+  ]) {
+    test(`over ${transport}, nodes with ${name} ${same ? "meet" : "never meet"}`, async () => {
+      const ports = { 1: await unusedPort(), 2: await unusedPort() };
+      const one = newNode({ self: 1, port: ports[1], peers: { 2: ports[2] }, ...keyOf(1) });
+      const two = newNode({ self: 2, port: ports[2], peers: { 1: ports[1] }, ...keyOf(2) });
+      const received = collect(two);
+      await one.listen();
+      await two.listen();
+      await until(() => {
+        one.send([heartbeat({ to: 2, round: 1 })]);
+        return same ? received.length > 0 : refusedFrames(one) + refusedFrames(two) > 0;
+      });
+      expect(received.length > 0).toBe(same);
+      one.close();
+      two.close();
     });
-    expect(received.length > 0).toBe(same);
-    one.close();
-    two.close();
-  });
-
-  test(`over UDP, nodes with ${name} ${same ? "meet" : "never meet"}`, async () => {
-    const ports = { 1: await freeUdpPort(), 2: await freeUdpPort() };
-    const one = udpNode({ self: 1, port: ports[1], peers: { 2: ports[2] }, ...keyOf(1) });
-    const two = udpNode({ self: 2, port: ports[2], peers: { 1: ports[1] }, ...keyOf(2) });
-    const received = collect(two);
-    await one.listen();
-    await two.listen();
-    await until(() => {
-      one.send([heartbeat({ to: 2, round: 1 })]);
-      return same ? received.length > 0 : refusedFrames(one) + refusedFrames(two) > 0;
-    });
-    expect(received.length > 0).toBe(same);
-    one.close();
-    two.close();
-  });
+  }
 }
 
 describe("the handshake of a connection", () => {
