@@ -25,6 +25,7 @@ export type {
   ConditionFailed,
   ConnectOptions,
   Deleted,
+  HistoryOptions,
   RangeOptions,
   ReadOptions,
   WatchOptions,
@@ -32,7 +33,7 @@ export type {
   Written,
 } from "./client/client.ts";
 export { KeyValue, type Bytes, type KeyStamps } from "./client/key_value.ts";
-export type { Consistency, RangePage } from "./client/operations.ts";
+export type { Consistency, HistoryPage, KeyVersion, RangePage } from "./client/operations.ts";
 export { NotAppliedError, UnknownOutcomeError } from "./client/outcomes.ts";
 export type { Selection } from "./client/selection.ts";
 export type { Txn, TxnCondition, TxnOutcome, TxnStep, TxnStepResult } from "./client/txn.ts";

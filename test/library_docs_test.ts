@@ -44,7 +44,9 @@ test("the examples of the guide print what they promise", async () => {
     writeFileSync(runner, files.join(""));
     const [program, ...before] = runFile;
     const config = before.length === 0 ? [] : ["--config", join(root, "deno.json")];
-    const finished = await run(program, [...before, ...config, runner], { env: process.env, cwd: root });
+    const proxy = `http://127.0.0.1:${await freePort()}`; // nobody is there, and nobody needs it
+    const env = { ...process.env, HTTP_PROXY: proxy, http_proxy: proxy, ALL_PROXY: proxy, all_proxy: proxy };
+    const finished = await run(program, [...before, ...config, runner], { env, cwd: root });
     expect(finished).toEqual({ status: 0, stdout: examples.map(promised).join(""), stderr: "" });
   });
 }, 60_000);

@@ -16,7 +16,8 @@ import {
   prefixRange,
   putKey,
 } from "../../src/client/kv_requests.ts";
-import type { Condition, Consistency, HistoryPage, KeyRange, ListPage } from "../../src/client/kv_requests.ts";
+import type { Condition, HistoryPage, KeyRange, ListPage } from "../../src/client/kv_requests.ts";
+import type { Consistency } from "../../src/client/operations.ts";
 import { ProaError } from "../../src/lib/errors.ts";
 
 export interface PutRequest {

@@ -20,6 +20,8 @@ import type { Watches } from "./watches.ts";
 import type { Gateway, ServiceOutcome, ServiceRequest } from "./gateway.ts";
 import type { ServiceLimits } from "./limits.ts";
 
+const utf8 = new TextEncoder();
+
 /** What went wrong on connections, ever rising. */
 export interface RpcCounters {
   /** Frames that were damaged or of another version. */
@@ -80,6 +82,7 @@ class RpcSession implements WebSocketReceiver {
       this.respond(request.requestId, { kind: "failed", error: problem });
       return;
     }
+    if (request.kind === "status") return this.tellStatus(request);
     if (!isForGateway(request)) return this.poll(request);
     this.options.gateway.submit(request, (outcome) => {
       this.respond(request.requestId, outcome);
@@ -89,6 +92,12 @@ class RpcSession implements WebSocketReceiver {
   close(): void {
     this.closed = true;
     for (const { cancel } of this.polls) cancel();
+  }
+
+  private tellStatus({ requestId }: RpcRequest): void {
+    const { node } = this.options;
+    const body = utf8.encode(JSON.stringify(node.status(groupZero)));
+    this.respond(requestId, { kind: "done", body, appliedIndex: node.view(groupZero).appliedIndex });
   }
 
   private poll({ requestId, body, timeoutMs }: RpcRequest): void {
@@ -160,7 +169,7 @@ class RpcSession implements WebSocketReceiver {
 }
 
 function isForGateway(request: RpcRequest): request is RpcRequest & ServiceRequest {
-  return request.kind !== "watch";
+  return request.kind === "write" || request.kind === "read";
 }
 
 /** What is wrong with a request before its content matters to anybody; null if nothing. */
@@ -170,6 +179,8 @@ function requestProblem(request: RpcRequest, limits: ServiceLimits): ProaError |
   if (timeoutMs < 1 || timeoutMs > limits.timeoutMsMax) {
     return invalid(`Cannot ${kind}: the timeout is ${timeoutMs} ms, not from 1 to ${limits.timeoutMsMax}`);
   }
+  if (kind === "status")
+    return body.length + count === 0 ? null : invalid("Cannot tell the status: the request has a body");
   const check = kind === "write" ? validateCommands(body, limits) : validateQueries(body);
   if (!check.ok) return new ProaError(check.code, check.message);
   if (check.count !== count) return invalid(`Cannot ${kind}: the request announces ${count} and holds ${check.count}`);

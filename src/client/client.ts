@@ -1,14 +1,22 @@
 /**
  * The client library: a cluster as an object with methods. It finds the leader, follows it, reconnects, and tries again
- * what has definitely not happened; what may have happened it reports, and never repeats.
+ * what has definitely not happened. What may have happened it sends again under the same id, by which the store knows it
+ * (rule C1), and reports where that leads to no answer in time.
  */
 import type { CommandResult, KeyRange } from "../wire/mod.ts";
 import { defaultEndpoints, isEndpoint } from "./endpoints.ts";
 import type { Operation } from "./frame.ts";
 import { bytesOf } from "./key_value.ts";
 import type { Bytes, KeyValue } from "./key_value.ts";
-import { deleteOperation, deleteRangeOperation, getOperation, putOperation, rangeOperation } from "./operations.ts";
-import type { Consistency, RangePage } from "./operations.ts";
+import {
+  deleteOperation,
+  deleteRangeOperation,
+  getOperation,
+  historyOperation,
+  putOperation,
+  rangeOperation,
+} from "./operations.ts";
+import type { Consistency, HistoryPage, RangePage } from "./operations.ts";
 import { NotAppliedError } from "./outcomes.ts";
 import { Pipeline } from "./pipeline.ts";
 import { Router } from "./router.ts";
@@ -25,6 +33,11 @@ export interface ConnectOptions {
   readonly endpoints?: readonly string[];
   /** How long a call may take unless it says otherwise, in milliseconds. Default: 5000. */
   readonly timeoutMs?: number;
+  /**
+   * Whether a write is sent again when no answer came, within its time and so that it takes effect at most once: the store
+   * remembers requests by their ids. Without it such a write is unknown at once. Default: true.
+   */
+  readonly repeatUnknown?: boolean;
 }
 
 /** What every call takes. */
@@ -77,6 +90,15 @@ export interface RangeOptions extends ReadOptions {
   readonly keysOnly?: boolean | undefined;
 }
 
+export interface HistoryOptions extends CallOptions {
+  /** Default: `linearizable`. */
+  readonly consistency?: Consistency | undefined;
+  /** Only versions from before this revision: where the page before ended. Default: from the newest on. */
+  readonly below?: number | undefined;
+  /** The most versions in one page. Default: as many as a node puts into an answer of 8 MiB. */
+  readonly limit?: number | undefined;
+}
+
 /** What to watch: one key, or a range. */
 export type WatchSelection = { readonly key: Bytes } | (Selection & { readonly key?: undefined });
 
@@ -106,13 +128,14 @@ export class Client {
   private readonly pipeline: Pipeline;
 
   /** Programs call `connect`, which knows the clock. Throws a `NotAppliedError` for an endpoint that is none. */
-  constructor({ endpoints = defaultEndpoints, timeoutMs = timeoutMsDefault }: ConnectOptions, clock: ClientClock) {
+  constructor(options: ConnectOptions, clock: ClientClock) {
+    const { endpoints = defaultEndpoints, timeoutMs = timeoutMsDefault, repeatUnknown = true } = options;
     const wrong = endpoints.length === 0 ? "" : endpoints.find((endpoint) => !isEndpoint(endpoint));
     if (wrong !== undefined) throw invalid(`Cannot connect: the endpoint ${JSON.stringify(wrong)} is not host:port`);
     this.timeoutMs = checkedTimeout(timeoutMs);
     this.clock = clock;
     this.router = new Router({ endpoints, clock });
-    this.pipeline = new Pipeline({ router: this.router, clock });
+    this.pipeline = new Pipeline({ router: this.router, clock, repeatUnknown });
   }
 
   /** Writes a value. Resolves once a majority has it on disk and it is applied. */
@@ -156,13 +179,18 @@ export class Client {
     return this.run(txnOperation(txn), options);
   }
 
+  /** Reads one page of the versions of a key that the store still has, the newest first. */
+  async history(key: Bytes, options: HistoryOptions = {}): Promise<HistoryPage> {
+    const { consistency = "linearizable", limit } = options;
+    const query = { key: bytesOf(key), below: checkedRevision(options.below), limit: checkedLimit(limit) };
+    return this.run(historyOperation(query, consistency), options);
+  }
+
   /** Reads one page of a range, in the order of the bytes of its keys. */
   async range(selection: Selection, options: RangeOptions = {}): Promise<RangePage> {
-    const { limit = null, keysOnly = false, consistency = "linearizable" } = options;
+    const { keysOnly = false, consistency = "linearizable" } = options;
     const revision = checkedRevision(options.revision);
-    if (limit !== null && !(Number.isSafeInteger(limit) && limit > 0)) {
-      throw invalid(`Cannot list keys: the limit is ${limit}, not a whole number from 1`);
-    }
+    const limit = checkedLimit(options.limit);
     return this.run(rangeOperation({ ...rangeOf(selection), limit, keysOnly, revision }, consistency), options);
   }
 
@@ -252,6 +280,12 @@ function checkedRevision(revision: number | undefined): number | null {
   if (revision === undefined) return null;
   if (Number.isSafeInteger(revision) && revision > 0) return revision;
   throw invalid(`Cannot read at revision ${revision}: a revision is a whole number from 1`);
+}
+
+function checkedLimit(limit: number | undefined): number | null {
+  if (limit === undefined) return null;
+  if (Number.isSafeInteger(limit) && limit > 0) return limit;
+  throw invalid(`Cannot read: the limit is ${limit}, not a whole number from 1`);
 }
 
 function checkedTimeout(timeoutMs: number): number {

@@ -65,3 +65,9 @@ export function bytesOfJson(name: string, record: Readonly<Record<string, unknow
   const base64 = record[`${name}_b64`];
   return typeof base64 === "string" ? base64Decode(base64) : null;
 }
+
+/** A key inside a message: as it is where it is short and plain, else percent-encoded, and not all of it. */
+export function shownKey(key: Uint8Array): string {
+  const text = utf8Text(key.subarray(0, 65));
+  return text !== null && /^[\x21-\x7e]{1,64}$/.test(text) ? text : percentEncode(key.subarray(0, 64));
+}

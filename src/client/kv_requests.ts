@@ -3,9 +3,8 @@ import { ProaError } from "../lib/errors.ts";
 import type { ClientRequest, HttpClient } from "./http_client.ts";
 import type { HttpAnswer } from "./http_exchange.ts";
 import { isRecord, parseJson } from "./json.ts";
-import { percentEncode, utf8Text } from "./key_text.ts";
-
-export type Consistency = "linearizable" | "lease" | "stale";
+import { percentEncode, shownKey } from "./key_text.ts";
+import type { Consistency } from "./operations.ts";
 
 /** When a write may take effect; null for always. */
 export type Condition = { readonly kind: "absent" } | { readonly kind: "revision"; readonly revision: number } | null;
@@ -262,12 +261,6 @@ function rangeQuery({ start, end }: KeyRange): string {
 function conditionHeader(condition: Condition): Readonly<Record<string, string>> {
   if (condition === null) return {};
   return condition.kind === "absent" ? { "If-None-Match": "*" } : { "If-Match": `"${condition.revision}"` };
-}
-
-/** A key inside a message. */
-function shownKey(key: Uint8Array): string {
-  const text = utf8Text(key);
-  return text !== null && /^[\x21-\x7e]{1,64}$/.test(text) ? text : percentEncode(key.subarray(0, 64));
 }
 
 function jsonAnswer(answer: HttpAnswer): Readonly<Record<string, unknown>> {

@@ -5,6 +5,7 @@ import {
   defaultCommandLimits,
   keyProblem,
   readGetAnswer,
+  readHistoryAnswer,
   readRangeAnswer,
   readResult,
   valueProblem,
@@ -12,17 +13,29 @@ import {
   writeDeleteRange,
   writeGet,
   writeGetAt,
+  writeHistory,
   writePut,
   writeRange,
 } from "../wire/mod.ts";
-import type { CommandResult, DeleteCommand, KeyRange, PutCommand, RangeRequest, Refused } from "../wire/mod.ts";
+import type {
+  CommandResult,
+  DeleteCommand,
+  HistoryQuery,
+  KeyRange,
+  PutCommand,
+  RangeRequest,
+  Refused,
+} from "../wire/mod.ts";
 import type { Operation } from "./frame.ts";
-import { percentEncode, utf8Text } from "./key_text.ts";
+import { shownKey } from "./key_text.ts";
 import { KeyValue } from "./key_value.ts";
 import { NotAppliedError } from "./outcomes.ts";
 
-/** `linearizable`: as new as every write acknowledged before. `stale`: what the node that is asked has applied. */
-export type Consistency = "linearizable" | "stale";
+/**
+ * `linearizable`: as new as every write acknowledged before. `lease`: the same as long as no clock runs wild, in less time.
+ * `stale`: what the node that is asked has applied.
+ */
+export type Consistency = "linearizable" | "lease" | "stale";
 
 /** Bytes of a command or query besides keys and values, roughly. */
 const overheadBytes = 32;
@@ -106,6 +119,49 @@ function readPage(reader: ByteReader): RangePage {
   return { revision, items: copies, next: more && last !== undefined ? successor(last.key) : null };
 }
 
+/** A key as it was from one revision on. */
+export interface KeyVersion {
+  /** The revision that made it so. */
+  readonly revision: number;
+  /** Null: it was deleted. */
+  readonly item: KeyValue | null;
+}
+
+/** One page of the versions of a key. */
+export interface HistoryPage {
+  /** The revision of the store at which it was read. */
+  readonly revision: number;
+  /** What was before this revision is compacted. */
+  readonly compactedRevision: number;
+  /** The newest first. */
+  readonly versions: readonly KeyVersion[];
+  /** What the page that follows must be below; null on the last one. */
+  readonly below: number | null;
+}
+
+/** `query` with its limits checked. */
+export function historyOperation(query: Omit<HistoryQuery, "kind">, consistency: Consistency): Operation<HistoryPage> {
+  const { key } = query;
+  check(keyProblem("read the history", key.length));
+  return {
+    kind: "read",
+    consistency,
+    doing: `read the history of ${shownKey(key)}`,
+    bytes: rangeBytes,
+    encode: (writer) => {
+      writeHistory(writer, query);
+    },
+    decode: (reader) => {
+      const { revision, compactedRevision, more, versions: states } = readHistoryAnswer(reader);
+      const versions = states.map((state) => ({
+        revision: state.modRevision,
+        item: state.version === 0 ? null : new KeyValue(key, state.value.slice(), state),
+      }));
+      return { revision, compactedRevision, versions, below: more ? (versions.at(-1)?.revision ?? null) : null };
+    },
+  };
+}
+
 /** The lowest key above `key`. */
 function successor(key: Uint8Array): Uint8Array {
   const next = new Uint8Array(key.length + 1);
@@ -131,10 +187,4 @@ function checkRange(action: string, { start, end }: KeyRange): void {
 /** What no node would take is refused before it travels. */
 function check(problem: Refused | null): void {
   if (problem !== null) throw new NotAppliedError(problem.code, problem.message);
-}
-
-/** A key inside a message. */
-function shownKey(key: Uint8Array): string {
-  const text = utf8Text(key.subarray(0, 64));
-  return text !== null && /^[\x21-\x7e]{1,64}$/.test(text) ? text : percentEncode(key.subarray(0, 64));
 }

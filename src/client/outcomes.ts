@@ -9,7 +9,10 @@ export class NotAppliedError extends ProaError {
   override readonly name = "NotAppliedError";
 }
 
-/** A write was sent, and no answer came: it may have taken effect, or still take effect, or never. Never repeated unasked. */
+/**
+ * A write was sent, and no answer came in time: it may have taken effect, or still take effect, or never. Its code is
+ * REQUEST_EXPIRED where it was sent again so late that the store has forgotten whether it had.
+ */
 export class UnknownOutcomeError extends ProaError {
   override readonly name = "UnknownOutcomeError";
 }

@@ -1,18 +1,20 @@
 /**
  * From many calls to few frames: what is called in one tick of the event loop leaves together, and what is refused is
- * tried again until its deadline. A write that was sent and not answered is never repeated here (rule C2).
+ * tried again until its deadline. A write that was sent and not answered is sent again under its id, by which the store
+ * knows it again (rule C1); without one it is never repeated (rule C2).
  */
 import { ByteReader } from "../lib/byte_reader.ts";
 import { ByteWriter } from "../lib/byte_writer.ts";
 import { CorruptError, ProaError } from "../lib/errors.ts";
-import type { ErrorCode } from "../lib/errors.ts";
 import { RingQueue } from "../lib/ring_queue.ts";
+import { defaultCommandLimits, onceProblem, readResult } from "../wire/mod.ts";
+import type { RpcResponse } from "../wire/mod.ts";
+import { closedError, damagedAnswer, nobodyServes, passingCodes, unknownOutcome, unreachable } from "./call_errors.ts";
 import { Deadlines } from "./deadlines.ts";
 import { Frame, frameBytesMax } from "./frame.ts";
 import type { Call, Operation } from "./frame.ts";
-import { defaultCommandLimits } from "../wire/mod.ts";
-import type { RpcStatus } from "../wire/mod.ts";
 import { outcomeError } from "./outcomes.ts";
+import { RequestIds } from "./request_ids.ts";
 import type { ClientClock, Route, Router } from "./router.ts";
 import type { RpcOutcome } from "./rpc_connection.ts";
 
@@ -25,12 +27,14 @@ export interface CallLimits {
 export interface PipelineOptions {
   readonly router: Router;
   readonly clock: ClientClock;
+  /** Whether writes get ids, so that they can be sent again when nobody knows whether they took effect. */
+  readonly repeatUnknown: boolean;
 }
 
 /** What may be under way before calls wait here: enough for the bandwidth of any network times its delay. Bytes. */
 const flightBytesMax = 16 * 1024 * 1024;
-/** How long one node may keep a read from the others, in milliseconds; doubles with each try. */
-const readShareMs = 1000;
+/** How long one node may keep from the others what they could answer as well, in milliseconds; doubles with each try. */
+const shareMs = 1000;
 /** The longest time that a node lets a request wait, in milliseconds. */
 const timeoutMsMax = 60_000;
 /** The pauses before a refused frame is sent again, in milliseconds. */
@@ -41,6 +45,7 @@ export class Pipeline {
   private readonly queue = new RingQueue<Call>();
   private readonly deadlines: Deadlines<Call>;
   private readonly writer = new ByteWriter(frameBytesMax);
+  private readonly ids: RequestIds | null;
   private flushDeferred = false;
   private flyingBytes = 0;
   /** What the answer to one query took of late: reads are bounded by what comes back. Bytes. */
@@ -49,6 +54,7 @@ export class Pipeline {
 
   constructor(options: PipelineOptions) {
     this.options = options;
+    this.ids = options.repeatUnknown ? new RequestIds() : null;
     this.deadlines = new Deadlines(options.clock, (call) => {
       this.expire(call);
     });
@@ -70,6 +76,7 @@ export class Pipeline {
         release: signal === null ? null : onAbort(signal, () => this.abort(call, signal)),
         phase: "waiting",
         flyingBytes: 0,
+        frame: null,
         refusal: null,
       };
       this.deadlines.add(call);
@@ -84,7 +91,7 @@ export class Pipeline {
     for (const call of this.deadlines.clear()) {
       const { doing, kind } = call.operation;
       const mayHaveLeft = call.phase === "sent" && kind === "write";
-      this.fail(call, mayHaveLeft ? unknownOutcome(doing, "the client was closed") : closedError(doing));
+      this.fail(call, mayHaveLeft ? unknownOutcome(doing, triedOf(call, "the client was closed")) : closedError(doing));
     }
     this.queue.clear();
   }
@@ -132,70 +139,111 @@ export class Pipeline {
   }
 
   private send(frame: Frame, { endpoint, connection }: Route): void {
-    const { clock, router } = this.options;
+    const { router } = this.options;
     const { writer } = this;
     frame.removeEnded();
     const { kind, consistency } = frame.first;
+    if (kind === "write") frame.id ??= this.ids?.next(router.appliedIndex) ?? null;
     writer.reset();
-    for (const call of frame.calls) {
-      call.operation.encode(writer);
-      call.phase = "sent";
-    }
-    const remainingMs = Math.min(timeoutMsMax, Math.max(1, Math.ceil(frame.deadline - clock.now())));
-    const timeoutMs = kind === "read" ? Math.min(remainingMs, readShareMs * 2 ** frame.tries) : remainingMs;
-    const request = { kind, consistency, hops: 0, group: 0, timeoutMs, count: frame.calls.length, body: writer.peek() };
-    connection.request(request, (outcome) => {
-      if ("response" in outcome) router.onAnswer(endpoint, outcome.response.leader);
+    const count = frame.encode(writer);
+    for (const call of frame.calls) if (call.phase === "waiting") call.phase = "sent";
+    const request = { kind, consistency, hops: 0, group: 0, timeoutMs: this.patienceMs(frame), count };
+    connection.request({ ...request, body: writer.peek() }, (outcome) => {
+      if ("response" in outcome) router.onAnswer(endpoint, outcome.response);
       this.onOutcome(frame, endpoint, outcome);
     });
+  }
+
+  /** How long the answer may take: all the time there is, but what can be asked again elsewhere leaves time for that. */
+  private patienceMs({ deadline, first, tries, id }: Frame): number {
+    const remainingMs = deadline - this.options.clock.now();
+    const fairMs =
+      first.kind === "read"
+        ? Math.min(remainingMs, shareMs * 2 ** tries)
+        : id === null
+          ? remainingMs
+          : Math.min(remainingMs / 2, shareMs * 2 ** tries);
+    return Math.min(timeoutMsMax, Math.max(1, Math.ceil(fairMs)));
   }
 
   private onOutcome(frame: Frame, endpoint: string, outcome: RpcOutcome): void {
     switch (outcome.kind) {
       case "done":
-        this.complete(frame, endpoint, outcome.response.body);
+        this.complete(frame, endpoint, outcome.response);
         return;
       case "refused":
-        this.onRefused(frame, endpoint, outcome.error, outcome.response.status);
+        this.onRefused(frame, endpoint, outcome);
         return;
       case "notSent":
         this.retry(frame, endpoint, unreachable(frame.first.doing, `${endpoint}: ${outcome.reason}`));
         return;
       case "lost":
-        this.options.router.onFailure(endpoint, outcome.reason);
-        if (frame.first.kind === "read") this.readAgain(frame);
-        else {
-          this.failAll(frame, ({ doing }) => unknownOutcome(doing, `${endpoint}: ${outcome.reason}`));
-        }
+        this.onLost(frame, endpoint, outcome.reason);
     }
   }
 
-  private complete(frame: Frame, endpoint: string, body: Uint8Array): void {
-    const reader = new ByteReader(body);
+  private complete(frame: Frame, endpoint: string, { body, appliedIndex }: RpcResponse): void {
     if (frame.first.kind === "read") this.answerBytes = Math.ceil(body.length / frame.calls.length);
+    try {
+      if (frame.id === null) {
+        this.settle(frame, new ByteReader(body));
+        return;
+      }
+      const result = readResult(new ByteReader(body));
+      const problem = onceProblem(result.status);
+      if (problem === null) this.settle(frame, new ByteReader(result.body ?? new Uint8Array()));
+      else if (frame.isUncertain) {
+        const tried = [...frame.lost, `${endpoint}: ${problem.message}`];
+        this.failAll(frame, ({ doing }) => (problem.applied === "no" ? unknownOutcome(doing, tried) : problem));
+      } else {
+        // It has never been sent before, so nothing has happened: only its session was too old, or of another cluster.
+        frame.id = this.ids?.renewed(appliedIndex) ?? null;
+        this.retry(frame, null, problem);
+      }
+    } catch (error) {
+      if (!(error instanceof CorruptError)) throw error;
+      this.failAll(frame, (operation) => damagedAnswer(operation, `${endpoint}: ${error.message}`));
+    }
+  }
+
+  /** Gives everybody his result. Throws a {@link CorruptError}. */
+  private settle(frame: Frame, reader: ByteReader): void {
     for (const call of frame.calls) {
       try {
         const value = call.operation.decode(reader);
         if (this.end(call)) call.resolve(value);
       } catch (error) {
-        if (error instanceof CorruptError) {
-          this.failAll(frame, (operation) => damagedAnswer(operation, `${endpoint}: ${error.message}`));
-          return;
-        }
-        if (!(error instanceof ProaError)) throw error;
+        if (error instanceof CorruptError || !(error instanceof ProaError)) throw error;
         this.fail(call, error); // the answer says why it is none, and the next one follows it
       }
     }
   }
 
-  private onRefused(frame: Frame, endpoint: string, error: ProaError, status: RpcStatus): void {
-    if (status === "invalid" && frame.calls.length > 1) {
+  private onRefused(
+    frame: Frame,
+    endpoint: string,
+    { response: { status }, error }: Extract<RpcOutcome, { kind: "refused" }>,
+  ): void {
+    if (error.code === "OUTCOME_UNKNOWN" && frame.id !== null) this.onLost(frame, endpoint, error.message);
+    else if (frame.isUncertain && !passingCodes.has(error.code)) {
+      // What this try ended with says nothing of those before it.
+      this.failAll(frame, ({ doing }) => unknownOutcome(doing, [...frame.lost, `${endpoint}: ${error.message}`]));
+    } else if (status === "invalid" && frame.calls.length > 1) {
       this.split(frame); // one of them spoils it
     } else if (frame.first.kind === "read" && error.code === "OVERLOADED" && frame.calls.length > 1) {
       this.readAgain(frame); // their answers may be too large together
     } else if (status === "notApplied" && passingCodes.has(error.code)) {
       this.retry(frame, error.code === "OVERLOADED" ? null : endpoint, error);
     } else this.failAll(frame, () => error);
+  }
+
+  /** It was sent, and may have taken effect. */
+  private onLost(frame: Frame, endpoint: string, reason: string): void {
+    this.options.router.onFailure(endpoint, reason);
+    if (frame.first.kind === "read") return this.readAgain(frame);
+    frame.addLoss(`${endpoint}: ${reason}`);
+    if (frame.id === null) this.failAll(frame, ({ doing }) => unknownOutcome(doing, frame.lost));
+    else this.relaunch(frame);
   }
 
   /** Sends the halves of a frame by themselves; nothing of it has taken effect. */
@@ -220,15 +268,19 @@ export class Pipeline {
     }
   }
 
-  /** Nothing of `frame` has taken effect: it is sent again, elsewhere unless `failed` is null. */
+  /** This try has not taken effect: another one follows, elsewhere unless `failed` is null. */
   private retry(frame: Frame, failed: string | null, refusal: ProaError): void {
-    const { clock, router } = this.options;
-    if (failed !== null) router.onFailure(failed, refusal.message);
+    if (failed !== null) this.options.router.onFailure(failed, refusal.message);
     for (const call of frame.calls) {
-      if (call.phase === "sent") call.phase = "waiting";
+      if (call.phase === "sent" && !frame.isUncertain) call.phase = "waiting";
       call.refusal = refusal;
     }
+    this.relaunch(frame);
+  }
+
+  private relaunch(frame: Frame): void {
     if (!frame.isWaiting) return;
+    const { clock } = this.options;
     const delayMs = Math.min(pauseMs.first * 2 ** frame.tries, pauseMs.longest);
     frame.tries++;
     clock.at(clock.now() + delayMs, () => {
@@ -241,17 +293,23 @@ export class Pipeline {
   }
 
   private expire(call: Call): void {
-    const { operation, refusal, phase } = call;
-    const { tried } = this.options.router;
-    if (phase === "sent" && operation.kind === "write") {
-      this.fail(call, unknownOutcome(operation.doing, "no answer in time"));
-    } else this.fail(call, refusal ?? nobodyServes(operation.doing, tried));
+    const { operation, refusal } = call;
+    if (this.mayHaveLeft(call)) {
+      this.fail(call, unknownOutcome(operation.doing, triedOf(call, "no answer in time")));
+    } else this.fail(call, refusal ?? nobodyServes(operation.doing, this.options.router.tried));
   }
 
   private abort(call: Call, signal: AbortSignal): void {
-    const mayHaveLeft = call.phase === "sent" && call.operation.kind === "write";
-    if (mayHaveLeft) this.fail(call, unknownOutcome(call.operation.doing, "it was aborted", signal.reason));
-    else if (this.end(call)) call.reject(reasonOf(signal));
+    if (this.mayHaveLeft(call)) {
+      this.fail(call, unknownOutcome(call.operation.doing, triedOf(call, "it was aborted"), signal.reason));
+    } else if (this.end(call)) call.reject(reasonOf(signal));
+  }
+
+  /** Before `call` ends without an answer: whether it is a write that may take effect all the same. */
+  private mayHaveLeft({ phase, operation, frame }: Call): boolean {
+    if (phase !== "sent" || operation.kind !== "write") return false;
+    frame?.keepBytes();
+    return true;
   }
 
   private fail(call: Call, error: ProaError): void {
@@ -276,18 +334,6 @@ export class Pipeline {
   }
 }
 
-/** What passes by itself, or is different elsewhere. */
-export const passingCodes: ReadonlySet<ErrorCode> = new Set([
-  "NO_LEADER",
-  "NOT_LEADER",
-  "NO_QUORUM",
-  "OVERLOADED",
-  "TRANSFERRING",
-  "STOPPING",
-  "TOO_MANY_HOPS",
-  "READ_TIMEOUT",
-]);
-
 /** Calls `abort` when `signal` says so; returns how to prevent that. */
 function onAbort(signal: AbortSignal, abort: () => void): () => void {
   signal.addEventListener("abort", abort, { once: true });
@@ -301,31 +347,7 @@ function reasonOf({ reason }: AbortSignal): Error {
   return reason instanceof Error ? reason : new DOMException("the call was aborted", "AbortError");
 }
 
-const seeStatus = "see which nodes serve: proa cluster status";
-
-function unreachable(doing: string, tried: string): ProaError {
-  return new ProaError("UNREACHABLE", `Cannot ${doing}: no node answers`, { hint: seeStatus, tried: [tried] });
-}
-
-function nobodyServes(doing: string, tried: readonly string[]): ProaError {
-  const [code, reason] = tried.some((line) => line.endsWith("it knows no leader"))
-    ? (["NO_LEADER", "no node knows a leader"] as const)
-    : (["UNREACHABLE", "no node answers"] as const);
-  return new ProaError(code, `Cannot ${doing}: ${reason}`, { hint: seeStatus, tried });
-}
-
-function unknownOutcome(doing: string, tried: string, cause?: unknown): ProaError {
-  const text = `Cannot tell whether it took effect: ${doing} was sent, and no answer came`;
-  const detail = { hint: "read before you write again", tried: [tried], ...(cause === undefined ? {} : { cause }) };
-  return new ProaError("OUTCOME_UNKNOWN", text, detail);
-}
-
-/** The node did what was asked, but what it said about it cannot be read. */
-function damagedAnswer({ kind, doing }: Operation<unknown>, tried: string): ProaError {
-  const applied = kind === "write" ? "unknown" : "no";
-  return new ProaError("INTERNAL", `Cannot read the answer to ${doing}`, { applied, tried: [tried] });
-}
-
-function closedError(doing: string): ProaError {
-  return new ProaError("STOPPING", `Cannot ${doing}: the client was closed`);
+/** What was tried to have `call` answered, `last` in the end. */
+function triedOf({ frame }: Call, last: string): readonly string[] {
+  return [...(frame?.lost ?? []), last];
 }

@@ -2,10 +2,11 @@
  * Which node a client talks to: the leader where it can be reached, else a node that knows one. Asks every endpoint that
  * it knows for its status, and asks again as soon as an answer or a broken connection says that something has changed.
  */
-import { exchange } from "./http_exchange.ts";
 import { parseNodeReport } from "./node_status.ts";
 import type { NodeReport } from "./node_status.ts";
+import type { RpcResponse } from "../wire/mod.ts";
 import { RpcConnection } from "./rpc_connection.ts";
+import type { RpcOutcome } from "./rpc_connection.ts";
 import type { Timers } from "./deadlines.ts";
 
 /** What a client needs of the time. */
@@ -42,6 +43,16 @@ const objectionMs = 20;
 /** The pauses between surveys that found nobody, in milliseconds: an election takes a few of them. */
 const pauseMs = { first: 20, longest: 400 };
 
+const statusRequest = {
+  kind: "status",
+  consistency: "stale",
+  hops: 0,
+  group: 0,
+  timeoutMs: surveyMs,
+  count: 0,
+  body: new Uint8Array(),
+} as const;
+
 interface Report {
   readonly endpoint: string;
   readonly report: NodeReport;
@@ -53,6 +64,7 @@ interface Choice {
   /** The leader that it knows: perhaps itself. */
   readonly leader: number;
   readonly isLeader: boolean;
+  readonly appliedIndex: number;
 }
 
 export class Router {
@@ -65,6 +77,9 @@ export class Router {
   /** What each endpoint said when it was asked in vain. */
   private readonly setbacks = new Map<string, string>();
   private searching = false;
+  /** What asks for a status at the moment. */
+  private readonly probes = new Set<RpcConnection>();
+  private lastAppliedIndex = 0;
   private closed = false;
 
   constructor(options: RouterOptions) {
@@ -81,8 +96,14 @@ export class Router {
     if (!this.searching) void this.search();
   }
 
+  /** What some node had applied when it was last heard. */
+  get appliedIndex(): number {
+    return this.lastAppliedIndex;
+  }
+
   /** An answer came over `endpoint` and names a leader: another one than before is looked for. */
-  onAnswer(endpoint: string, leader: number | null): void {
+  onAnswer(endpoint: string, { leader, appliedIndex }: Pick<RpcResponse, "leader" | "appliedIndex">): void {
+    this.lastAppliedIndex = appliedIndex;
     if (endpoint !== this.current?.endpoint || leader === this.current.leader) return;
     if (leader === null) this.onFailure(endpoint, "it knows no leader");
     // The route stays good meanwhile, because every node hands writes on: the leader is only nearer.
@@ -105,15 +126,20 @@ export class Router {
     this.closed = true;
     this.seekers.clear();
     for (const connection of this.connections.values()) connection.close();
+    for (const probe of this.probes) probe.close();
   }
 
   private routeTo(endpoint: string): Route {
     let connection = this.connections.get(endpoint);
     if (connection === undefined) {
-      connection = new RpcConnection({ endpoint, timers: this.options.clock, connectTimeoutMs });
+      connection = this.connectionTo(endpoint);
       this.connections.set(endpoint, connection);
     }
     return { endpoint, connection };
+  }
+
+  private connectionTo(endpoint: string): RpcConnection {
+    return new RpcConnection({ endpoint, timers: this.options.clock, connectTimeoutMs });
   }
 
   /** Looks for a node until one is found or nobody waits for one. */
@@ -123,6 +149,7 @@ export class Router {
       const found = bestOf(await this.survey());
       if (found !== null) {
         this.current = found;
+        this.lastAppliedIndex = found.appliedIndex;
         break;
       }
       if (this.current !== null || !this.isAwaited()) break;
@@ -179,14 +206,25 @@ export class Router {
     });
   }
 
-  private async reportOf(endpoint: string): Promise<Report | null> {
-    const limits = { beginWithinMs: surveyMs, endWithinMs: surveyMs };
-    const result = await exchange(endpoint, { method: "GET", path: "/api/status" }, limits);
-    if (result.kind === "failed") {
-      this.setbacks.set(endpoint, result.reason);
+  /** Asks over a connection of its own: what is under way on another must not end because a status is late. */
+  private reportOf(endpoint: string): Promise<Report | null> {
+    return new Promise((resolve) => {
+      const probe = this.connectionTo(endpoint);
+      this.probes.add(probe);
+      probe.request(statusRequest, (outcome) => {
+        this.probes.delete(probe);
+        resolve(this.reportIn(endpoint, outcome));
+        probe.close();
+      });
+    });
+  }
+
+  private reportIn(endpoint: string, outcome: RpcOutcome): Report | null {
+    if (outcome.kind !== "done") {
+      this.setbacks.set(endpoint, outcome.kind === "refused" ? outcome.error.message : outcome.reason);
       return null;
     }
-    const report = parseNodeReport(result.answer.body);
+    const report = parseNodeReport(outcome.response.body);
     const problem =
       report === null ? "its status cannot be read" : report.leader === null ? "it knows no leader" : null;
     if (problem === null) this.setbacks.delete(endpoint);
@@ -210,7 +248,7 @@ function bestOf(reports: readonly Report[]): Choice | null {
     const isLeader = report.role === "leader";
     const rank = report.term + (isLeader ? 0.5 : 0);
     if (report.leader === null || rank <= bestRank) continue;
-    best = { endpoint, leader: report.leader, isLeader };
+    best = { endpoint, leader: report.leader, isLeader, appliedIndex: report.applied_index };
     bestRank = rank;
   }
   return best;

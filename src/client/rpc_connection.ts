@@ -5,6 +5,7 @@
 import { ByteWriter } from "../lib/byte_writer.ts";
 import { CorruptError } from "../lib/errors.ts";
 import type { ProaError } from "../lib/errors.ts";
+import { openWebSocket } from "../runtime/web_socket.ts";
 import { decodeError, decodeResponse, writeRequestHeader } from "../wire/mod.ts";
 import type { RpcRequest, RpcResponse } from "../wire/mod.ts";
 import { Deadlines } from "./deadlines.ts";
@@ -101,7 +102,7 @@ export class RpcConnection {
 
   private connect(): void {
     const { endpoint, timers, connectTimeoutMs } = this.options;
-    const socket = new WebSocket(`ws://${endpoint}/rpc`); // what compression it offers the node declines
+    const socket = openWebSocket(endpoint, "/rpc");
     socket.binaryType = "arraybuffer";
     this.socket = socket;
     this.cancelConnectTimer = timers.at(timers.now() + connectTimeoutMs, () => {
@@ -114,7 +115,7 @@ export class RpcConnection {
       if (this.socket === socket) this.onMessage(event.data);
     };
     socket.onclose = (event) => {
-      if (this.socket === socket) this.disconnect(closeReason(event));
+      if (this.socket === socket) this.disconnect(closeReason(event, this.cancelConnectTimer === null));
     };
   }
 
@@ -188,6 +189,7 @@ function decode(data: unknown): Extract<RpcOutcome, { response: RpcResponse }> |
   }
 }
 
-function closeReason(event: CloseEvent): string {
-  return event.reason === "" ? "the connection broke or was refused" : `the connection was closed: ${event.reason}`;
+function closeReason({ reason }: CloseEvent, wasOpen: boolean): string {
+  if (!wasOpen) return "no connection";
+  return reason === "" ? "the connection broke" : `the connection was closed: ${reason}`;
 }

@@ -2,6 +2,7 @@
 import { assert } from "../lib/assert.ts";
 import { ByteReader } from "../lib/byte_reader.ts";
 import { ByteWriter } from "../lib/byte_writer.ts";
+import { CorruptError } from "../lib/errors.ts";
 import {
   defaultCommandLimits,
   readResult,
@@ -79,7 +80,7 @@ export function txnOperation(txn: Txn): Operation<TxnOutcome> {
     },
     decode: (reader) => {
       const { revision, body } = readResult(reader);
-      assert(body !== undefined, "a transaction answers with a body");
+      if (body === undefined) throw new CorruptError("a result of a transaction without its steps");
       const { succeeded, operations } = readTxnResult(body);
       const steps = succeeded ? branches.then : branches.else;
       return { succeeded, revision, results: operations.map((result, at) => resultOf(steps[at], result)) };

@@ -3,9 +3,9 @@ import { ByteWriter } from "../lib/byte_writer.ts";
 import { CorruptError } from "../lib/errors.ts";
 import { readChangesAnswer, writeChanges } from "../wire/mod.ts";
 import type { Change, ChangesAnswer, ChangesPlace, ChangesQuery } from "../wire/mod.ts";
+import { passingCodes } from "./call_errors.ts";
 import { KeyValue } from "./key_value.ts";
 import { NotAppliedError, outcomeError } from "./outcomes.ts";
-import { passingCodes } from "./pipeline.ts";
 import type { ClientClock, Route, Router } from "./router.ts";
 import type { RpcOutcome } from "./rpc_connection.ts";
 
@@ -114,7 +114,7 @@ function ask(
         const header = { kind: "watch", consistency: "stale", hops: 0, group: 0, timeoutMs, count: 1 } as const;
         connection.request({ ...header, body: query }, (outcome) => {
           signal.removeEventListener("abort", abort);
-          if ("response" in outcome) router.onAnswer(endpoint, outcome.response.leader);
+          if ("response" in outcome) router.onAnswer(endpoint, outcome.response);
           resolve({ endpoint, outcome });
         });
       },

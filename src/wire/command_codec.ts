@@ -97,8 +97,19 @@ export function writeDeleteRange(writer: ByteWriter, range: KeyRange): void {
 
 /** Appends a command of a kind whose body is written by its own codec. */
 export function writeBodyCommand(writer: ByteWriter, kind: BodyKind, body: Uint8Array): void {
-  writeHeader(writer, { kind: numberOfBodyKind[kind], flags: 0, bodyLength: body.length });
+  const start = beginBodyCommand(writer, kind);
   writer.bytes(body);
+  endBodyCommand(writer, start);
+}
+
+/** The same for a body that is appended behind this, up to {@link endBodyCommand}, which takes what is returned. */
+export function beginBodyCommand(writer: ByteWriter, kind: BodyKind): number {
+  writeHeader(writer, { kind: numberOfBodyKind[kind], flags: 0, bodyLength: 0 });
+  return writer.length;
+}
+
+export function endBodyCommand(writer: ByteWriter, start: number): void {
+  writer.patchU32(start - 4, writer.length - start);
 }
 
 function writeHeader(writer: ByteWriter, header: { kind: number; flags: number; bodyLength: number }): void {

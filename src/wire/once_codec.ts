@@ -6,9 +6,9 @@
  *     body of result   the results of the commands
  */
 import { ByteReader } from "../lib/byte_reader.ts";
-import { ByteWriter } from "../lib/byte_writer.ts";
+import type { ByteWriter } from "../lib/byte_writer.ts";
 import { CorruptError, ProaError } from "../lib/errors.ts";
-import { writeBodyCommand } from "./command_codec.ts";
+import { beginBodyCommand, endBodyCommand } from "./command_codec.ts";
 
 /** The name of a request. No two different requests may have the same. */
 export interface RequestId {
@@ -30,16 +30,24 @@ const ascii = new TextDecoder("latin1");
 const sessionPattern = /^[A-Za-z0-9_]{1,64}$/;
 
 /** Appends one command that stands for all of `commands`. */
-export function writeOnce(writer: ByteWriter, { born, session, seq, commands }: Once): void {
-  const body = new ByteWriter(commands.length + 100);
-  const name = utf8.encode(session);
-  body.u8(name.length);
-  body.bytes(name);
-  body.u53(born);
-  body.u53(seq);
-  body.bytes(commands);
-  writeBodyCommand(writer, "once", body.peek());
+export function writeOnce(writer: ByteWriter, { commands, ...id }: Once): void {
+  const start = beginOnce(writer, id);
+  writer.bytes(commands);
+  endOnce(writer, start);
 }
+
+/** The same for commands that are appended behind this, up to {@link endOnce}, which takes what is returned. */
+export function beginOnce(writer: ByteWriter, { born, session, seq }: RequestId): number {
+  const start = beginBodyCommand(writer, "once");
+  const name = utf8.encode(session);
+  writer.u8(name.length);
+  writer.bytes(name);
+  writer.u53(born);
+  writer.u53(seq);
+  return start;
+}
+
+export const endOnce = endBodyCommand;
 
 /** Throws {@link CorruptError}. The commands are not looked at. */
 export function decodeOnce(body: Uint8Array): Once {

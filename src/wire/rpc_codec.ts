@@ -18,9 +18,12 @@ import { CorruptError, exitOfCode, ProaError } from "../lib/errors.ts";
 export const rpcVersion = 1;
 
 export interface RpcRequestHeader {
-  /** `watch`: one query for changes, answered once there are any, and with none when the time is up. */
-  readonly kind: "write" | "read" | "watch";
-  /** Of a read; a write is always linearizable, and a watch sees what the node has applied (`stale`). */
+  /**
+   * `watch`: one query for changes, answered once there are any, and with none when the time is up. `status`: no body; what
+   * `GET /api/status` says, as JSON, at once.
+   */
+  readonly kind: "write" | "read" | "watch" | "status";
+  /** Of a read; a write is always linearizable, and the others see what the node has applied (`stale`). */
   readonly consistency: "linearizable" | "stale" | "lease";
   /** How many nodes have forwarded it already, at most 255. */
   readonly hops: number;
@@ -63,7 +66,7 @@ export interface RpcResponse extends RpcResponseHeader {
   readonly body: Uint8Array;
 }
 
-const kinds = ["", "write", "read", "watch"] as const;
+const kinds = ["", "write", "read", "watch", "status"] as const;
 /** Their places are their numbers on the wire. */
 const consistencies = ["linearizable", "stale", "lease"] as const;
 const statuses = ["ok", "notApplied", "unknown", "invalid"] as const;

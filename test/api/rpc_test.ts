@@ -1,5 +1,6 @@
 /** The WebSocket at /rpc: batches, errors, broken frames, slow clients. */
 import { expect, test } from "bun:test";
+import { parseNodeReport } from "../../src/client/node_status.ts";
 import { RpcConnection } from "../../src/client/rpc_connection.ts";
 import type { RpcOutcome } from "../../src/client/rpc_connection.ts";
 import { assert } from "../../src/lib/assert.ts";
@@ -323,5 +324,20 @@ test("ranges are queries too", () =>
       const writer = new ByteWriter();
       writeRange(writer, { start: new Uint8Array(0), end: null, limit: null, keysOnly: true });
       expect((await ask(connection, { ...gets(["x"]), body: writer.take() })).kind).toBe("done");
+    });
+  }));
+
+test("every node tells its status at once, with or without a leader, and takes no body with the question", () =>
+  withCluster(3, async (cluster) => {
+    const { id } = await cluster.leader();
+    await withConnection(await cluster.follower(), async (connection) => {
+      const question = { kind: "status", consistency: "stale", hops: 0, group: 0, timeoutMs: 5000, count: 0 } as const;
+      const told = await ask(connection, { ...question, body: new Uint8Array() });
+      assert(told.kind === "done", "the status was not told");
+      expect(parseNodeReport(told.response.body)?.leader).toBe(id);
+      for (const wrong of [{ count: 1 }, { body: new Uint8Array(1) }]) {
+        const refused = refusal(await ask(connection, { ...question, body: new Uint8Array(), ...wrong }));
+        expect(refused).toEqual(["invalid", "INVALID_REQUEST", "no", "Cannot tell the status: the request has a body"]);
+      }
     });
   }));

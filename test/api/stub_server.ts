@@ -20,7 +20,7 @@ export class StubServer {
     this.server = serve({
       hostname: "127.0.0.1",
       port: 0,
-      fetch: (_request, upgrade) => Promise.resolve(upgrade({}) ?? this.status()),
+      fetch: (_request, upgrade) => Promise.resolve(upgrade({}) ?? new Response(null, { status: 404 })),
       webSocket: {
         messageBytesMax: 1_000_000,
         open: (socket) => {
@@ -28,6 +28,7 @@ export class StubServer {
           return {
             message: (data) => {
               const request = decodeRequest(data);
+              if (request.kind === "status") return answerStatus(socket, request);
               this.requests.push(request);
               behaviour(socket, request);
             },
@@ -38,23 +39,25 @@ export class StubServer {
     });
   }
 
-  /** What a client needs to believe that this is node 1, which leads. */
-  private status(): Response {
-    const report = { cluster_id: "0", cluster: "test", node_id: 1, version: "0", role: "leader", term: 1, leader: 1 };
-    const rest = {
-      last_index: 1,
-      applied_index: 1,
-      members: { voters: [1], outgoing: [], learners: [] },
-      transport: { kind: "tcp", key: null },
-      servers: [],
-      peers: [],
-    };
-    return Response.json({ ...report, ...rest }, { headers: { "X-Proa-Node": "1" } });
-  }
-
   get endpoint(): string {
     return `127.0.0.1:${this.server.port}`;
   }
+}
+
+/** What a client needs to believe that this is node 1, which leads. */
+function answerStatus(socket: ServerWebSocket, asked: RpcRequest): void {
+  const report = { cluster_id: "0", cluster: "test", node_id: 1, version: "0", role: "leader", term: 1, leader: 1 };
+  const rest = {
+    last_index: 1,
+    applied_index: 1,
+    members: { voters: [1], outgoing: [], learners: [] },
+    transport: { kind: "tcp", key: null },
+    servers: [],
+    peers: [],
+  };
+  answer(socket, asked, "ok", (writer) => {
+    writer.text(JSON.stringify({ ...report, ...rest }));
+  });
 }
 
 /** Answers with the bytes of the request as its results. */

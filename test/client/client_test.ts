@@ -5,7 +5,7 @@ import { connect, NotAppliedError, UnknownOutcomeError } from "../../src/mod.ts"
 import type { Client, ConnectOptions } from "../../src/mod.ts";
 import { ByteReader } from "../../src/lib/byte_reader.ts";
 import { ByteWriter } from "../../src/lib/byte_writer.ts";
-import { writeResponseHeader, writeResult } from "../../src/wire/mod.ts";
+import { CommandCursor, decodeOnce, writeResponseHeader, writeResult } from "../../src/wire/mod.ts";
 import { freePort } from "../helpers/free_port.ts";
 import { until, withCluster } from "../api/service_cluster.ts";
 import type { ClusterNode, ServiceCluster } from "../api/service_cluster.ts";
@@ -46,13 +46,22 @@ async function unknown(promise: Promise<unknown>): Promise<UnknownOutcomeError> 
   return error;
 }
 
+/** How many commands a request stands for, whether it has an id or not. */
+function commandCount(commands: Uint8Array): number {
+  let count = 0;
+  for (const command = new CommandCursor(commands); command.next(); count++) {
+    if (command.kind === "once") return commandCount(decodeOnce(command.body()).commands);
+  }
+  return count;
+}
+
 /** The number of commands and queries in each request that reaches the node. */
 function spyOn({ node }: ClusterNode): { readonly writes: number[]; readonly reads: number[] } {
   const seen = { writes: [] as number[], reads: [] as number[] };
   const write = node.write.bind(node);
   const read = node.read.bind(node);
   node.write = (group, request, done) => {
-    seen.writes.push(request.count);
+    seen.writes.push(commandCount(request.commands));
     write(group, request, done);
   };
   node.read = (group, request, done) => {
@@ -99,6 +108,25 @@ test("values, conditions and ranges come back as they are", () =>
       expect(await client.delete("b")).toEqual({ ok: true, revision: 6, deleted: 1 });
       expect(await client.delete("b")).toEqual({ ok: true, revision: 6, deleted: 0 });
       expect(await client.deleteRange({ prefix: Uint8Array.of(0xff) })).toEqual({ ok: true, revision: 7, deleted: 1 });
+    }),
+  ));
+
+test("the versions of a key come in pages, and a lease is enough to read", () =>
+  withCluster(1, (cluster) =>
+    withClient(cluster, async (client) => {
+      await client.put("a", "1");
+      await client.put("a", "2");
+      await client.delete("a");
+      const page = await client.history("a", { limit: 2 });
+      expect([page.revision, page.compactedRevision, page.below]).toEqual([4, 1, 3]);
+      expect(page.versions.map(({ revision, item }) => [revision, item?.text])).toEqual([
+        [4, undefined],
+        [3, "2"],
+      ]);
+      const rest = await client.history("a", { below: 3, consistency: "lease" });
+      expect([rest.below, rest.versions.map(({ item }) => item?.version)]).toEqual([null, [1]]);
+      expect((await client.get("a", { revision: 3, consistency: "lease" }))?.text).toBe("2");
+      expect((await notApplied(client.history("a", { limit: -1 }))).code).toBe("INVALID_REQUEST");
     }),
   ));
 
@@ -186,7 +214,7 @@ test("what no node would take is refused before it travels", async () => {
   for (const [call, code, message] of [
     [client.put("", "v"), "INVALID_REQUEST", "Cannot put: the key is empty"],
     [client.get("k".repeat(8193)), "TOO_LARGE", "Cannot get: the key has 8193 bytes, the limit is 8192"],
-    [client.range({}, { limit: 0 }), "INVALID_REQUEST", "Cannot list keys: the limit is 0, not a whole number from 1"],
+    [client.range({}, { limit: 0 }), "INVALID_REQUEST", "Cannot read: the limit is 0, not a whole number from 1"],
     [client.put("k", "v", { ifRevision: -1 }), "INVALID_REQUEST", "Cannot write: ifRevision is -1, not a revision"],
     [client.get("k", { timeoutMs: 0 }), "INVALID_REQUEST", "Cannot wait for 0 ms: a timeout is positive"],
   ] as const) {
@@ -242,7 +270,7 @@ test("nobody there, nobody leading, and a minority: not applied, with what was t
   const endpoint = `127.0.0.1:${await freePort()}`;
   using nobody = connect({ endpoints: [endpoint], timeoutMs: 200 });
   const unreachable = await notApplied(nobody.put("a", "1"));
-  expect([unreachable.code, unreachable.tried]).toEqual(["UNREACHABLE", [`${endpoint}: connection refused`]]);
+  expect([unreachable.code, unreachable.tried]).toEqual(["UNREACHABLE", [`${endpoint}: no connection`]]);
   await withCluster(3, async (cluster) => {
     const { id } = await cluster.follower();
     cluster.isolate(id);
@@ -271,14 +299,14 @@ async function withStub(
 ): Promise<void> {
   const server = new StubServer(behaviour);
   try {
-    using client = connect({ endpoints: [server.endpoint] });
+    using client = connect({ endpoints: [server.endpoint], repeatUnknown: false });
     await use(client, server);
   } finally {
     await server.server.stop();
   }
 }
 
-test("a write whose answer is lost is unknown, and never sent again", () =>
+test("a write without an id whose answer is lost is unknown, and never sent again", () =>
   withStub(
     (socket) => {
       socket.close(1011, "gone");

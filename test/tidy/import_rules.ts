@@ -36,6 +36,11 @@ const reaches: Readonly<Record<string, Reach>> = {
 const exceptions: readonly { readonly from: RegExp; readonly to: RegExp; readonly because: string }[] = [
   { from: /^src\/lib\/checksum\.ts$/, to: /^node:zlib$/, because: "CRC-32 in native code" },
   { from: /^src\/(storage|local)\//, to: /^src\/runtime\/runtime\.ts$/, because: "the port's error class is a value" },
+  {
+    from: /^src\/client\/rpc_connection\.ts$/,
+    to: /^src\/runtime\/web_socket\.ts$/,
+    because: "a socket that no proxy sees is opened differently on Deno",
+  },
   { from: /^src\/node\//, to: /^src\/storage\/snapshots\.ts$/, because: "a snapshot's name is part of the port" },
   { from: /^cli\//, to: /^src\/(wire\/limits|node\/options)\.ts$/, because: "numbers, without what mod.ts loads" },
   { from: /^src\/runtime\//, to: /^(bun:sqlite|node:sqlite)$/, because: "this is where runtimes differ" },

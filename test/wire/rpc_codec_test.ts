@@ -84,7 +84,7 @@ describe("requests", () => {
     const broken = [
       changed(frame, 0, 2),
       changed(frame, 1, 0),
-      changed(frame, 1, 4),
+      changed(frame, 1, 5),
       changed(frame, 2, 3),
       changed(frame, 1, 1),
     ];
@@ -135,7 +135,7 @@ describe("responses", () => {
     const frame = responseFrame(response, bytes("body"));
     for (const broken of [
       changed(frame, 0, 0),
-      changed(frame, 1, 4),
+      changed(frame, 1, 5),
       changed(frame, 2, 1),
       changed(frame, 3, 1),
       changed(frame, 12, 0xff),
