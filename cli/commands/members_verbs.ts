@@ -1,5 +1,6 @@
 /** What the verbs do that say who belongs to the cluster. */
 import { clientOf } from "../client.ts";
+import { InvalidValueError } from "../command.ts";
 import type { Context } from "../context.ts";
 import { idList } from "../parsers.ts";
 import { table } from "../table.ts";
@@ -93,9 +94,20 @@ export async function remove(id: number, { plan }: PlanOption, context: Context)
 }
 
 export async function setVoters(ids: string, { plan }: PlanOption, context: Context): Promise<void> {
-  const change = await post({ set: idList(ids), plan }, `set the voters ${ids}`, context);
+  const change = await post({ set: votersIn(ids), plan }, `set the voters ${ids}`, context);
   if (plan) showPlan(change, context);
   else say(context, change, quorums(change));
+}
+
+function votersIn(ids: string): readonly number[] {
+  try {
+    return idList(ids);
+  } catch (error) {
+    if (!(error instanceof InvalidValueError)) throw error;
+    throw new ProaError("USAGE", `Cannot set the voters ${ids}: ${error.message}`, {
+      hint: "name each voter once: proa cluster set 1,2,4",
+    });
+  }
 }
 
 async function isLearner(id: number, context: Context): Promise<boolean> {

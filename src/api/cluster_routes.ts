@@ -6,7 +6,7 @@ import type { TransferOutcome } from "../node/mod.ts";
 import type { NodeId } from "../raft/mod.ts";
 import { groupZero, remainingMs } from "./exchange.ts";
 import type { Exchange, Handler } from "./exchange.ts";
-import { transferError } from "./http_errors.ts";
+import { hasLeft, otherEndpoints, transferError } from "./http_errors.ts";
 import { patienceMs } from "./limits.ts";
 import { forwardToLeader } from "./forwarding.ts";
 import { jsonResponse } from "./responses.ts";
@@ -25,13 +25,17 @@ export const getLive: Handler = ({ context }) => jsonResponse(context.node, { st
 export const getReady: Handler = ({ context }) => {
   const reasons = unreadyReasons(context);
   if (reasons.length === 0) return jsonResponse(context.node, { status: 200 }, { ok: true });
-  return jsonResponse(context.node, { status: 503, headers: { "retry-after": "1" } }, { ok: false, reasons });
+  const { node } = context;
+  // Whoever has left never gets ready again: it says who may be.
+  const elsewhere = node.view(groupZero).removed ? { elsewhere: otherEndpoints(node) } : {};
+  const answer = { status: 503, headers: { "retry-after": "1" } };
+  return jsonResponse(node, answer, { ok: false, reasons, ...elsewhere });
 };
 
 function unreadyReasons({ node, gateway }: Exchange["context"]): string[] {
   const { ready, leader, removed } = node.view(groupZero);
   if (gateway.isStopping) return ["this node is stopping"];
-  if (removed) return ["this node has left the cluster for good"];
+  if (removed) return [hasLeft];
   if (ready) return [];
   return [
     leader === null
@@ -67,7 +71,7 @@ export const postTransfer: Handler = async (exchange) => {
     });
     if (forwarded !== null) return forwarded;
   }
-  if (outcome.kind !== "transferred") throw transferError(outcome, context.node.id, to);
+  if (outcome.kind !== "transferred") throw transferError(outcome, context.node, to);
   return jsonResponse(
     context.node,
     { status: 200 },

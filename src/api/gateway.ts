@@ -134,7 +134,7 @@ export class Gateway {
 
   /** It has not happened, so it may be handed on, held, or given back. */
   private onRefused(pending: Pending, { reason, leader }: Refusal): void {
-    if (reason === "overloaded" || reason === "stopping") this.refuse(pending, reason, leader);
+    if (reason === "overloaded" || reason === "stopping" || reason === "removed") this.refuse(pending, reason, leader);
     else if (
       reason === "notLeader" &&
       pending.request.kind === "write" &&
@@ -243,7 +243,7 @@ export class Gateway {
   }
 
   private refuse(pending: Pending, reason: RefusalReason, leader: NodeId | null): void {
-    this.fail(pending, refusalError(pending.request.kind, reason, leader));
+    this.fail(pending, refusalError(pending.request.kind, { reason, leader }, this.options.node));
   }
 
   private fail(pending: Pending, error: ProaError): void {
@@ -281,6 +281,7 @@ function reasonToHold(error: ProaError): RefusalReason | null {
     case "NO_LEADER":
     case "TOO_MANY_HOPS":
     case "STOPPING":
+    case "REMOVED":
       return "noLeader";
     case "TRANSFERRING":
       return "transferring";

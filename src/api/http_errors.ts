@@ -1,7 +1,7 @@
 /** Every way in which the node's outcomes become errors for users, and errors become HTTP statuses. Made here and nowhere else. */
 import { ProaError } from "../lib/errors.ts";
 import type { ErrorCode } from "../lib/errors.ts";
-import type { RefusalReason, TransferOutcome } from "../node/mod.ts";
+import type { NodeService, Refusal, RefusalReason, TransferOutcome } from "../node/mod.ts";
 import type { NodeId } from "../raft/mod.ts";
 
 const statusOfCode: Partial<Record<ErrorCode, number>> = {
@@ -22,6 +22,7 @@ const statusOfCode: Partial<Record<ErrorCode, number>> = {
   MEMBERSHIP_BUSY: 503,
   NOT_CAUGHT_UP: 503,
   STOPPING: 503,
+  REMOVED: 503,
   TOO_MANY_HOPS: 503,
   READ_TIMEOUT: 503,
   OUTCOME_UNKNOWN: 504,
@@ -43,8 +44,12 @@ const verbs: Record<RequestKind, string> = {
 
 const tryAgain = "nothing was changed: try again";
 
-/** The error for a request that the node refused, and that is not tried again. */
-export function refusalError(kind: RequestKind, reason: RefusalReason, leader: NodeId | null): ProaError {
+/** The error for a request that `node` refused, and that is not tried again. */
+export function refusalError(
+  kind: RequestKind,
+  { reason, leader }: Pick<Refusal, "reason" | "leader">,
+  node: NodeService,
+): ProaError {
   const action = `Cannot ${verbs[kind]}`;
   switch (reason) {
     case "notLeader": {
@@ -61,7 +66,17 @@ export function refusalError(kind: RequestKind, reason: RefusalReason, leader: N
       });
     case "stopping":
       return new ProaError("STOPPING", `${action}: this node is stopping`, { hint: "ask another node" });
+    case "removed":
+      return new ProaError("REMOVED", `${action}: ${hasLeft}`, { hint: `ask ${otherEndpoints(node).join(",")}` });
   }
+}
+
+/** What a node says that belongs to the cluster no more. */
+export const hasLeft = "this node has left the cluster for good";
+
+/** The service ports of the other nodes, as far as `node` knows: what it knew last, if it has left. */
+export function otherEndpoints(node: NodeService): readonly string[] {
+  return node.servers.filter(({ id }) => id !== node.id).map(({ service }) => service);
 }
 
 /** Why a held request could not go anywhere. */
@@ -129,13 +144,13 @@ export function readTimeoutError(
 /** The error for a leader transfer that did not end well. */
 export function transferError(
   outcome: Exclude<TransferOutcome, { kind: "transferred" }>,
-  self: NodeId,
+  node: NodeService,
   to: NodeId | null,
 ): ProaError {
   const target = to === null ? "the most caught-up node" : `node ${to}`;
   switch (outcome.kind) {
     case "notApplied":
-      return refusalError("transfer", outcome.reason, outcome.leader);
+      return refusalError("transfer", outcome, node);
     case "refused": {
       const why = {
         alreadyLeader: `${target} already leads`,
@@ -146,9 +161,9 @@ export function transferError(
       return new ProaError("TRANSFER_REFUSED", `Cannot transfer leadership: ${why}`, { hint: "proa cluster status" });
     }
     case "timedOut": {
-      if (outcome.leader === self) {
+      if (outcome.leader === node.id) {
         return new ProaError("TRANSFER_REFUSED", `Cannot transfer leadership: ${target} did not take over in time`, {
-          hint: `node ${self} leads on; see in proa cluster status whether the target is up and caught up`,
+          hint: `node ${node.id} leads on; see in proa cluster status whether the target is up and caught up`,
         });
       }
       const now = outcome.leader === null ? "no leader is known" : `node ${outcome.leader} leads`;

@@ -7,6 +7,7 @@ import type { Membership } from "../raft/mod.ts";
 import { groupZero, remainingMs } from "./exchange.ts";
 import type { Exchange, Handler } from "./exchange.ts";
 import { forwardToLeader } from "./forwarding.ts";
+import { hasLeft, otherEndpoints } from "./http_errors.ts";
 import { patienceMs } from "./limits.ts";
 import { membershipError } from "./membership_errors.ts";
 import { jsonResponse } from "./responses.ts";
@@ -29,9 +30,8 @@ export const getMembers: Handler = ({ context, target }) => {
   parseQuery(target.query, []);
   const { members, servers, leader, removed } = context.node.status(groupZero);
   if (removed) {
-    throw new ProaError("NO_LEADER", "Cannot show the members: this node has left the cluster for good", {
-      hint: "ask another node",
-    });
+    const hint = `ask ${otherEndpoints(context.node).join(",")}`;
+    throw new ProaError("REMOVED", `Cannot show the members: ${hasLeft}`, { hint });
   }
   return jsonResponse(context.node, { status: 200 }, { leader, ...members, servers });
 };
@@ -48,7 +48,7 @@ export const postMembers: Handler = async (exchange) => {
     const forwarded = await forwardToLeader(exchange, outcome.leader, { path: "/v1/members", body, action });
     if (forwarded !== null) return forwarded;
   }
-  if (outcome.kind !== "changed" && outcome.kind !== "planned") throw membershipError(outcome);
+  if (outcome.kind !== "changed" && outcome.kind !== "planned") throw membershipError(outcome, context.node);
   const { before, after } = outcome;
   return jsonResponse(
     context.node,

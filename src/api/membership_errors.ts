@@ -1,15 +1,16 @@
 /** Why the members of the cluster were not changed, as errors for users. */
 import { ProaError } from "../lib/errors.ts";
-import type { MembershipOutcome } from "../node/mod.ts";
+import type { MembershipOutcome, NodeService } from "../node/mod.ts";
 import { refusalError } from "./http_errors.ts";
 
 /** The error for a change that did not end well. */
 export function membershipError(
   outcome: Exclude<MembershipOutcome, { readonly kind: "changed" | "planned" }>,
+  node: NodeService,
 ): ProaError {
   switch (outcome.kind) {
     case "notApplied":
-      return refusalError("members", outcome.reason, outcome.leader);
+      return refusalError("members", outcome, node);
     case "unknown":
       return new ProaError(
         "OUTCOME_UNKNOWN",
@@ -19,17 +20,20 @@ export function membershipError(
         },
       );
     case "refused":
-      return refusedError(outcome);
+      return refusedError(outcome, node);
   }
 }
 
-function refusedError({ reason, nodes }: MembershipOutcome & { readonly kind: "refused" }): ProaError {
+function refusedError(
+  { reason, nodes }: MembershipOutcome & { readonly kind: "refused" },
+  node: NodeService,
+): ProaError {
   const who = `node${nodes.length === 1 ? "" : "s"} ${nodes.join(", ")}`;
   const refuse = (code: ProaError["code"], why: string, hint: string): ProaError =>
     new ProaError(code, `Cannot change the members: ${why}`, { hint });
   switch (reason) {
     case "transferring":
-      return refusalError("members", "transferring", null);
+      return refusalError("members", { reason, leader: node.id }, node);
     case "notReady":
       return refuse("NO_LEADER", "the leader has only just been elected", "nothing was changed: try again");
     case "changing":

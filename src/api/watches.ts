@@ -5,7 +5,7 @@
 import { Deadlines } from "../client/deadlines.ts";
 import { ByteWriter } from "../lib/byte_writer.ts";
 import { ProaError } from "../lib/errors.ts";
-import type { Clock, NodeService } from "../node/mod.ts";
+import type { Clock, NodeService, RefusalReason } from "../node/mod.ts";
 import { readChangesSummary, writeChanges } from "../wire/mod.ts";
 import type { ChangesPlace, ChangesQuery, ChangesSummary } from "../wire/mod.ts";
 import { groupZero } from "./exchange.ts";
@@ -47,10 +47,17 @@ export class Watches {
     this.deadlines = new Deadlines(clock, (waiting) => {
       this.read(waiting, true);
     });
-    this.stopListening = node.onRevision(groupZero, () => {
+    const stopRevisions = node.onRevision(groupZero, () => {
       for (const waiting of this.waiting) this.woken.add(waiting); // behind those whose turn has not come yet
       this.deferWake();
     });
+    const stopChanges = node.onChange(() => {
+      if (this.isRemoved) this.endAll("removed");
+    });
+    this.stopListening = () => {
+      stopRevisions();
+      stopChanges();
+    };
   }
 
   /**
@@ -60,7 +67,8 @@ export class Watches {
   poll(query: ChangesQuery, timeoutMs: number, done: (outcome: ServiceOutcome) => void): () => void {
     const { clock, limits } = this.options;
     const waiting: Waiting = { query, done, deadline: clock.now() + patienceMs(timeoutMs) };
-    if (this.stopped) done({ kind: "failed", error: refusalError("read", "stopping", null) });
+    if (this.stopped) done({ kind: "failed", error: this.error("stopping") });
+    else if (this.isRemoved) done({ kind: "failed", error: this.error("removed") });
     else if (this.waiting.size >= limits.watchersMax) done({ kind: "failed", error: tooMany(limits.watchersMax) });
     else {
       this.waiting.add(waiting);
@@ -76,9 +84,23 @@ export class Watches {
   stop(): void {
     this.stopped = true;
     this.stopListening();
+    this.endAll("stopping");
+  }
+
+  private endAll(reason: RefusalReason): void {
     for (const waiting of [...this.waiting]) {
-      if (this.remove(waiting)) waiting.done({ kind: "failed", error: refusalError("read", "stopping", null) });
+      if (this.remove(waiting)) waiting.done({ kind: "failed", error: this.error(reason) });
     }
+  }
+
+  /** Whether nothing new will ever be seen here. */
+  private get isRemoved(): boolean {
+    return this.options.node.view(groupZero).removed;
+  }
+
+  private error(reason: RefusalReason): ProaError {
+    const { node } = this.options;
+    return refusalError("read", { reason, leader: node.view(groupZero).leader }, node);
   }
 
   private deferWake(): void {
@@ -101,8 +123,7 @@ export class Watches {
     const request = { queries: writer.peek(), count: 1, consistency: "stale" } as const;
     this.options.node.read(groupZero, request, (outcome) => {
       if (outcome.kind !== "answered") {
-        const { reason, leader } = outcome;
-        this.end(waiting, { kind: "failed", error: refusalError("read", reason, leader) });
+        this.end(waiting, { kind: "failed", error: this.error(outcome.reason) });
         return;
       }
       const summary = summaryOf(outcome.answers);

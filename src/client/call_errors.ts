@@ -11,6 +11,7 @@ export const passingCodes: ReadonlySet<ErrorCode> = new Set([
   "OVERLOADED",
   "TRANSFERRING",
   "STOPPING",
+  "REMOVED",
   "TOO_MANY_HOPS",
   "READ_TIMEOUT",
 ]);

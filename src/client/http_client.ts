@@ -120,8 +120,8 @@ export class HttpClient {
         const isCutShort = fairMs < shareMs && result.refusal === null && !result.nobody;
         if (!isCutShort || !setbacks.has(endpoint)) setbacks.set(endpoint, result); // haste hides no reason
       }
-      const isDeserted = [...setbacks.values()].every(({ nobody }) => nobody);
-      if (isDeserted && round > 0) throw giveUp(setbacks); // nobody listens, and waiting does not change that
+      const isDeserted = [...setbacks.values()].every(({ nobody, refusal }) => nobody || refusal?.code === "REMOVED");
+      if (isDeserted && round > 0) throw giveUp(setbacks); // nobody listens, or belongs there, and waiting does not change that
       await sleep(Math.min(pauseMs.first * 2 ** round, pauseMs.longest, this.remainingMs()));
     }
   }
@@ -216,10 +216,11 @@ function refusedBy(refusal: ProaError): Attempt {
 
 function notReady({ doing }: ClientRequest, answer: HttpAnswer): ProaError {
   const body = parseJson(answer.body);
-  const reasons = isRecord(body) && Array.isArray(body["reasons"]) ? body["reasons"].map(String) : [];
-  return new ProaError("NO_LEADER", `Cannot ${doing}: ${reasons.join(", ") || "the node is not ready"}`, {
-    hint: "see which nodes are missing: proa cluster status",
-  });
+  const { reasons, elsewhere } = isRecord(body) ? body : {};
+  const why = (Array.isArray(reasons) ? reasons.map(String).join(", ") : "") || "the node is not ready";
+  const message = `Cannot ${doing}: ${why}`;
+  if (Array.isArray(elsewhere)) return new ProaError("REMOVED", message, { hint: `ask ${elsewhere.join(",")}` });
+  return new ProaError("NO_LEADER", message, { hint: "see which nodes are missing: proa cluster status" });
 }
 
 function unknownOutcome({ doing }: ClientRequest, tried: readonly string[], once: Repeatable | null): ProaError {

@@ -29,6 +29,7 @@ export const exitOfCode = {
   TOO_LARGE: 3,
   TOO_MANY_HOPS: 3,
   STOPPING: 3,
+  REMOVED: 3,
   READ_TIMEOUT: 3,
   OUTCOME_UNKNOWN: 4,
   NOT_FOUND: 5,

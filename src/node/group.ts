@@ -73,6 +73,7 @@ export class Group {
   private readonly results = new ByteWriter(4096);
   private readonly answers = new ByteWriter(4096);
   private wasReady = false;
+  private wasRemoved = false;
   private stopping = false;
 
   constructor(options: GroupOptions, ports: GroupPorts, now: Millis) {
@@ -150,7 +151,8 @@ export class Group {
   }
 
   private refuseWithoutOffice(): Refusal {
-    return this.refuse(this.raft.view.leader === null ? "noLeader" : "notLeader");
+    const { leader, isRemoved } = this.raft.view;
+    return this.refuse(leader !== null ? "notLeader" : isRemoved ? "removed" : "noLeader");
   }
 
   private refuse(reason: Refusal["reason"]): Refusal {
@@ -249,6 +251,7 @@ export class Group {
   /** Carries out the part of `ready` that concerns this group alone, after its messages and its write were handed over. */
   carryOut(ready: Ready, now: Millis): void {
     if (ready.softState !== null) this.onSoftState(ready.softState, now);
+    if (this.raft.view.isRemoved && !this.wasRemoved) this.onRemoved();
     for (const entry of ready.committed) this.apply(entry);
     if (ready.committed.length > 0) this.raft.applied(this.machine.appliedIndex);
     for (const chunk of ready.chunks) {
@@ -277,6 +280,11 @@ export class Group {
       this.refuseQueued();
     }
     this.transfers.onChange(soft);
+  }
+
+  private onRemoved(): void {
+    this.wasRemoved = true;
+    this.logger.log("warn", "this node has left the cluster for good", { advice: "stop it and delete its directory" });
   }
 
   private apply(entry: Entry): void {

@@ -12,7 +12,9 @@ export type RefusalReason =
   /** A limit of memory or of waiting requests is reached. */
   | "overloaded"
   /** This node is shutting down. */
-  | "stopping";
+  | "stopping"
+  /** This node has left the cluster for good. */
+  | "removed";
 
 export interface Refusal {
   readonly kind: "notApplied";

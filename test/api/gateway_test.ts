@@ -6,6 +6,7 @@ import { defaultServiceLimits } from "../../src/api/limits.ts";
 import type { ServiceLimits } from "../../src/api/limits.ts";
 import { ByteReader } from "../../src/lib/byte_reader.ts";
 import { ByteWriter } from "../../src/lib/byte_writer.ts";
+import type { ProaError } from "../../src/lib/errors.ts";
 import { readGetAnswer, readResult, writeGet, writePut } from "../../src/wire/mod.ts";
 import { TestCluster } from "../node/cluster.ts";
 
@@ -171,4 +172,48 @@ test("stopping ends everything, and takes nothing in", () => {
   expect(ends.list).toEqual(["OUTCOME_UNKNOWN", "STOPPING", "STOPPING"]);
   cluster.advance(10_000);
   expect(ends.list.length).toBe(3);
+});
+
+test("M11 a node that has left answers nothing and holds nothing, and says who may know more", () => {
+  for (const leaves of ["leader", "follower"] as const) {
+    const cluster = new TestCluster({ nodes: 3 });
+    const leader = cluster.leader();
+    const node = leaves === "leader" ? leader : cluster.follower();
+    const others = [1, 2, 3].filter((id) => id !== node.id);
+    const gateway = gatewayOf(cluster, node.id);
+    const removal = cluster.change(leader, { kind: "remove", id: node.id });
+    cluster.until(() => node.view(0).removed && node.view(0).role === "follower");
+    expect(removal.end?.kind).toBe("changed");
+    const errors: ProaError[] = [];
+    const keep = (outcome: ServiceOutcome): void => {
+      if (outcome.kind === "failed") errors.push(outcome.error);
+    };
+    gateway.submit(put(5000), keep);
+    gateway.submit(get(5000), keep);
+    cluster.settle();
+    expect(errors.map(({ code, applied }) => `${code} ${applied}`)).toEqual(["REMOVED no", "REMOVED no"]);
+    for (const { hint } of errors) expect(hint).toBe(`ask ${others.map((id) => `127.0.0.1:${5000 + id}`).join()}`);
+    cluster.advance(10_000);
+    expect(cluster.leader().view(0).revision).toBe(1);
+  }
+});
+
+test("M11 what waits at a node that is being removed is told, too", () => {
+  const cluster = new TestCluster({ nodes: 3 });
+  const leader = cluster.leader();
+  const { id } = cluster.follower();
+  const node = cluster.node(id);
+  cluster.isolate(id);
+  cluster.until(() => node.view(0).leader === null);
+  const gateway = gatewayOf(cluster, id);
+  const ends = new Ends();
+  gateway.submit(put(60_000), ends.write);
+  gateway.submit(get(60_000), ends.read);
+  const removal = cluster.change(leader, { kind: "remove", id });
+  cluster.until(() => removal.end !== null);
+  expect(ends.list).toEqual([]);
+  cluster.network.heal();
+  cluster.until(() => node.view(0).removed);
+  cluster.settle();
+  expect(ends.list).toEqual(["REMOVED", "REMOVED"]);
 });

@@ -12,6 +12,7 @@ import {
 import { exitOfCode, ProaError } from "../../src/lib/errors.ts";
 import type { ErrorCode } from "../../src/lib/errors.ts";
 import type { RefusalReason } from "../../src/node/mod.ts";
+import { TestCluster } from "../node/cluster.ts";
 
 test("the statuses are those of the documentation", () => {
   const text = readFileSync(new URL("../../docs/http.md", import.meta.url), "utf8");
@@ -30,15 +31,26 @@ test("the statuses are those of the documentation", () => {
 });
 
 test("a refusal never claims more than that nothing was applied", () => {
-  const reasons: readonly RefusalReason[] = ["notLeader", "noLeader", "transferring", "overloaded", "stopping"];
-  for (const kind of ["write", "read", "transfer"] as const) {
+  const node = new TestCluster({ nodes: 3 }).node(1);
+  const reasons: readonly RefusalReason[] = [
+    "notLeader",
+    "noLeader",
+    "transferring",
+    "overloaded",
+    "stopping",
+    "removed",
+  ];
+  for (const kind of ["write", "read", "transfer", "members"] as const) {
     for (const reason of reasons) {
-      const error = refusalError(kind, reason, 2);
+      const error = refusalError(kind, { reason, leader: 2 }, node);
       expect([error.applied, error.exit, statusOf(error)]).toEqual(["no", 3, 503]);
-      expect(error.message).toMatch(/^Cannot (write|read|transfer leadership): [^.]+[^.]$/);
+      expect(error.message).toMatch(/^Cannot (write|read|transfer leadership|change the members): [^.]+[^.]$/);
     }
   }
-  expect(refusalError("write", "notLeader", 2).hint).toBe("ask node 2, which leads");
+  expect(refusalError("write", { reason: "notLeader", leader: 2 }, node).hint).toBe("ask node 2, which leads");
+  expect(refusalError("write", { reason: "removed", leader: null }, node).hint).toBe(
+    "ask 127.0.0.1:5002,127.0.0.1:5003",
+  );
 });
 
 test("only what was proposed is unknown", () => {
@@ -57,7 +69,8 @@ test("a read that was not confirmed names who should have", () => {
 });
 
 test("a transfer that did not happen is refused, one that may have is unknown", () => {
-  const code = (outcome: Parameters<typeof transferError>[0]): string => transferError(outcome, 1, 2).code;
+  const node = new TestCluster({ nodes: 3 }).node(1);
+  const code = (outcome: Parameters<typeof transferError>[0]): string => transferError(outcome, node, 2).code;
   expect(code({ kind: "refused", reason: "learner" })).toBe("TRANSFER_REFUSED");
   expect(code({ kind: "timedOut", leader: 1 })).toBe("TRANSFER_REFUSED");
   expect(code({ kind: "timedOut", leader: 3 })).toBe("OUTCOME_UNKNOWN");

@@ -9,7 +9,7 @@ import { silentLogger } from "../../src/lib/logger.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import { Store } from "../../src/kv/mod.ts";
 import { defaultLimits, Node } from "../../src/node/mod.ts";
-import { newMembership, type Message, type Server } from "../../src/raft/mod.ts";
+import { type Membership, newMembership, noMembership, type Message, type Server } from "../../src/raft/mod.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import { systemClock } from "../../src/runtime/system_clock.ts";
 import { MemorySnapshots, MemoryStorage } from "../../src/storage/mod.ts";
@@ -42,12 +42,28 @@ export class ServiceCluster {
   readonly network = new MemoryNetwork({ random: seededRandom(1), clusterId, encode: false });
   private readonly servers: Server[] = [];
   private readonly limits: ServiceLimits;
-  private readonly ids: readonly number[];
+  private readonly ids: number[];
+  private readonly bootstrap: Membership;
 
   constructor(size: number, limits: Partial<ServiceLimits> = {}) {
     this.limits = { ...defaultServiceLimits, ...limits };
     this.ids = Array.from({ length: size }, (_, i) => i + 1);
-    for (const id of this.ids) this.nodes.push(this.start(id));
+    this.bootstrap = newMembership({ voters: this.ids });
+    for (const id of this.ids) this.nodes.push(this.start(id, this.bootstrap));
+  }
+
+  /** Starts a new node that knows nothing of the cluster, and that the cluster does not know yet. */
+  join(id: number): ClusterNode {
+    const joined = this.start(id, noMembership);
+    this.nodes.push(joined);
+    return joined;
+  }
+
+  /** Where a node listens. */
+  serverOf(id: number): Server {
+    const server = this.servers.find((other) => other.id === id);
+    assert(server !== undefined, `there is no node ${id}`);
+    return server;
   }
 
   get one(): ClusterNode {
@@ -99,7 +115,7 @@ export class ServiceCluster {
     await Promise.all(this.nodes.map(({ service }) => service.stop()));
   }
 
-  private start(id: number): ClusterNode {
+  private start(id: number, bootstrap: Membership): ClusterNode {
     const node = new Node(
       {
         id,
@@ -108,7 +124,7 @@ export class ServiceCluster {
         version: "0.0.0",
         pid: id,
         servers: this.servers,
-        bootstrap: newMembership({ voters: this.ids }),
+        bootstrap,
         limits: { ...defaultLimits, ...(this.ids.length === 1 ? loneTimings : timings) },
         transportKind: "memory",
         clusterKey: null,
@@ -132,7 +148,7 @@ export class ServiceCluster {
       hostname: "127.0.0.1",
       port: 0,
     });
-    this.servers.push({ id, replicate: "127.0.0.1:1", service: `127.0.0.1:${service.port}` });
+    this.servers.push({ id, replicate: `127.0.0.1:${id}`, service: `127.0.0.1:${service.port}` });
     return { id, node, service, url: `http://127.0.0.1:${service.port}` };
   }
 }

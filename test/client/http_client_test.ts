@@ -4,7 +4,7 @@ import { HttpClient } from "../../src/client/http_client.ts";
 import type { ClientRequest } from "../../src/client/http_client.ts";
 import { ProaError } from "../../src/lib/errors.ts";
 import { desertedEndpoint, foreignNode, ok, readyNode, refusal, silentServer, withServers } from "./foreign_server.ts";
-import type { Reaction, Received } from "./foreign_server.ts";
+import type { ForeignServer, Reaction, Received } from "./foreign_server.ts";
 
 function client(endpoints: readonly string[], timeoutMs = 3000): HttpClient {
   return new HttpClient({ endpoints, deadline: performance.now() + timeoutMs, trace: () => undefined });
@@ -201,3 +201,30 @@ function puts(requests: readonly string[]): number {
 function strangerServer(): ReturnType<typeof foreignNode> {
   return foreignNode(() => ({ status: 200, body: "hello", headers: { "X-Proa-Node": "" } }));
 }
+
+test("a node that has left the cluster is not asked until the deadline, and says who may know more", async () => {
+  const gone = (): Promise<ForeignServer> =>
+    foreignNode(({ path }) =>
+      path === "/readyz"
+        ? { status: 503, body: JSON.stringify({ ok: false, reasons: ["it has left"], elsewhere: ["h:1", "h:2"] }) }
+        : refusal(503, { code: "REMOVED", message: "Cannot read: it has left", hint: "ask h:1,h:2" }),
+    );
+  await withServers([gone(), gone()], async (...nodes) => {
+    const endpoints = [...nodes.map(({ endpoint }) => endpoint), await desertedEndpoint()];
+    const asking = client(endpoints, 60_000);
+    const write = await failure(asking.write(put));
+    expect([write.code, write.message, write.hint, write.applied]).toEqual([
+      "REMOVED",
+      "Cannot put a: it has left",
+      "ask h:1,h:2",
+      "no",
+    ]);
+    const read = await failure(asking.read(get));
+    expect([read.code, read.hint]).toEqual(["REMOVED", "ask h:1,h:2"]);
+    expect(nodes.map(({ requests }) => requests.length)).toEqual([4, 4]);
+  });
+  await withServers([gone(), readyNode(() => ok({ x: 1 }))], async (left, other) => {
+    const answer = await client([left.endpoint, other.endpoint]).write(put);
+    expect(answer.endpoint).toBe(other.endpoint);
+  });
+});

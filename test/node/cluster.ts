@@ -9,12 +9,14 @@ import {
   type Clock,
   type Consistency,
   defaultLimits,
+  type MembershipOutcome,
+  type MembershipRequest,
   Node,
   type NodeLimits,
   type ReadOutcome,
   type WriteOutcome,
 } from "../../src/node/mod.ts";
-import { newMembership } from "../../src/raft/mod.ts";
+import { type Membership, newMembership, noMembership } from "../../src/raft/mod.ts";
 import { MemorySnapshots, MemoryStorage } from "../../src/storage/mod.ts";
 import { MemoryNetwork } from "../../src/transport/mod.ts";
 import {
@@ -40,7 +42,10 @@ export class TestCluster {
   readonly clock = new VirtualClock();
   readonly network: MemoryNetwork;
   readonly limits: NodeLimits;
-  private readonly ids: readonly number[];
+  private readonly ids: number[];
+  /** Who votes in the logs of new nodes. */
+  private readonly bootstrap: Membership;
+  private readonly joined = new Set<number>();
   private readonly running = new Map<number, Node>();
   private readonly disks = new Map<number, MemoryStorage>();
   private readonly snapshotDisks = new Map<number, MemorySnapshots>();
@@ -60,19 +65,25 @@ export class TestCluster {
     this.limits = { ...defaultLimits, ...options.limits };
     this.autoComplete = options.autoComplete ?? true;
     this.network = new MemoryNetwork({ random: seededRandom(options.seed ?? 1), clusterId, encode: true });
-    for (const id of this.ids) {
-      this.disks.set(id, new MemoryStorage({ autoComplete: this.autoComplete }));
-      this.snapshotDisks.set(id, new MemorySnapshots());
-      this.start(id);
-    }
+    this.bootstrap = newMembership({ voters: this.ids });
+    for (const id of this.ids) this.startNew(id);
+  }
+
+  /** Starts a new node that knows nothing of the cluster, as `proa node start --join` does. */
+  join(id: number): void {
+    this.ids.push(id);
+    this.joined.add(id);
+    this.startNew(id);
+  }
+
+  private startNew(id: number): void {
+    this.disks.set(id, new MemoryStorage({ autoComplete: this.autoComplete }));
+    this.snapshotDisks.set(id, new MemorySnapshots());
+    this.start(id);
   }
 
   start(id: number): void {
-    const servers = this.ids.map((server) => ({
-      id: server,
-      replicate: `127.0.0.1:${4000 + server}`,
-      service: `127.0.0.1:${5000 + server}`,
-    }));
+    const servers = this.ids.map(serverOf);
     const node = new Node(
       {
         id,
@@ -81,7 +92,7 @@ export class TestCluster {
         version: "0.0.0",
         pid: id,
         servers,
-        bootstrap: newMembership({ voters: this.ids }),
+        bootstrap: this.joined.has(id) ? noMembership : this.bootstrap,
         limits: this.limits,
         transportKind: "memory",
         clusterKey: null,
@@ -240,6 +251,16 @@ export class TestCluster {
     return waiting;
   }
 
+  /** Asks `node` for another configuration; `end` is null while that is under way. */
+  change(node: Node, request: MembershipRequest, { plan = false } = {}): { end: MembershipOutcome | null } {
+    const waiting: { end: MembershipOutcome | null } = { end: null };
+    node.changeMembership(0, request, { plan }, (outcome) => {
+      assert(waiting.end === null, "a change ended twice");
+      waiting.end = outcome;
+    });
+    return waiting;
+  }
+
   /** Cuts `id` off from everybody, both ways. */
   isolate(id: number): void {
     for (const other of this.ids) {
@@ -248,6 +269,11 @@ export class TestCluster {
       this.network.block(other, id);
     }
   }
+}
+
+/** Where a node of a test would listen. */
+export function serverOf(id: number): { readonly id: number; readonly replicate: string; readonly service: string } {
+  return { id, replicate: `127.0.0.1:${4000 + id}`, service: `127.0.0.1:${5000 + id}` };
 }
 
 /** The text that a read found, or null. */
