@@ -11,6 +11,7 @@ export const groupSummaries: Readonly<Record<string, string>> = {
   cluster: "Look at the whole cluster",
   wait: "Wait until something is true",
   node: "Run a node of a cluster",
+  snapshot: "Save the whole store, and make a new cluster of it",
   config: "The settings of a node as a file",
   demo: "Run a cluster of three nodes on this machine",
 };

@@ -11,6 +11,7 @@ import { logCommands } from "./log.ts";
 import { nodeCommands } from "./node.ts";
 import { probeCommands } from "./probe.ts";
 import { simCommands } from "./sim.ts";
+import { snapshotCommands } from "./snapshot.ts";
 import { version } from "./version.ts";
 import { waitCommands } from "./wait.ts";
 
@@ -21,6 +22,7 @@ export const commands: readonly Command[] = [
   ...clusterCommands,
   ...waitCommands,
   ...nodeCommands,
+  ...snapshotCommands,
   ...logCommands,
   ...configCommands,
   ...demoCommands,

@@ -7,12 +7,12 @@ import type { Context } from "../context.ts";
 import { runningCluster } from "../join.ts";
 import { errorReport } from "../error_report.ts";
 import { err } from "../output.ts";
+import { placesOf } from "../places.ts";
 import { startNode } from "../../src/start_node.ts";
 import { productVersion } from "../version.ts";
 import { exitOfSignal, StopSignals } from "../stop_signals.ts";
 import { CorruptError, ProaError } from "../../src/lib/errors.ts";
 import { lineLogger } from "../../src/lib/logger.ts";
-import type { ServerAddress } from "../../src/local/server_list.ts";
 import { defaultLimits, type NodeLimits } from "../../src/node/mod.ts";
 
 export interface NodeOptions extends NodeSettingValues {
@@ -52,27 +52,6 @@ export async function runNode(options: NodeOptions, { runtime, output, env }: Co
   logger.log("info", `node ${String(id)} stops`);
   await running.disposeAsync();
   process.exit(exit);
-}
-
-/** The server list, and who of it only learns. Throws USAGE where they do not fit together. */
-function placesOf({ servers = [], members, observers = [] }: NodeValues): {
-  readonly servers: readonly ServerAddress[];
-  readonly observers: readonly number[];
-} {
-  const ids = servers.map(({ id }) => id);
-  const voters = members ?? ids.filter((id) => !observers.includes(id));
-  const refuse = (reason: string): ProaError =>
-    new ProaError("USAGE", `Cannot start a node with these --members and --observers: ${reason}`, {
-      hint: "each node of --servers is one or the other: --members 1,2,3 --observers 4",
-    });
-  const unknown = [...voters, ...observers].find((id) => !ids.includes(id));
-  if (unknown !== undefined) throw refuse(`the server list does not name ${String(unknown)}`);
-  const both = voters.find((id) => observers.includes(id));
-  if (both !== undefined) throw refuse(`${String(both)} is in both`);
-  const neither = ids.find((id) => !voters.includes(id) && !observers.includes(id));
-  if (neither !== undefined) throw refuse(`${String(neither)} is in neither`);
-  if (ids.length > 0 && voters.length === 0) throw refuse("nobody votes");
-  return { servers, observers };
 }
 
 function limitsOf({ electionTimeout, heartbeat, snapshotEntries, snapshotSize }: NodeValues): NodeLimits {

@@ -1,12 +1,15 @@
 /** One HTTP request on its way through a handler, and what handlers share. */
 import { ByteReader } from "../lib/byte_reader.ts";
+import { ByteWriter } from "../lib/byte_writer.ts";
 import { ProaError } from "../lib/errors.ts";
 import type { Clock, NodeService } from "../node/mod.ts";
 import type { GroupId, Index } from "../raft/mod.ts";
 import type { Upgrade } from "../runtime/runtime.ts";
+import { readGetAnswer, writeGet } from "../wire/mod.ts";
 import type { BodyReceiver } from "./body.ts";
 import type { Gateway, ServiceRequest } from "./gateway.ts";
 import type { ServiceLimits } from "./limits.ts";
+import type { SnapshotStreams } from "./snapshot_streams.ts";
 import type { Target } from "./target.ts";
 import type { Watches } from "./watches.ts";
 
@@ -18,6 +21,7 @@ export interface ServiceContext {
   readonly node: NodeService;
   readonly gateway: Gateway;
   readonly watches: Watches;
+  readonly snapshots: SnapshotStreams;
   readonly bodies: BodyReceiver;
   readonly clock: Clock;
   readonly limits: ServiceLimits;
@@ -59,6 +63,14 @@ export function submit<T>(
       else settle(() => read(new ByteReader(outcome.body), outcome.appliedIndex), resolve, reject);
     });
   });
+}
+
+/** Of a store that is as new as every write that was acknowledged before; by then it is that of this node. */
+export function newestRevision(exchange: Exchange): Promise<number> {
+  const writer = new ByteWriter();
+  writeGet(writer, Uint8Array.of(0));
+  const batch = { kind: "read", consistency: "linearizable", count: 1, body: writer.peek() } as const;
+  return submit(exchange, batch, (answer) => readGetAnswer(answer).revision);
 }
 
 /** Settles a promise with what `make` returns or throws. */

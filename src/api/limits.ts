@@ -25,6 +25,12 @@ export interface ServiceLimits {
   readonly heldBytesMax: number;
   /** Who may wait for changes at once: each costs a look into the history whenever the store gets newer. */
   readonly watchersMax: number;
+  /** Snapshots that may leave at once: each keeps what changes meanwhile as it was, up to the whole store once more. */
+  readonly snapshotsMax: number;
+  /** How long a client may take nothing of a snapshot before it is cut off. Milliseconds. */
+  readonly snapshotPauseMsMax: number;
+  /** What is encoded of a snapshot at a time, so that those who wait meanwhile do not feel it. Bytes. */
+  readonly snapshotSliceBytes: number;
   /** How often a request may be handed on: once to a leader, once more if that was just deposed. */
   readonly hopsMax: number;
   /** How often held requests are tried although no change was announced. Milliseconds. */
@@ -44,6 +50,9 @@ export const defaultServiceLimits: ServiceLimits = {
   heldRequestsMax: 20_000,
   heldBytesMax: 64 * 1024 * 1024,
   watchersMax: 10_000,
+  snapshotsMax: 4,
+  snapshotPauseMsMax: 60_000,
+  snapshotSliceBytes: 128 * 1024,
   hopsMax: 2,
   retryMs: 100,
 };

@@ -16,6 +16,7 @@ import {
 } from "./kv_routes.ts";
 import { errorResponse, viewHeaders } from "./responses.ts";
 import { getSettings, patchSettings } from "./settings_routes.ts";
+import { getSnapshot } from "./snapshot_routes.ts";
 import { postTxn } from "./txn_routes.ts";
 import { getWatch } from "./watch_routes.ts";
 
@@ -49,6 +50,7 @@ const routes: readonly Route[] = [
   exact("/v1/history", { GET: getHistory }),
   exact("/v1/watch", { GET: getWatch }),
   exact("/v1/settings", { GET: getSettings, PATCH: patchSettings }),
+  exact("/v1/snapshot", { GET: getSnapshot }),
   exact("/v1/leader/transfer", { POST: postTransfer }),
   exact("/v1/members", { GET: getMembers, POST: postMembers }),
   exact("/api/status", { GET: getStatus }),

@@ -12,6 +12,7 @@ import { errorResponse, withoutBody } from "./responses.ts";
 import { answer } from "./routes.ts";
 import { newRpcCounters, RpcService } from "./rpc.ts";
 import type { RpcCounters } from "./rpc.ts";
+import { SnapshotStreams } from "./snapshot_streams.ts";
 import { parseTarget } from "./target.ts";
 import { Watches } from "./watches.ts";
 
@@ -38,7 +39,9 @@ export function createService(options: ServiceOptions): Service {
   const { node, clock, limits, logger } = options;
   const gateway = new Gateway({ node, clock, limits });
   const watches = new Watches({ node, clock, limits });
-  const context: ServiceContext = { node, gateway, watches, clock, limits, bodies: new BodyReceiver(clock, limits) };
+  const snapshots = new SnapshotStreams({ node, clock, limits });
+  const bodies = new BodyReceiver(clock, limits);
+  const context: ServiceContext = { node, gateway, watches, snapshots, clock, limits, bodies };
   const counters = newRpcCounters();
   const server = options.runtime.serve({
     hostname: options.hostname,
@@ -52,6 +55,7 @@ export function createService(options: ServiceOptions): Service {
     async stop() {
       gateway.stop();
       watches.stop();
+      snapshots.stop();
       await server.stop();
     },
   };

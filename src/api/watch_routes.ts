@@ -1,11 +1,10 @@
 /** `GET /v1/watch`: changes as server-sent events, one for each revision, read from the history as fast as the client takes them. */
 import { eventJson } from "../client/event_json.ts";
-import { ByteWriter } from "../lib/byte_writer.ts";
 import { ProaError } from "../lib/errors.ts";
-import { prefixEnd, readChangesAnswer, readGetAnswer, writeGet } from "../wire/mod.ts";
+import { prefixEnd, readChangesAnswer } from "../wire/mod.ts";
 import type { Change, ChangesAnswer, ChangesPlace, ChangesQuery, KeyRange } from "../wire/mod.ts";
-import { submit } from "./exchange.ts";
-import type { Exchange, Handler, ServiceContext } from "./exchange.ts";
+import { newestRevision } from "./exchange.ts";
+import type { Handler, ServiceContext } from "./exchange.ts";
 import { viewHeaders } from "./responses.ts";
 import { bytesParameter, choiceParameter, parseQuery } from "./target.ts";
 import type { Query } from "./target.ts";
@@ -147,14 +146,6 @@ function revisionOf(text: string, what: string): number {
   const revision = /^\d{1,16}$/.test(text) ? Number(text) : NaN;
   if (Number.isSafeInteger(revision)) return revision;
   throw invalid(`${what} is ${JSON.stringify(text)}, not a revision`);
-}
-
-/** Of a store that is as new as every write that was acknowledged before. */
-function newestRevision(exchange: Exchange): Promise<number> {
-  const writer = new ByteWriter();
-  writeGet(writer, Uint8Array.of(0));
-  const batch = { kind: "read", consistency: "linearizable", count: 1, body: writer.peek() } as const;
-  return submit(exchange, batch, (answer) => readGetAnswer(answer).revision);
 }
 
 function invalid(reason: string): ProaError {

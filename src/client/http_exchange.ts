@@ -1,4 +1,5 @@
 /** One HTTP request to one endpoint, and all the ways in which it can end, as values. Nothing is tried twice here. */
+import { ProaError } from "../lib/errors.ts";
 import { classifyFetchFailure } from "./fetch_failure.ts";
 
 export interface HttpRequest {
@@ -7,6 +8,11 @@ export interface HttpRequest {
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array<ArrayBuffer> | string;
+  /**
+   * Takes in the body of a successful answer piece by piece, which is then not kept, and not bounded in time: whoever takes
+   * it reads on, or rejects with a `ProaError`, which ends the exchange.
+   */
+  readonly take?: (body: ReadableStream<Uint8Array>, endpoint: string) => Promise<void>;
 }
 
 export interface HttpAnswer {
@@ -49,10 +55,16 @@ export async function exchange(endpoint: string, request: HttpRequest, limits: E
       signal: controller.signal,
     });
     clearTimeout(beginTimer);
-    const body = new Uint8Array(await response.arrayBuffer());
+    const taken = response.ok && response.headers.has("X-Proa-Node") ? request.take : undefined;
+    if (taken !== undefined && response.body !== null) {
+      clearTimeout(endTimer);
+      await taken(response.body, endpoint);
+    }
+    const body = new Uint8Array(taken === undefined ? await response.arrayBuffer() : []);
     if (!response.headers.get("X-Proa-Node")) return { kind: "failed", sent: "maybe", reason: "not a proa node" };
     return { kind: "answered", answer: { endpoint, status: response.status, headers: response.headers, body } };
   } catch (error) {
+    if (error instanceof ProaError) throw error;
     return { kind: "failed", ...classifyFetchFailure(error) };
   } finally {
     clearTimeout(beginTimer);

@@ -30,7 +30,7 @@ import { targetOf, type MembershipOutcome, type MembershipRequest } from "./memb
 import { MembershipChanges } from "./membership_changes.ts";
 import { Reads, type ReadRequest } from "./reads.ts";
 import { Snapshotter } from "./snapshotter.ts";
-import type { Consistency, GroupView, WriteRequest } from "./service.ts";
+import type { Consistency, GroupView, OpenImage, WriteRequest } from "./service.ts";
 import { Transfers } from "./transfers.ts";
 import { Waiters } from "./waiters.ts";
 
@@ -56,6 +56,7 @@ export interface GroupPorts {
 }
 
 export class Group {
+  private readonly id: GroupId;
   readonly raft: Raft;
   readonly machine: StateMachine;
   readonly snapshotter: Snapshotter;
@@ -77,6 +78,7 @@ export class Group {
   private stopping = false;
 
   constructor(options: GroupOptions, ports: GroupPorts, now: Millis) {
+    this.id = options.group;
     this.limits = options.limits;
     this.machine = ports.machine;
     this.logger = ports.logger;
@@ -177,6 +179,16 @@ export class Group {
       rest = rest.subarray(query.length);
     }
     request.done({ kind: "answered", answers: answers.peek(), appliedIndex: machine.appliedIndex });
+  }
+
+  openImage(): OpenImage | null {
+    const { machine } = this;
+    const { log } = this.raft.view;
+    const index = machine.appliedIndex;
+    const membership = log.memberships.at(index);
+    if (index === 0 || membership.voters.length === 0) return null; // it is new, or has not been told yet whom it joins
+    const meta = { group: this.id, index, term: log.termAt(index), membership };
+    return { meta, revision: machine.revision, keys: machine.keyCount, image: machine.image() };
   }
 
   transferLeader(to: number | null, now: Millis, done: (outcome: TransferOutcome) => void): void {

@@ -18,7 +18,7 @@ import { addressBook, type MembershipOutcome, type MembershipRequest } from "./m
 import type { TransferOutcome, WriteOutcome } from "./outcomes.ts";
 import type { ReadRequest } from "./reads.ts";
 import { nodeStatus } from "./report.ts";
-import type { Consistency, GroupView, NodeService, WriteRequest } from "./service.ts";
+import type { Consistency, GroupView, NodeService, OpenImage, WriteRequest } from "./service.ts";
 import type { NodeStatus } from "./status.ts";
 
 export interface NodeOptions {
@@ -175,6 +175,10 @@ export class Node implements NodeService {
   ): void {
     this.groupOf(group).changeMembership({ request, servers: this.servers, plan }, this.clock.now(), done);
     this.schedule();
+  }
+
+  openImage(group: GroupId): OpenImage | null {
+    return this.groupOf(group).openImage();
   }
 
   onChange(listener: () => void): () => void {

@@ -1,5 +1,7 @@
 /** What a running node offers to the service port. Callbacks come later or at once, each exactly once. */
 import type { GroupId, Index, NodeId, Role, Server, Term } from "../raft/mod.ts";
+import type { ImageSource } from "../kv/mod.ts";
+import type { SnapshotMeta } from "../storage/snapshots.ts";
 import type { MembershipOutcome, MembershipRequest } from "./membership.ts";
 import type { ReadOutcome, TransferOutcome, WriteOutcome } from "./outcomes.ts";
 import type { NodeStatus } from "./status.ts";
@@ -49,12 +51,25 @@ export interface NodeService {
     options: { readonly plan: boolean },
     done: (outcome: MembershipOutcome) => void,
   ): void;
+  /**
+   * Opens an image of the whole state that this node has applied, at once; the caller closes it. Null where nothing of a
+   * cluster is known yet.
+   */
+  openImage(group: GroupId): OpenImage | null;
   /** Calls `listener` after each change of leader, term, readiness or configuration; returns how to stop that. */
   onChange(listener: () => void): () => void;
   /** Calls `listener` after each turn in which the store of `group` got newer; returns how to stop that. */
   onRevision(group: GroupId, listener: () => void): () => void;
   /** Where the nodes of the cluster listen, as its configuration and this node's own start say. */
   readonly servers: readonly Server[];
+}
+
+/** A state, and where in the log it stands. */
+export interface OpenImage {
+  readonly meta: SnapshotMeta;
+  readonly revision: number;
+  readonly keys: number;
+  readonly image: ImageSource;
 }
 
 export interface GroupView {

@@ -26,7 +26,7 @@ export interface DataDirectory {
 }
 
 /** Where the snapshots are, in a data directory. */
-const snapshotsDirectory = "snapshots";
+export const snapshotsDirectory = "snapshots";
 
 /**
  * Opens the directory, creating it for `expected` if it is empty or missing. The stored cluster id wins over the expected

@@ -2,16 +2,18 @@
 import {
   closeSync,
   existsSync,
+  fstatSync,
   fsyncSync,
   mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
+  readSync,
   renameSync,
   writeFileSync,
 } from "node:fs";
 import { dirname, resolve, sep } from "node:path";
-import { ProaError } from "../lib/errors.ts";
+import { CorruptError, ProaError } from "../lib/errors.ts";
 
 /** Makes `directory` and what is missing above it, for the user of this process only. */
 export function createDirectory(directory: string): void {
@@ -60,6 +62,39 @@ export function explainingFileErrors<T>(action: string, work: () => T): T {
       cause,
     });
   }
+}
+
+/** The bytes of one file. Its owner closes it; once more does nothing. */
+export interface FileBytes {
+  readonly size: number;
+  /** Exactly `length` bytes, in a buffer that nobody else writes to. Throws {@link CorruptError} if there are fewer. */
+  read(range: { readonly position: number; readonly length: number }): Uint8Array;
+  close(): void;
+}
+
+/** Opens a file to be read anywhere. Throws a `ProaError`: LOCAL_RESOURCE or DISK_FAILED. */
+export function openFileBytes(path: string): FileBytes {
+  const file = explainingFileErrors(`read ${path}`, () => openSync(path, "r"));
+  let closed = false;
+  return {
+    size: explainingFileErrors(`read ${path}`, () => fstatSync(file).size),
+    read: (range) => explainingFileErrors(`read ${path}`, () => readFully(file, range)),
+    close() {
+      if (!closed) closeSync(file);
+      closed = true;
+    },
+  };
+}
+
+function readFully(file: number, range: { readonly position: number; readonly length: number }): Uint8Array {
+  const { position, length } = range;
+  const bytes = new Uint8Array(length);
+  for (let done = 0; done < length;) {
+    const count = readSync(file, bytes, done, length - done, position + done);
+    if (count === 0) throw new CorruptError("truncated");
+    done += count;
+  }
+  return bytes;
 }
 
 /** A rename is durable only when its directory is. Windows, where paths have backslashes, cannot open directories. */

@@ -2,6 +2,7 @@
 import { assert } from "../lib/assert.ts";
 import { ByteReader } from "../lib/byte_reader.ts";
 import { CorruptError } from "../lib/errors.ts";
+import type { FileBytes } from "./files.ts";
 import {
   chunkChecksum,
   chunkHeaderBytes,
@@ -16,14 +17,6 @@ import {
 } from "./snapshot_format.ts";
 import { snapshotName, type SnapshotMeta, type SnapshotReader } from "./snapshots.ts";
 
-/** The bytes of one file. Its owner closes it. */
-export interface SnapshotBytes {
-  readonly size: number;
-  /** Exactly `length` bytes, in a buffer that nobody else writes to. Throws {@link CorruptError} if there are fewer. */
-  read(range: { readonly position: number; readonly length: number }): Uint8Array;
-  close(): void;
-}
-
 export class SnapshotDecoder implements SnapshotReader {
   private readonly header: SnapshotHeader;
   private readonly end: SnapshotEnd;
@@ -33,7 +26,7 @@ export class SnapshotDecoder implements SnapshotReader {
   /** Closes `file` when it is closed itself, or when it cannot be made. Throws {@link CorruptError}. */
   constructor(
     private readonly name: string,
-    private readonly file: SnapshotBytes,
+    private readonly file: FileBytes,
   ) {
     try {
       this.header = this.inPart("header", () => this.readHeader());

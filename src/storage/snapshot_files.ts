@@ -2,23 +2,19 @@
  * Snapshots as files in one directory. A snapshot is written beside its place under another name and moved there when it is
  * whole and durable, so that a file under a snapshot's name was whole once: if it is not now, it has rotted (rule P10).
  */
-import {
-  closeSync,
-  existsSync,
-  fdatasyncSync,
-  fstatSync,
-  fsyncSync,
-  openSync,
-  readSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, existsSync, fdatasyncSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { assert } from "../lib/assert.ts";
 import { CorruptError } from "../lib/errors.ts";
-import { createDirectory, explainingFileErrors, namesIn, syncDirectory } from "./files.ts";
-import { SnapshotDecoder, type SnapshotBytes } from "./snapshot_decoder.ts";
+import {
+  createDirectory,
+  explainingFileErrors,
+  type FileBytes,
+  namesIn,
+  openFileBytes,
+  syncDirectory,
+} from "./files.ts";
+import { SnapshotDecoder } from "./snapshot_decoder.ts";
 import { SnapshotEncoder } from "./snapshot_encoder.ts";
 import {
   parseSnapshotName,
@@ -176,25 +172,7 @@ class FileWriter implements SnapshotWriter {
   }
 }
 
-function openBytes(name: string, path: string): SnapshotBytes {
-  return explainingFileErrors(`read ${path}`, () => {
-    if (!existsSync(path)) throw new CorruptError(`snapshot ${name}: missing`);
-    const file = openSync(path, "r");
-    return {
-      size: fstatSync(file).size,
-      read: (range) => explainingFileErrors(`read ${path}`, () => readFully(file, range)),
-      close: () => closeSync(file),
-    };
-  });
-}
-
-function readFully(file: number, range: { readonly position: number; readonly length: number }): Uint8Array {
-  const { position, length } = range;
-  const bytes = new Uint8Array(length);
-  for (let done = 0; done < length;) {
-    const count = readSync(file, bytes, done, length - done, position + done);
-    if (count === 0) throw new CorruptError("truncated");
-    done += count;
-  }
-  return bytes;
+function openBytes(name: string, path: string): FileBytes {
+  if (!existsSync(path)) throw new CorruptError(`snapshot ${name}: missing`);
+  return openFileBytes(path);
 }
