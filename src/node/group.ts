@@ -275,6 +275,9 @@ export class Group {
       this.housekeeping.run();
     for (const read of ready.reads) this.onReadDecided(read);
     for (const request of this.reads.takeAnswerable(this.machine.appliedIndex)) this.answer(request);
+    // Without a leader they might wait for ever: a node that has left and was never told so gets no more of the log (rule R3).
+    if (this.raft.view.leader === null)
+      for (const request of this.reads.takeConfirmed()) request.done(this.refuseWithoutOffice());
     if (ready.softState !== null || this.ready !== this.wasReady) {
       this.wasReady = this.ready;
       this.onChange();

@@ -83,6 +83,15 @@ export class Reads {
     return answerable;
   }
 
+  /** Takes out the reads that wait for their index to be applied: nobody is there any more from whom it could come. */
+  takeConfirmed(): readonly ReadRequest[] {
+    if (this.confirmed.length === 0) return [];
+    const requests = this.confirmed.flatMap((group) => group.requests);
+    this.confirmed = [];
+    this.forget(requests);
+    return requests;
+  }
+
   /** Refuses all that wait. */
   refuseAll(reason: RefusalReason): void {
     const groups = [

@@ -2,7 +2,7 @@
  * The leader's part in a change of the configuration: what it refuses, how a change that has begun is brought to its end, and
  * what becomes of a leader that the change leaves out (thesis §4).
  */
-import { append, appointSuccessor, committedInTerm, type Leader } from "./leader.ts";
+import { append, appointSuccessor, committedInTerm, confirmReads, type Leader } from "./leader.ts";
 import {
   isJoint,
   membersOf,
@@ -111,4 +111,5 @@ function adopt(state: RaftState, leader: Leader, membership: Membership): void {
   for (const id of members) {
     if (id !== state.id && !leader.progress.has(id)) leader.progress.set(id, newProgress(state, ++leader.sessions));
   }
+  confirmReads(state, leader); // those who have left may have been all that were waited for, and nobody else may answer any more
 }

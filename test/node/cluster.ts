@@ -29,7 +29,8 @@ import {
 } from "../../src/wire/mod.ts";
 import { VirtualClock } from "../helpers/virtual_clock.ts";
 
-const clusterId = "0123456789abcdef0123456789abcdef";
+/** In every frame. */
+export const clusterId = "0123456789abcdef0123456789abcdef";
 const utf8 = new TextEncoder();
 
 /** A write as its client saw it end; null while it waits. */

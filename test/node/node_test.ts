@@ -1,6 +1,8 @@
 /** The real node in virtual time: requests, elections, crashes and what the waiting clients are told. */
 import { expect, test } from "bun:test";
-import { TestCluster, textOf } from "./cluster.ts";
+import { ByteWriter } from "../../src/lib/byte_writer.ts";
+import { clusterIdBytes, writeFrame } from "../../src/wire/mod.ts";
+import { clusterId, TestCluster, textOf } from "./cluster.ts";
 
 test("three nodes elect one leader, and a put reaches all of them", () => {
   const cluster = new TestCluster({ nodes: 3 });
@@ -65,6 +67,27 @@ test("a follower refuses writes and names the leader, and answers reads itself a
   cluster.settle();
   cluster.advance(300);
   expect(textOf(get)).toBe("2");
+});
+
+test("a read whose index a node may never get to is refused once it hears no leader (rule R3)", () => {
+  const cluster = new TestCluster({ nodes: 3 });
+  const leader = cluster.leader();
+  const follower = cluster.follower();
+  const { term, appliedIndex } = leader.view(0);
+  cluster.network.block(leader.id, follower.id);
+  const get = cluster.get(follower, "a");
+  cluster.put(leader, "a", "1");
+  cluster.settle();
+  const writer = new ByteWriter();
+  const route = { group: 0, from: leader.id, to: follower.id, term };
+  const answer = { kind: "ReadIndexResponse", ...route, request: 1, boot: follower.boot } as const;
+  writeFrame(writer, { ...answer, index: appliedIndex + 1, lease: false }, clusterIdBytes(clusterId));
+  cluster.network.inject(follower.id, writer.take()); // of all that the leader sends only this arrives
+  cluster.settle();
+  expect(get.end).toBe(null);
+  cluster.isolate(follower.id);
+  cluster.advance(2 * cluster.limits.electionTimeoutMs);
+  expect(get.end).toEqual({ kind: "notApplied", reason: "noLeader", leader: null });
 });
 
 test("a leader answers reads from its lease without asking anybody, and a follower by one question (rule R4)", () => {

@@ -1,6 +1,7 @@
 /** Rules R1, R2, R3 and R8: reads that miss nothing, at the leader and at its followers. */
 import { expect, test } from "bun:test";
 import type { Message } from "../../src/raft/mod.ts";
+import { change, led, membersAt } from "./changing.ts";
 import { Cluster, textOf } from "./harness.ts";
 import { append, Solo } from "./solo.ts";
 
@@ -139,6 +140,16 @@ test("R2 however many reads die with the office, all are given up, in the order 
   const given = solo.raft.ready()?.reads ?? [];
   expect(given.length).toBe(300_000);
   expect(given.every((read, position) => read.token === position + 1 && read.index === null)).toBe(true);
+});
+
+test("R2 a read that waits for the answer of a voter who leaves is confirmed by those who stay", () => {
+  const cluster = led({ voters: 2 });
+  cluster.run(200);
+  change(cluster, 1, [1]);
+  const token = cluster.read(1);
+  cluster.take({ kind: "Heartbeat" }); // node 2 never hears the question, and is soon not asked any more
+  cluster.deliver();
+  expect([membersAt(cluster, 1), cluster.readIndex(1, token)]).toEqual(["1", cluster.raft(1).view.log.commitIndex - 2]);
 });
 
 test("R2 all reads of a turn share a round", () => {
