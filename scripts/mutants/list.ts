@@ -3,6 +3,7 @@ import { answersMutants } from "./answers.ts";
 import { diskMutants } from "./disk.ts";
 import { electionsMutants } from "./elections.ts";
 import { leaseMutants } from "./leases.ts";
+import { membershipMutants } from "./membership.ts";
 import type { Mutant } from "./mutant.ts";
 import { replicationMutants } from "./replication.ts";
 import { sessionsMutants } from "./sessions.ts";
@@ -16,4 +17,5 @@ export const mutants: readonly Mutant[] = [
   ...snapshotsMutants,
   ...leaseMutants,
   ...sessionsMutants,
+  ...membershipMutants,
 ];

@@ -13,7 +13,9 @@ export const replicationMutants: readonly Mutant[] = [
     replace: "(id === state.id ? log.lastIndex : matchIndex(leader, id));",
   }),
   mutant(
-    // Appends alone do no harm here: a leader's first append to a follower already holds the entry that conflicts.
+    // Our leader's first append to a follower begins with the very entry that conflicts, so that no stale tail outlives an append
+    // that agrees. Raft does not ask that of a leader: the second edit makes one that probes with empty appends, as others do,
+    // and is no bug by itself. The clamp on the leader's side stays: it concerns heartbeats, and has a mutant of its own.
     "followers commit min(leaderCommit, own last index)",
     {
       file: "src/raft/follower.ts",
@@ -22,8 +24,9 @@ export const replicationMutants: readonly Mutant[] = [
     },
     {
       file: "src/raft/replication.ts",
-      find: "const commitIndex = Math.min(progress.matchIndex, state.log.commitIndex);",
-      replace: "const commitIndex = progress.matchIndex * 0 + state.log.commitIndex;",
+      find: "sendAppend(state, { to, progress, entries: state.log.entries(range) });",
+      replace:
+        'sendAppend(state, { to, progress, entries: progress.state === "probe" ? [] : state.log.entries(range) });',
     },
   ),
   mutant("heartbeat tells the leader's commit index", {

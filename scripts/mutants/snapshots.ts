@@ -44,6 +44,24 @@ export const snapshotsMutants: readonly Mutant[] = [
     find: "      this.truncateFrom = this.compactedWritten + 1;\n    this.start",
     replace: "      this.truncateFrom = null;\n    this.start",
   }),
+  mutant(
+    "snapshot drops a matching tail",
+    {
+      file: "src/raft/snapshots.ts",
+      find: "if (log.matches(snapshot)) commitUpTo(state, snapshot.index);",
+      replace: "",
+    },
+    {
+      file: "src/raft/snapshots.ts",
+      find: "return snapshot.index > log.commitIndex && !log.matches(snapshot);",
+      replace: "return snapshot.index > log.commitIndex;",
+    },
+    {
+      file: "src/raft/log.ts",
+      find: 'assert(!this.matches(snapshot), "a log that leads to the snapshot keeps what follows it");',
+      replace: "",
+    },
+  ),
   mutant("snapshot of somebody else's past is installed", {
     file: "src/node/snapshotter.ts",
     find: "if (isLast && !raft.canInstall(snapshot)) {",

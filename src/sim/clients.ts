@@ -307,7 +307,7 @@ class Client {
 
   private chooseHost(): Host {
     const { cluster, random, leader, home } = this;
-    if (home !== null) return home;
+    if (home !== null && cluster.hosts.includes(home)) return home;
     const { believers } = cluster;
     if (believers.length > 1 && happens(random, 0.5)) return pick(random, believers);
     if (leader !== null && happens(random, 0.9)) return cluster.host(leader);

@@ -1,13 +1,15 @@
 /** The machines of a run with all that is between them, and the rules that watch over them. Does nothing by itself but restart who fell. */
-import { assert } from "../lib/assert.ts";
+import { assert, unreachable } from "../lib/assert.ts";
 import type { Random } from "../lib/random.ts";
-import type { NodeId } from "../raft/mod.ts";
+import { type Membership, newMembership, type NodeId } from "../raft/mod.ts";
+import type { MembershipRequest } from "../node/mod.ts";
 import { clusterIdBytes } from "../wire/mod.ts";
 import { between, happens, pick, streamOf } from "./chance.ts";
 import { History } from "./history.ts";
 import { Host } from "./host.ts";
 import { calm, SimNetwork } from "./network.ts";
 import type { Plan } from "./plan.ts";
+import { decides, isMajority } from "./quorums.ts";
 import { Reference } from "./reference.ts";
 import { Safety } from "./safety.ts";
 import { Timeline } from "./timeline.ts";
@@ -22,8 +24,12 @@ export class Cluster {
   readonly safety: Safety;
   readonly reference = new Reference();
   readonly history: History;
-  readonly hosts: readonly Host[];
-  readonly ids: readonly NodeId[];
+  /** All that there are, by their ids: those that found the cluster, and behind them those that may join it. */
+  readonly machines: readonly Host[];
+  /** Those in service: founders from the beginning, others since they were told to join, until they are switched off for good. */
+  hosts: readonly Host[];
+  /** Changes of the members that were asked for and have not ended. */
+  readonly requests = new Set<MembershipRequest>();
   /** Who falls stays down, if it is in here. */
   private readonly lost = new Set<NodeId>();
   /** How often a machine fell. */
@@ -40,8 +46,9 @@ export class Cluster {
     this.trace = new Trace(() => timeline.now, write);
     this.history = new History(reference, plan.keys);
     this.restarts = streamOf(plan.seed, "restarts");
-    this.ids = Array.from({ length: plan.nodes }, (_, position) => position + 1);
-    this.safety = new Safety((id) => this.host(id).disk.durable);
+    const ids = Array.from({ length: plan.nodes + plan.joiners }, (_, position) => position + 1);
+    const founders = newMembership({ voters: ids.slice(0, plan.nodes) });
+    this.safety = new Safety(founders, (id) => this.host(id).disk.durable);
     this.network = new SimNetwork({
       seed: plan.seed,
       clusterId: clusterIdBytes(clusterId),
@@ -51,7 +58,7 @@ export class Cluster {
     });
     const around = {
       plan,
-      ids: this.ids,
+      founders,
       clusterId,
       clusterIdBytes: clusterIdBytes(clusterId),
       timeline,
@@ -62,12 +69,18 @@ export class Cluster {
       onFall: (host: Host) => this.onFall(host),
       onWritten: (host: Host) => this.onWritten(host),
     };
-    this.hosts = this.ids.map((id) => new Host(id, around));
+    this.machines = ids.map((id) => new Host(id, around));
+    this.hosts = this.machines.slice(0, plan.nodes);
     for (const host of this.hosts) host.boot();
   }
 
+  /** Those in service. */
+  get ids(): readonly NodeId[] {
+    return this.hosts.map(({ id }) => id);
+  }
+
   host(id: NodeId): Host {
-    const host = this.hosts[id - 1];
+    const host = this.machines[id - 1];
     assert(host !== undefined, `there is no n${id}`);
     return host;
   }
@@ -103,6 +116,42 @@ export class Cluster {
     if (host.isUp) host.crash();
   }
 
+  /** Starts a machine that is to join: with an empty disk, and knowing nobody. */
+  join(host: Host): void {
+    if (this.hosts.includes(host)) return;
+    this.hosts = [...this.hosts, host];
+    host.boot();
+  }
+
+  /** Takes a machine out of service that has left the cluster. Its id never comes back. */
+  retire(host: Host): void {
+    this.hosts = this.hosts.filter((other) => other !== host);
+    this.lose(host);
+  }
+
+  /** Every configuration by which the cluster may live now, or may come to live without another wish. */
+  get configurations(): readonly Membership[] {
+    const { configurations } = this.safety;
+    const { current } = configurations;
+    // What a leader has put into its log and not yet handed to its disk.
+    const begun = this.up.flatMap(({ state: { log, membership } }) => {
+      const isBehind = log.memberships.currentIndex > current.index;
+      const leadsHere = current.index < log.firstIndex || log.matches(current);
+      return isBehind && leadsHere ? [membership] : [];
+    });
+    return [...configurations.inForce, ...begun];
+  }
+
+  /** Whether there is a majority without `lost` of everybody who decides, or will once what is asked for is done. */
+  survives(lost: (host: Host) => boolean): boolean {
+    const isWhole = (id: NodeId): boolean => !lost(this.host(id));
+    return this.configurations.every(
+      (membership) =>
+        decides(membership, isWhole) &&
+        [...this.requests].every((request) => isMajority(votersAfter(membership.voters, request), isWhole)),
+    );
+  }
+
   private onWritten(writer: Host): boolean {
     if (++this.writes !== this.plan.powerCutAtWrite) return false;
     for (const host of this.hosts) if (host !== writer && host.isUp) host.crash();
@@ -116,5 +165,21 @@ export class Cluster {
     this.timeline.after(between(this.restarts, 0, electionTimeoutMs * (quick ? 0.2 : 4)), () => {
       if (!host.isUp && !this.lost.has(host.id)) host.boot();
     });
+  }
+}
+
+/** Who votes once `request` is done. */
+function votersAfter(voters: readonly NodeId[], request: MembershipRequest): readonly NodeId[] {
+  switch (request.kind) {
+    case "add":
+      return voters;
+    case "promote":
+      return [...new Set([...voters, request.id])];
+    case "remove":
+      return voters.filter((id) => id !== request.id);
+    case "set":
+      return request.voters;
+    default:
+      return unreachable(request);
   }
 }

@@ -20,7 +20,7 @@ export const diskFaults = {
     });
   },
   "disk-errors": ({ cluster, strength, undoAfter }) => {
-    for (const { disk } of cluster.hosts) {
+    for (const { disk } of cluster.machines) {
       disk.failure = 0.02 * strength;
       undoAfter(Infinity, () => (disk.failure = 0));
     }
@@ -29,9 +29,8 @@ export const diskFaults = {
   "bit-rot": (trouble) => {
     const { cluster, random, repeat } = trouble;
     repeat(2 * meanGapMs(trouble), () => {
-      const rotten = cluster.hosts.filter(({ disk }) => disk.isRotten);
-      const { disk } = cluster.victim(random);
-      if (disk.isRotten || rotten.length < Math.floor((cluster.hosts.length - 1) / 2)) disk.rot(random);
+      const victim = cluster.victim(random);
+      if (cluster.survives((host) => host === victim || host.disk.isRotten)) victim.disk.rot(random);
     });
   },
 } satisfies Faults;

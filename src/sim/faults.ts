@@ -5,6 +5,7 @@ import type { Cluster } from "./cluster.ts";
 import { diskFaults } from "./disk_faults.ts";
 import type { Fault } from "./fault.ts";
 import { machineFaults } from "./machine_faults.ts";
+import { memberFaults } from "./member_faults.ts";
 import { networkFaults } from "./network_faults.ts";
 import { officeFaults } from "./office_faults.ts";
 import type { FaultName } from "./plan.ts";
@@ -14,6 +15,7 @@ const faults: Readonly<Record<FaultName, Fault>> = {
   ...machineFaults,
   ...diskFaults,
   ...officeFaults,
+  ...memberFaults,
 };
 
 /** Begins all faults of the plan. Returns how to end them: what they broke for a while is whole again then. */

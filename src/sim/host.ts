@@ -6,7 +6,7 @@ import { assert } from "../lib/assert.ts";
 import { CorruptError, ProaError } from "../lib/errors.ts";
 import type { Random } from "../lib/random.ts";
 import type { Node } from "../node/mod.ts";
-import type { NodeId, RaftState } from "../raft/mod.ts";
+import type { Membership, NodeId, RaftState } from "../raft/mod.ts";
 import { between, happens, streamOf } from "./chance.ts";
 import { describeWrite } from "./describe.ts";
 import { SimDisk } from "./disk.ts";
@@ -22,7 +22,8 @@ import { check } from "./violation.ts";
 /** What all machines of a run share. */
 export interface Surroundings {
   readonly plan: Plan;
-  readonly ids: readonly NodeId[];
+  /** What the cluster is founded with. A machine that is not in it joins. */
+  readonly founders: Membership;
   /** 32 hexadecimal digits. */
   readonly clusterId: string;
   readonly clusterIdBytes: Uint8Array;

@@ -6,7 +6,7 @@ import {
   checkStep,
   type Entry,
   type Message,
-  newMembership,
+  noMembership,
   type NodeId,
   type RaftState,
   type Snapshot,
@@ -46,7 +46,7 @@ export class Life {
     private readonly around: Surroundings,
   ) {
     const { id, number } = options;
-    const { plan, clusterId, clusterIdBytes, network, ids, trace, timeline } = around;
+    const { plan, clusterId, clusterIdBytes, network, founders, trace, timeline } = around;
     this.clock = new SimClock(timeline, options.owner, { offsetMs: options.clock.offsetMs });
     this.clock.setRate(options.clock.rate);
     this.transport = new SimTransport({
@@ -64,7 +64,7 @@ export class Life {
         version: "0.0.0",
         pid: number,
         servers: [],
-        bootstrap: newMembership({ voters: ids }),
+        bootstrap: founders.voters.includes(id) ? founders : noMembership,
         limits: plan.limits,
         transportKind: "simulated",
         clusterKey: null,
@@ -129,7 +129,7 @@ export class Life {
   private onLeaving(message: Message): void {
     this.options.onLeaving();
     this.observe();
-    this.around.safety.onLeaving(message);
+    this.around.safety.onLeaving(message, this.state.log.commitIndex);
   }
 
   private onApplied(entry: Entry, stateHash: string): void {

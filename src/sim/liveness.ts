@@ -4,12 +4,13 @@
  */
 import type { Random } from "../lib/random.ts";
 import type { NodeId } from "../raft/mod.ts";
-import { happens, pick, sample, streamOf } from "./chance.ts";
+import { happens, pick, shuffled, streamOf } from "./chance.ts";
 import type { Cluster } from "./cluster.ts";
-import { type Healed, leaderOf, ProbeWriter, type RunUntil } from "./healed.ts";
+import { type Healed, leaderOf, membersAmong, ProbeWriter, type RunUntil } from "./healed.ts";
 import type { Host } from "./host.ts";
 import { type Way, waysWhere } from "./links.ts";
 import { calm } from "./network.ts";
+import { decides } from "./quorums.ts";
 import { proveTransfer } from "./transfer_proof.ts";
 import { check } from "./violation.ts";
 
@@ -20,35 +21,55 @@ const peaceTimeouts = 3;
 
 /** Heals a majority and proves that it works. `runUntil` lets time pass until a condition holds; false at the deadline. */
 export function proveLiveness(cluster: Cluster, runUntil: RunUntil): void {
-  const { plan, timeline, network } = cluster;
+  const { plan, timeline, network, safety } = cluster;
   const random = streamOf(plan.seed, "liveness");
-  const sound = cluster.hosts.filter(({ disk }) => !disk.isRotten);
-  const core = sample(random, sound, random.integer(Math.floor(plan.nodes / 2) + 1, sound.length));
-  const mend = heal(cluster, core, random);
+  const whole = chooseWhole(cluster, random);
+  const mend = heal(cluster, whole, random);
   const deadline = timeline.now + boundTimeouts * plan.limits.electionTimeoutMs;
   const must = (condition: () => boolean, what: string): void => {
-    const whole = core.map(({ id }) => `n${id}`).join(", ");
+    const names = whole.map(({ id }) => `n${id}`).join(", ");
     check(
       runUntil(condition, deadline),
       "I12",
-      () => `${what} ${boundTimeouts} election timeouts after ${whole} were healed (I12)`,
+      () => `${what} ${boundTimeouts} election timeouts after ${names} were healed (I12)`,
     );
   };
-  const healed = { cluster, core, random, runUntil, writer: new ProbeWriter(cluster) };
-  must(() => leaderOf(core) !== null, "there is no leader");
+  must(() => leaderOf(whole) !== null, "there is no leader");
+  const { membership } = safety.configurations.current;
+  const core = membersAmong(whole, membership);
+  const healed = { cluster, core, membership, random, runUntil, writer: new ProbeWriter(cluster) };
   writeOnce(healed, must);
   must(() => isConverged(core), "the states differ");
-  must(() => core.every((host) => host.unanswered === 0), "requests are not answered");
+  must(() => whole.every((host) => host.unanswered === 0), "requests are not answered");
   must(() => core.every((host) => host.disk.isIdle), "a disk is behind"); // one that was slow still has to catch up
   network.loseAll(); // what was sent long ago may still end a term, and is no fault of the leader
   must(() => leaderOf(core) !== null, "there is no leader");
-  if (core.length > 1) proveTransfer(healed);
+  proveTransfer(healed);
   must(() => leaderOf(core) !== null, "there is no leader");
   keepPeace(healed, mend);
 }
 
-/** A leader that a majority hears stays, whoever else comes back, or is cut off from it alone (rules E2 and E3). */
-function keepPeace({ cluster, core, random, runUntil }: Healed, mend: () => readonly NodeId[]): void {
+/**
+ * Draws who is to be whole: enough to decide under every configuration that may turn out to be in force. Others may be
+ * members or not, or may have left.
+ */
+function chooseWhole(cluster: Cluster, random: Random): readonly Host[] {
+  const { configurations } = cluster;
+  const sound = cluster.hosts.filter(({ disk }) => !disk.isRotten);
+  const wanted = random.integer(1, sound.length);
+  let whole = sound;
+  for (const host of shuffled(random, sound)) {
+    if (whole.length <= wanted) break;
+    const rest = whole.filter((other) => other !== host);
+    const isIn = (id: NodeId): boolean => rest.some((other) => other.id === id);
+    if (configurations.every((membership) => decides(membership, isIn))) whole = rest;
+  }
+  return whole;
+}
+
+/** A leader that a majority hears stays, whoever else comes back, has left (rule M11), or is cut off from it alone (rules E2 and E3). */
+function keepPeace(healed: Healed, mend: () => readonly NodeId[]): void {
+  const { cluster, core, random, runUntil } = healed;
   const { ids, network, plan, timeline } = cluster;
   const leader = leaderOf(core);
   const term = leader?.state.term;
@@ -57,7 +78,7 @@ function keepPeace({ cluster, core, random, runUntil }: Healed, mend: () => read
   const isCut = ({ from, to }: Way): boolean =>
     back.includes(from) ? !friends.includes(to) : back.includes(to) && !friends.includes(from);
   network.links.cut(waysWhere(ids, isCut));
-  const estranged = leader === null ? null : estrange(cluster, core, { leader, random });
+  const estranged = leader === null ? null : estrange(healed, leader);
   runUntil(() => false, timeline.now + peaceTimeouts * plan.limits.electionTimeoutMs);
   const others = core.filter((host) => host !== estranged);
   const isCalm = leader !== null && leaderOf(others) === leader && leader.state.term === term;
@@ -65,16 +86,13 @@ function keepPeace({ cluster, core, random, runUntil }: Healed, mend: () => read
 }
 
 /** Cuts the leader off from one of `core`, where that leaves it a majority: nobody has a fuller log than whom it cuts off. */
-function estrange(
-  { ids, network, plan, trace }: Cluster,
-  core: readonly Host[],
-  { leader, random }: { readonly leader: Host; readonly random: Random },
-): Host | null {
-  if (core.length - 1 <= plan.nodes / 2 || happens(random, 0.3)) return null;
-  const victim = pick(
-    random,
-    core.filter((host) => host !== leader),
+function estrange({ cluster, core, membership, random }: Healed, leader: Host): Host | null {
+  const { ids, network, trace } = cluster;
+  const dispensable = core.filter(
+    (host) => host !== leader && decides(membership, (id) => core.some((other) => other.id === id && other !== host)),
   );
+  if (dispensable.length === 0 || happens(random, 0.3)) return null;
+  const victim = pick(random, dispensable);
   trace.note(victim.id, () => `n${victim.id} hears n${leader.id} no more`);
   const bothWays = happens(random, 0.5);
   const isCut = ({ from, to }: Way): boolean =>

@@ -17,7 +17,7 @@ export const machineFaults = {
     });
   },
   "sudden-crashes": ({ cluster, strength, undoAfter }) => {
-    for (const host of cluster.hosts) {
+    for (const host of cluster.machines) {
       host.suddenDeath = 0.01 * strength;
       undoAfter(Infinity, () => (host.suddenDeath = 0));
     }
@@ -43,7 +43,7 @@ export const machineFaults = {
   },
   drift: ({ cluster, random, strength, timeoutMs, repeat }) => {
     const change = (): void => {
-      for (const host of cluster.hosts) host.setClockRate(1 + driftMax * strength * between(random, -1, 1));
+      for (const host of cluster.machines) host.setClockRate(1 + driftMax * strength * between(random, -1, 1));
     };
     change();
     repeat(8 * timeoutMs, change);

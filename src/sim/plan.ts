@@ -29,6 +29,7 @@ export const faultNames = [
   "transfers",
   "handovers",
   "late-answers",
+  "members",
 ] as const;
 
 /** How much faster or slower than the world a clock runs at most under the fault "drift". */
@@ -50,7 +51,10 @@ export interface Wishes {
 
 export interface Plan {
   readonly seed: number;
+  /** Machines that found the cluster. */
   readonly nodes: number;
+  /** Machines that may join it; none unless the fault "members" is drawn. */
+  readonly joiners: number;
   readonly clients: number;
   /** The keys that clients use, in order. */
   readonly keys: readonly string[];
@@ -80,9 +84,9 @@ export interface Plan {
 /** A plan in one line. */
 export function describePlan(plan: Plan): string {
   const faults = [...plan.faults].map(([name, strength]) => `${name} ${strength.toFixed(2)}`);
-  const { nodes, clients, keys, faultsMs, limits } = plan;
+  const { nodes, joiners, clients, keys, faultsMs, limits } = plan;
   return (
-    `${nodes} nodes, ${clients} clients, ${keys.length} keys, ${Math.round(faultsMs)} ms of ` +
+    `${nodes} nodes${joiners === 0 ? "" : ` and ${joiners} to join`}, ${clients} clients, ${keys.length} keys, ${Math.round(faultsMs)} ms of ` +
     `${faults.length === 0 ? "no faults" : faults.join(", ")}; election timeout ${limits.electionTimeoutMs} ms`
   );
 }

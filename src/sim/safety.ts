@@ -1,5 +1,5 @@
 /**
- * What must hold of a whole group whatever happens (I1 to I8 of the rules): remembers every leader, entry, vote and commit
+ * What must hold of a whole group whatever happens (I1 to I8 and I11 of the rules): remembers every leader, entry, vote and commit
  * of a run and compares all that follows with them. Knows nothing of how the run is driven, and shares no code with
  * what it checks.
  */
@@ -15,7 +15,9 @@ import type {
   RaftState,
   Term,
 } from "../raft/mod.ts";
+import { Configurations } from "./configurations.ts";
 import type { Durable } from "./disk.ts";
+import { decides, halvesOf } from "./quorums.ts";
 import { check } from "./violation.ts";
 
 /** An entry that was committed, and the term of the leader that first said so. */
@@ -38,6 +40,7 @@ interface Applied {
 }
 
 export class Safety {
+  readonly configurations: Configurations;
   private readonly offices = new Map<Term, Office>();
   /** Entries that were ever handed to a disk, by term and index in one number. */
   private readonly entries = new Map<number, { readonly lastTerm: Term; readonly checksum: number }>();
@@ -47,8 +50,16 @@ export class Safety {
   /** `committed[i]` is entry i + 1. */
   private readonly committed: Committed[] = [];
 
-  /** `durableOf` tells what the disk of a machine holds for sure at this moment. */
-  constructor(private readonly durableOf: (id: NodeId) => Durable) {}
+  /** `durableOf` tells what the disk of a machine holds for sure at this moment; `founders` is what the cluster begins with. */
+  constructor(
+    founders: Membership,
+    private readonly durableOf: (id: NodeId) => Durable,
+  ) {
+    this.configurations = new Configurations(founders, {
+      termBefore: (id) => this.entries.get(nameOf(id))?.lastTerm ?? 0,
+      isCommitted: ({ index, term }) => this.committed[index - 1]?.term === term,
+    });
+  }
 
   /** How many terms had a leader. */
   get elections(): number {
@@ -89,11 +100,12 @@ export class Safety {
     }
   }
 
-  private onEntry({ index, term, checksum }: Entry, lastTerm: Term): void {
-    const name = term * 2 ** 24 + index;
-    const known = this.entries.get(name);
+  private onEntry(entry: Entry, lastTerm: Term): void {
+    const { index, term, kind, checksum, payload } = entry;
+    const known = this.entries.get(nameOf(entry));
     if (known === undefined) {
-      this.entries.set(name, { lastTerm, checksum });
+      this.entries.set(nameOf(entry), { lastTerm, checksum });
+      if (kind === "membership") this.configurations.onWritten(entry, payload, lastTerm);
       return;
     }
     check(known.checksum === checksum, "I3", () => `entry ${index}@${term} has two contents (I3)`);
@@ -104,7 +116,7 @@ export class Safety {
    * I4 and I7: what is committed stays, and is on the disks of a quorum when the first node says so. Rule L2: a leader
    * commits by an entry of its own term. `seen` was the commit index before.
    */
-  onCommit({ id, role, term: ownTerm, log, membership }: Readonly<RaftState>, seen: Index): void {
+  onCommit({ id, role, term: ownTerm, log }: Readonly<RaftState>, seen: Index): void {
     const byTerm = log.termAt(log.commitIndex);
     check(role.kind !== "leader" || byTerm === ownTerm, "L2", () => {
       return `n${id} leads term ${ownTerm} and committed ${log.commitIndex}@${byTerm} by counting (L2)`;
@@ -118,9 +130,11 @@ export class Safety {
         "I4",
         () => `entries ${index}@${known?.term} and ${index}@${term} are committed (I4)`,
       );
-      if (known === undefined) this.committed.push({ term, byTerm });
+      if (known !== undefined) continue;
+      this.committed.push({ term, byTerm });
+      this.configurations.onCommitted({ index, term });
     }
-    if (isNews) this.assertDurable(membership, { index: log.commitIndex, term: byTerm });
+    if (isNews) this.assertDurable({ index: log.commitIndex, term: byTerm });
   }
 
   /** I7, from before it matters: what a leader counts as stored by another is on that disk (rules P2 and L11). */
@@ -136,13 +150,14 @@ export class Safety {
     }
   }
 
-  private assertDurable(membership: Membership, { index, term }: { readonly index: Index; readonly term: Term }): void {
-    for (const voters of quorumSets(membership)) {
-      const copies = voters.filter((id) => this.durableOf(id).terms[index - 1] === term);
-      check(2 * copies.length > voters.length, "I7", () => {
-        return `${index}@${term} is committed and on ${copies.length} of ${voters.length} disks (I7)`;
-      });
-    }
+  /** By the configuration that decides about this very entry, each half of it if there are two (rules L15 and M4). */
+  private assertDurable({ index, term }: EntryId): void {
+    const holds = (id: NodeId): boolean => this.durableOf(id).terms[index - 1] === term;
+    const membership = this.configurations.at(index);
+    check(decides(membership, holds), "I7", () => {
+      const counts = halvesOf(membership).map((half) => `${half.filter(holds).length} of ${half.length} disks`);
+      return `${index}@${term} is committed and on ${counts.join(" and ")} (I7)`;
+    });
   }
 
   /** I5: every life of every node applies the same entries in the same order, without a gap, and comes to the same state. */
@@ -228,8 +243,14 @@ export class Safety {
     );
   }
 
-  /** I8: what a message promises is on disk when it leaves. */
-  onLeaving(message: Message): void {
+  /** Rule M11: whoever knows that it has left asks nobody for a vote. `commitIndex` is how far it knows. */
+  private checkCandidate(id: NodeId, commitIndex: Index): void {
+    const hasLeft = this.configurations.at(commitIndex).retired.includes(id);
+    check(!hasLeft, "M11", () => `n${id} wants to lead and knows that it has left (M11)`);
+  }
+
+  /** I8: what a message promises is on disk when it leaves. `commitIndex` is that of the sender. */
+  onLeaving(message: Message, commitIndex: Index): void {
     const durable = this.durableOf(message.from);
     const { term, vote } = durable.hardState;
     const promise = (kept: boolean, what: string): void => {
@@ -240,6 +261,9 @@ export class Safety {
       );
     };
     switch (message.kind) {
+      case "RequestPreVote":
+        this.checkCandidate(message.from, commitIndex);
+        return;
       case "RequestPreVoteResponse":
         promise(message.granted || term >= message.term, "the term");
         return;
@@ -273,7 +297,7 @@ export class Safety {
   }
 }
 
-/** The sets of voters of which each must agree by its majority. */
-function quorumSets({ voters, outgoing }: Membership): readonly (readonly NodeId[])[] {
-  return outgoing.length === 0 ? [voters] : [voters, outgoing];
+/** Term and index in one number. */
+function nameOf({ index, term }: EntryId): number {
+  return term * 2 ** 24 + index;
 }

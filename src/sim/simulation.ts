@@ -29,6 +29,8 @@ export interface RunResult {
   /** How often a machine fell. */
   readonly falls: number;
   readonly entries: number;
+  /** Configurations that were committed, but for the first. */
+  readonly changes: number;
   /** Keys whose history was too hard to judge. */
   readonly undecided: number;
 }
@@ -58,6 +60,7 @@ export function runSeed(seed: number, wishes: Wishes = {}, write: ((line: string
     elections: safety.elections,
     falls,
     entries: safety.commitIndex,
+    changes: safety.configurations.changes,
   };
 }
 

@@ -23,18 +23,36 @@ export function drawPlan(seed: number, wishes: Wishes): Plan {
     readWeight: pick(random, [0.2, 1, 4]),
     leaseShare: pick(streamOf(seed, "leases"), [0, 0, 0.3, 0.8]),
   };
+  const faults = drawFaults(seed, wishes.faults ?? null);
   return {
     ...drawn,
     seed,
-    nodes: wishes.nodes ?? drawn.nodes,
+    ...drawMachines(seed, { wanted: wishes.nodes ?? null, drawn: drawn.nodes, changes: faults.has("members") }),
     clients: wishes.clients ?? drawn.clients,
     keys: ["a", "b", "c", "d", "e", "f"].slice(0, drawn.keyCount),
     faultsMs: wishes.faultsMs ?? drawn.faultsMs,
     powerCutAtWrite: wishes.powerCutAtWrite ?? null,
-    faults: drawFaults(seed, wishes.faults ?? null),
+    faults,
     limits,
   };
 }
+
+/** The most machines of a run. */
+const machinesMax = 7;
+
+/** How many machines there are in the beginning, and how many may join them. Where they change there must be room for it. */
+function drawMachines(
+  seed: number,
+  { wanted, drawn, changes }: { readonly wanted: number | null; readonly drawn: number; readonly changes: boolean },
+): Pick<Plan, "nodes" | "joiners"> {
+  if (!changes) return { nodes: wanted ?? drawn, joiners: 0 };
+  const random = streamOf(seed, "machines");
+  const nodes = wanted ?? pick(random, [1, 2, 3, 3, 3, 4, 5]);
+  return { nodes, joiners: nodes < machinesMax ? random.integer(1, machinesMax - nodes) : 0 };
+}
+
+/** How many runs change their members: so much depends on it that it is not left to the mix. */
+const changesShare = 0.4;
 
 /** Each fault has a stream of its own, so that it is as strong without the others as with them. */
 function drawFaults(seed: number, wanted: readonly FaultName[] | null): ReadonlyMap<FaultName, number> {
@@ -43,7 +61,7 @@ function drawFaults(seed: number, wanted: readonly FaultName[] | null): Readonly
   for (const name of faultNames) {
     const random = streamOf(seed, `strength of ${name}`);
     const strength = between(random, 0.05, 1);
-    const isDrawn = happens(random, chance);
+    const isDrawn = happens(random, name === "members" ? changesShare : chance);
     if (wanted === null ? isDrawn : wanted.includes(name)) faults.set(name, strength);
   }
   return faults;

@@ -9,15 +9,17 @@ const triesMax = 3;
 /** How long a try may take, in election timeouts: the leader gives up after one, its caller after two. */
 const tryTimeouts = 4;
 
-/** Asks the leader to hand over to another of the core, until one try succeeds. The core must have a leader, and another node. */
+/** Asks the leader to hand over to another voter of the core, if there is one, until one try succeeds. The core must have a leader. */
 export function proveTransfer(healed: Healed): void {
-  const { cluster, core, random, runUntil } = healed;
+  const { cluster, core, membership, random, runUntil } = healed;
   const { timeline, plan } = cluster;
+  const voters = core.filter(({ id }) => membership.voters.includes(id));
+  if (voters.length < 2) return;
   for (let tries = 0; tries < triesMax; tries++) {
     const deadline = timeline.now + tryTimeouts * plan.limits.electionTimeoutMs;
     if (!runUntil(() => leaderOf(core) !== null, deadline)) continue;
     const leader = leaderOf(core);
-    const others = core.filter((host) => host !== leader);
+    const others = voters.filter((host) => host !== leader);
     if (leader !== null && tryTransfer(healed, { leader, target: pick(random, others), deadline })) return;
   }
   check(false, "T1", () => `${triesMax} transfers failed although nothing was wrong in the core (T1)`);

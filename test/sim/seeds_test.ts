@@ -7,14 +7,15 @@ import { runFile } from "../helpers/runtime.ts";
 
 test("500 seeds", () => {
   const failures: string[] = [];
-  const total = { applied: 0, answered: 0, elections: 0, falls: 0, undecided: 0 };
+  const total = { applied: 0, answered: 0, elections: 0, falls: 0, changes: 0, undecided: 0 };
   for (let seed = 1; seed <= 500; seed++) {
-    const { failure, requests, elections, falls, undecided } = runSeed(seed);
+    const { failure, requests, elections, falls, changes, undecided } = runSeed(seed);
     if (failure !== null) failures.push(`proa sim --seed ${seed}: ${failure.message}`);
     total.applied += requests.applied;
     total.answered += requests.answered;
     total.elections += elections;
     total.falls += falls;
+    total.changes += changes;
     total.undecided += undecided;
   }
   expect(failures).toEqual([]);
@@ -23,6 +24,7 @@ test("500 seeds", () => {
   expect(total.answered).toBeGreaterThan(5000);
   expect(total.elections).toBeGreaterThan(600);
   expect(total.falls).toBeGreaterThan(600);
+  expect(total.changes).toBeGreaterThan(800);
   expect(total.undecided).toBe(0);
 }, 300_000);
 
@@ -36,7 +38,7 @@ test("every fault alone, with three nodes", () => {
 });
 
 test("without faults nothing is lost and nobody is deposed", () => {
-  const { failure, requests, elections, falls } = runSeed(3, { faults: [], nodes: 5 });
+  const { failure, requests, elections, falls } = runSeed(4, { faults: [], nodes: 5 });
   expect({ failure, elections, falls, unknown: requests.unknown }).toEqual({
     failure: null,
     elections: 2, // the second one is the handover that every run asks for in the end
