@@ -117,7 +117,7 @@ console.log(`${images} images were read meanwhile`);
 const slices: Uint8Array[] = [];
 measure("image, each key", store.keyCount, () => {
   const whole = store.image();
-  for (let slice = whole.next(256 * 1024); slice !== null; slice = whole.next(256 * 1024)) slices.push(slice);
+  for (let slice = whole.next(256 * 1024); slice !== null; slice = whole.next(256 * 1024)) slices.push(slice.slice());
 });
 measure("restore, each key", store.keyCount, () => {
   const sink = new Store().restore(store.appliedIndex);

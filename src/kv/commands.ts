@@ -138,7 +138,7 @@ function applyToKey(keys: KeySpace, command: CommandCursor, result: ResultDraft)
 /** Puts where `previous` is, or nothing; returns the new revision. */
 function put(keys: KeySpace, previous: KeyRecord | null, command: CommandCursor): number {
   const revision = ++keys.revision;
-  const state = { value: command.copyValue(), revision, lease: 0 };
+  const state = { value: command.valueView(), revision, lease: 0 };
   if (previous === null) keys.create({ text: command.keyText(), bytes: command.keyView() }, state);
   else keys.overwrite(previous, state);
   return revision;

@@ -4,7 +4,8 @@
  */
 import { assert } from "../lib/assert.ts";
 import { RingQueue } from "../lib/ring_queue.ts";
-import { type KeyRecord, isTombstone, recordBytes } from "./key_record.ts";
+import type { KeyRecord } from "./key_record.ts";
+import { isTombstone, recordBytes } from "./key_record.ts";
 
 export class History {
   /** Invariant: mod revisions never fall, and are above {@link compactedRevision}. */

@@ -38,8 +38,8 @@ export class StoreImage implements ImageSource {
   private begun = false;
   private readonly stateHash: string;
   private readonly itemCount: number;
-  /** Encoded, and not handed out yet. */
-  private rest: Uint8Array;
+  /** How much of what was written was handed out. */
+  private handedOut = 0;
   /** Of everything that was encoded. */
   private checksum: number;
   private ended = false;
@@ -53,18 +53,16 @@ export class StoreImage implements ImageSource {
     const { floor: sessionFloor, saved: savedCount } = state.sessions;
     const { compactedRevision } = history;
     writeImageHeader(this.writer, { appliedIndex, revision, compactedRevision, sessionFloor, savedCount });
-    this.rest = this.writer.take();
-    this.checksum = crc32(this.rest);
+    this.checksum = crc32(this.writer.peek());
   }
 
   next(bytesMax: number): Uint8Array | null {
     assert(!this.closed, "an image is not read after it was closed");
     assert(bytesMax > 0, "a slice has room for a byte");
-    if (this.rest.length < bytesMax && !this.ended) this.encode(bytesMax);
-    if (this.rest.length === 0) return null;
-    const slice = this.rest.subarray(0, bytesMax);
-    this.rest = this.rest.subarray(slice.length);
-    return slice;
+    if (this.writer.length - this.handedOut < bytesMax && !this.ended) this.encode(bytesMax);
+    const slice = this.writer.peek().subarray(this.handedOut, this.handedOut + bytesMax);
+    this.handedOut += slice.length;
+    return slice.length === 0 ? null : slice;
   }
 
   close(): void {
@@ -73,16 +71,18 @@ export class StoreImage implements ImageSource {
     this.closed = true;
   }
 
-  /** Encodes whole items behind the rest until it holds `bytesMax` bytes; more by less than one item. */
+  /** Encodes whole items behind what is left until that is `bytesMax` bytes; more by less than one item. */
   private encode(bytesMax: number): void {
     const { writer } = this;
-    writer.bytes(this.rest);
+    const rest = writer.peek().subarray(this.handedOut);
+    writer.reset();
+    writer.bytes(rest); // moves it to the front: the copy works inside one buffer
+    this.handedOut = 0;
     const start = writer.length;
     const isFull = (): boolean => writer.length >= bytesMax;
     while (!isFull() && !this.ended) this.encodeSection(isFull);
     this.checksum = crc32(writer.peek().subarray(start), this.checksum);
     if (this.ended) writer.u32(this.checksum);
-    this.rest = writer.take();
   }
 
   /** Goes on with the first section that is left, or ends the image. */

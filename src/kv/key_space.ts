@@ -7,16 +7,8 @@ import { crc32 } from "../lib/checksum.ts";
 import { keyBytes } from "../wire/mod.ts";
 import { History } from "./history.ts";
 import { HistoryView } from "./history_view.ts";
-import {
-  type KeyRecord,
-  type PutState,
-  createdRecord,
-  isTombstone,
-  overwrittenRecord,
-  recreatedRecord,
-  tombstoneOf,
-  versionAt,
-} from "./key_record.ts";
+import type { Key, KeyRecord, PutState } from "./key_record.ts";
+import { isTombstone, Records, versionAt } from "./key_record.ts";
 import { KeyView } from "./key_view.ts";
 import { newOrderedKeys, scanBoth } from "./ordered_keys.ts";
 import type { TextRange } from "./ordered_keys.ts";
@@ -26,6 +18,7 @@ export class KeySpace {
   /** Rises by one with each command that changes a key. */
   revision = 1;
   readonly history = new History();
+  readonly versions = new Records();
   /** The keys that exist, each with its latest version. */
   private readonly records = new Map<string, KeyRecord>();
   /** Holds the keys of `records`, and no others; overwriting a key leaves it alone. */
@@ -58,18 +51,18 @@ export class KeySpace {
     return this.records.get(key) ?? this.tombstones.get(key) ?? null;
   }
 
-  /** Puts a key that does not exist. Takes over the value. */
-  create(key: { readonly text: string; readonly bytes: Uint8Array }, put: PutState): void {
-    const record = this.exhume(key.text, put) ?? createdRecord(key, put);
+  /** Puts a key that does not exist. */
+  create(key: Key, put: PutState): void {
+    const record = this.exhume(key.text, put) ?? this.versions.created(key, put);
     this.order.add(record.key);
     this.records.set(record.key, record);
     this.addChange(record);
   }
 
-  /** Puts a key that exists: `previous` is what {@link get} returned. Takes over the value. */
+  /** Puts a key that exists: `previous` is what {@link get} returned. */
   overwrite(previous: KeyRecord, put: PutState): void {
     if (this.views.length > 0) this.keepForViews(previous);
-    const next = overwrittenRecord(previous, put);
+    const next = this.versions.overwritten(previous, put);
     this.records.set(next.key, next);
     this.addChange(next);
   }
@@ -80,7 +73,7 @@ export class KeySpace {
     const { key } = previous;
     this.order.delete(key);
     this.records.delete(key);
-    const tombstone = tombstoneOf(previous, revision);
+    const tombstone = this.versions.tombstone(previous, revision);
     this.tombstones.set(key, tombstone);
     this.tombstoneOrder.add(key);
     this.addChange(tombstone);
@@ -93,7 +86,7 @@ export class KeySpace {
     if (tombstone === undefined) return null;
     this.tombstones.delete(key);
     this.tombstoneOrder.delete(key);
-    return recreatedRecord(tombstone, put);
+    return this.versions.recreated(tombstone, put);
   }
 
   private addChange(change: KeyRecord): void {
@@ -116,11 +109,13 @@ export class KeySpace {
       this.tombstoneOrder.delete(change.key);
       this.forget(change);
     });
+    this.versions.tidy();
   }
 
   private forget(record: KeyRecord): void {
     this.hash.subtract(record);
     this.history.release(record);
+    this.versions.forget(record);
   }
 
   /** Visits the keys of `range` in the order of their bytes until `visit` returns false. It must not change anything. */
@@ -159,19 +154,27 @@ export class KeySpace {
       {
         order: this.order.clone(),
         current: (key) => this.get(key),
-        onClose: (closed) => (this.views = this.views.filter((open) => open !== closed)),
+        onClose: (closed) => {
+          if (!this.views.includes(closed)) return;
+          this.views = this.views.filter((open) => open !== closed);
+          this.versions.endReading();
+        },
       },
     );
     this.views = [...this.views, view];
+    this.versions.beginReading();
     return view;
   }
 
   /** The history as it is now, in the same way. */
   historyView(): HistoryView {
     const view = new HistoryView(this.history.compactedRevision, this.history.copy(), (closed) => {
+      if (!this.historyViews.includes(closed)) return;
       this.historyViews = this.historyViews.filter((open) => open !== closed);
+      this.versions.endReading();
     });
     this.historyViews = [...this.historyViews, view];
+    this.versions.beginReading();
     return view;
   }
 

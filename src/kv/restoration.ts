@@ -7,7 +7,7 @@ import { ByteWriter } from "../lib/byte_writer.ts";
 import { crc32 } from "../lib/checksum.ts";
 import { CorruptError } from "../lib/errors.ts";
 import type { Index } from "../raft/mod.ts";
-import { decodeSettings, keyText, settingNames } from "../wire/mod.ts";
+import { decodeSettings, keyText, type KeyState, settingNames } from "../wire/mod.ts";
 import type { ChangeHead, Stamp } from "./image_codec.ts";
 import {
   answerHeadBytes,
@@ -29,7 +29,6 @@ import {
   settingsSection,
   stampBytes,
 } from "./image_codec.ts";
-import { restoredRecord } from "./key_record.ts";
 import { RestoredHistory } from "./restored_history.ts";
 import { StoreState } from "./store_state.ts";
 
@@ -137,7 +136,7 @@ export class Restoration {
     if (key <= this.lastKey) throw new CorruptError("the keys of the image are not in order");
     if (stamp.modRevision > keys.revision) throw new CorruptError("a key of the image is younger than the image");
     if (stamp.version === 0) throw new CorruptError("a key of the image that does not exist");
-    keys.restoreKey(restoredRecord({ text: key, bytes: keyView }, stateOf(stamp, value)));
+    keys.restoreKey(keys.versions.restored({ text: key, bytes: keyView }, stateOf(stamp, value)));
     this.lastKey = key;
     return this.keyOrSection(missing - 1);
   }
@@ -195,7 +194,7 @@ export class Restoration {
 /** A version as it stands in the image. */
 interface Version {
   readonly stamp: Stamp;
-  /** A view, to be copied. */
+  /** Both are views, to be copied. */
   readonly keyView: Uint8Array;
   readonly value: Uint8Array;
 }
@@ -206,15 +205,12 @@ function version(stamp: Stamp, take: (version: Version) => Part): Part {
     bytes: stamp.keyLength + stamp.valueLength,
     take: (reader) => {
       const keyView = reader.bytes(stamp.keyLength);
-      const value = reader.bytes(stamp.valueLength).slice(); // the store keeps it: never a view of the slice
+      const value = reader.bytes(stamp.valueLength);
       return take({ stamp, keyView, value });
     },
   };
 }
 
-function stateOf(
-  { createRevision, modRevision, version, lease }: Stamp,
-  value: Uint8Array,
-): Parameters<typeof restoredRecord>[1] {
+function stateOf({ createRevision, modRevision, version, lease }: Stamp, value: Uint8Array): KeyState {
   return { value, createRevision, modRevision, version, lease };
 }

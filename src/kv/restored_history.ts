@@ -1,13 +1,9 @@
 /** Hangs the versions of an image on one another again, from the newest change to the oldest. Believes nothing. */
 import { CorruptError } from "../lib/errors.ts";
 import type { KeyState } from "../wire/mod.ts";
-import { type KeyRecord, isTombstone, restoredRecord } from "./key_record.ts";
+import type { Key, KeyRecord } from "./key_record.ts";
+import { isTombstone } from "./key_record.ts";
 import type { KeySpace } from "./key_space.ts";
-
-interface Key {
-  readonly text: string;
-  readonly bytes: Uint8Array;
-}
 
 export class RestoredHistory {
   /** The newest first. */
@@ -34,7 +30,7 @@ export class RestoredHistory {
     if (revision > newest) throw new CorruptError("the changes of the image are not in order");
     if (replaced !== null) {
       if (replaced.modRevision >= revision) throw new CorruptError("a change of the image replaced what came later");
-      made.previous = restoredRecord({ text: made.key, bytes: key.bytes }, replaced);
+      made.previous = this.keys.versions.restored({ text: made.key, bytes: key.bytes }, replaced);
     }
     this.oldest.set(key.text, made.previous);
     this.changes.push(made);
@@ -55,7 +51,7 @@ export class RestoredHistory {
     const record = this.keys.get(key.text);
     if (record !== null || !isDelete) return record;
     const state = { value: new Uint8Array(0), createRevision: 0, modRevision: revision, version: 0, lease: 0 };
-    const tombstone = restoredRecord(key, state);
+    const tombstone = this.keys.versions.restored(key, state);
     this.tombstones.set(key.text, tombstone);
     return tombstone;
   }

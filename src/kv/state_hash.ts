@@ -52,11 +52,22 @@ export class StateHash {
 
 /** The hash of a key, given by its CRC-32, with its state. */
 export function recordHash(keyChecksum: number, state: KeyState): RecordHash {
-  const valueChecksum = crc32(state.value);
-  return {
-    hashHigh: mixState(mix(mix(highSeed, keyChecksum), valueChecksum), state),
-    hashLow: mixState(mix(mix(lowSeed, keyChecksum), valueChecksum), state),
-  };
+  const { createRevision, modRevision, version, lease } = state;
+  const hashed = { createRevision, modRevision, version, lease, hashHigh: 0, hashLow: 0 };
+  stampHash(hashed, keyChecksum, crc32(state.value));
+  return hashed;
+}
+
+/** The numbers of a record, and its hash. */
+interface Stamped extends Omit<KeyState, "value"> {
+  hashHigh: number;
+  hashLow: number;
+}
+
+/** Writes the hash of a record, given the CRC-32 of its key and value, into the record. */
+export function stampHash(record: Stamped, keyChecksum: number, valueChecksum: number): void {
+  record.hashHigh = mixState(mix(mix(highSeed, keyChecksum), valueChecksum), record);
+  record.hashLow = mixState(mix(mix(lowSeed, keyChecksum), valueChecksum), record);
 }
 
 /** The hash of numbers in their order. */
@@ -64,7 +75,7 @@ export function hashOfNumbers(numbers: readonly number[]): RecordHash {
   return { hashHigh: numbers.reduce(mixNumber, highSeed), hashLow: numbers.reduce(mixNumber, lowSeed) };
 }
 
-function mixState(hash: number, state: KeyState): number {
+function mixState(hash: number, state: Omit<KeyState, "value">): number {
   const stamped = mixNumber(mixNumber(hash, state.createRevision), state.modRevision);
   return mixNumber(mixNumber(stamped, state.version), state.lease);
 }

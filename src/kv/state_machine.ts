@@ -33,7 +33,7 @@ export interface StateMachine {
 
 /** The image of one state as a stream of bytes: the same on every node, however it is sliced (rule S7). */
 export interface ImageSource {
-  /** The next slice, of 1 to `bytesMax` bytes, which nobody will write to; null at the end. */
+  /** The next slice, of 1 to `bytesMax` bytes, good until the next call; null at the end. */
   next(bytesMax: number): Uint8Array | null;
   /** Lets go of what was kept for it. May be called again, and after the end. */
   close(): void;

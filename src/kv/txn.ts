@@ -119,7 +119,7 @@ class Branch {
     const text = operation.keyText();
     const previous = keys.get(text);
     const revision = this.change(1);
-    const state = { value: operation.copyValue(), revision, lease: 0 };
+    const state = { value: operation.valueView(), revision, lease: 0 };
     if (previous === null) keys.create({ text, bytes: operation.keyView() }, state);
     else keys.overwrite(previous, state);
     writeTxnOperationResult(this.results, { kind: "put", modRevision: revision });

@@ -75,7 +75,7 @@ export function commandAt(cursor: CommandCursor): Command | null {
       return {
         kind: "put",
         key: cursor.keyText(),
-        value: valueIdOf(cursor.copyValue()),
+        value: valueIdOf(cursor.valueView()),
         ifRevision: cursor.ifRevision,
       };
     case "delete":

@@ -190,11 +190,10 @@ export class CommandCursor {
     return this.restLength === 0 ? null : this.texts.slice(this.restStart, this.restEnd);
   }
 
-  /** A copy of the value of a put: a view would keep the whole batch in memory for as long as the value lives. */
-  copyValue(): Uint8Array {
+  /** The value of a put as a view. */
+  valueView(): Uint8Array {
     assert(this.kind === "put", "only a put has a value");
-    // Not this.commands.slice(): on a Buffer that is a view.
-    return Uint8Array.prototype.slice.call(this.commands, this.restStart, this.restEnd);
+    return this.commands.subarray(this.restStart, this.restEnd);
   }
 
   /** The body of a command that has a codec of its own, as a view. */

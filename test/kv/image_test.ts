@@ -28,7 +28,7 @@ function joined(slices: readonly Uint8Array[]): Uint8Array {
 /** All that is left of an image. */
 function drain(image: ImageSource, bytesMax = 4096): Uint8Array {
   const slices: Uint8Array[] = [];
-  for (let slice = image.next(bytesMax); slice !== null; slice = image.next(bytesMax)) slices.push(slice);
+  for (let slice = image.next(bytesMax); slice !== null; slice = image.next(bytesMax)) slices.push(slice.slice());
   return joined(slices);
 }
 
@@ -102,7 +102,7 @@ describe("an image", () => {
     for (const bytesMax of [1, 2, 37, 38, 39, 100, 4096, 59_999, 1_000_000]) {
       const image = store.image();
       const slices: Uint8Array[] = [];
-      for (let slice = image.next(bytesMax); slice !== null; slice = image.next(bytesMax)) slices.push(slice);
+      for (let slice = image.next(bytesMax); slice !== null; slice = image.next(bytesMax)) slices.push(slice.slice());
       expect(slices.slice(0, -1).every((slice) => slice.length === bytesMax)).toBe(true);
       expect(Buffer.compare(joined(slices), whole)).toBe(0);
       expect(image.next(bytesMax)).toBe(null);
@@ -319,7 +319,7 @@ describe("images and random commands", () => {
         for (const image of open) {
           if (random.integer(0, 1) === 0) continue;
           const slice = image.source.next(random.integer(1, 1000));
-          if (slice !== null) image.slices.push(slice);
+          if (slice !== null) image.slices.push(slice.slice());
           else check(log, image);
           if (slice === null) checked++;
           const abandoned = random.integer(0, 99) === 0;

@@ -50,7 +50,7 @@ function decode(commands: Uint8Array): TestCommand[] {
   while (cursor.next()) {
     const key = cursor.keyView();
     const condition = cursor.ifRevision === null ? {} : { ifRevision: cursor.ifRevision };
-    if (cursor.kind === "put") shown.push({ kind: "put", key, value: cursor.copyValue(), ...condition });
+    if (cursor.kind === "put") shown.push({ kind: "put", key, value: cursor.valueView(), ...condition });
     else if (cursor.kind === "delete") shown.push({ kind: "delete", key, ...condition });
     else {
       const end = cursor.endText();
@@ -88,16 +88,6 @@ describe("the bytes of commands", () => {
     ];
     expect(decode(encodeCommands(commands))).toEqual(commands);
     expect(check(encodeCommands(commands))).toBe(`${commands.length} ok`);
-  });
-
-  test("a copied value owns no more than itself, of a Buffer too", () => {
-    const commands = encodeCommands([put("k", "v".repeat(100)), put("k", "w".repeat(10_000))]);
-    for (const source of [commands, Buffer.from(commands)]) {
-      const cursor = new CommandCursor(source);
-      cursor.next();
-      expect(cursor.copyValue().buffer.byteLength).toBe(100);
-      source.fill(0);
-    }
   });
 
   test("a key that no server takes is refused when it is written", () => {
