@@ -135,14 +135,9 @@ export class Gateway {
   /** It has not happened, so it may be handed on, held, or given back. */
   private onRefused(pending: Pending, { reason, leader }: Refusal): void {
     if (reason === "overloaded" || reason === "stopping" || reason === "removed") this.refuse(pending, reason, leader);
-    else if (
-      reason === "notLeader" &&
-      pending.request.kind === "write" &&
-      leader !== null &&
-      leader !== this.options.node.id
-    ) {
+    else if (reason === "notLeader" && leader !== null && leader !== this.options.node.id)
       this.forward(pending, leader);
-    } else this.hold(pending, { kind: "refused", reason });
+    else this.hold(pending, { kind: "refused", reason });
   }
 
   private forward(pending: Pending, leader: NodeId): void {
@@ -162,12 +157,12 @@ export class Gateway {
     switch (outcome.kind) {
       case "done": {
         const { body, appliedIndex } = outcome.response;
-        if (areResults(body, pending.request.count)) this.end(pending, { kind: "done", body, appliedIndex });
-        else this.fail(pending, unknownError({ kind: "connection", leader, why: "its answer is damaged" }));
+        if (isWhole(pending.request, body)) this.end(pending, { kind: "done", body, appliedIndex });
+        else this.onLost(pending, leader, "its answer is damaged");
         return;
       }
       case "lost":
-        this.fail(pending, unknownError({ kind: "connection", leader, why: outcome.reason }));
+        this.onLost(pending, leader, outcome.reason);
         return;
       case "notSent":
         this.deadlines.add(pending);
@@ -176,7 +171,7 @@ export class Gateway {
       case "refused": {
         const { response, error } = outcome;
         if (response.status === "unknown" && error.applied === "no") {
-          return this.fail(pending, unknownError({ kind: "connection", leader, why: "its answer contradicts itself" }));
+          return this.onLost(pending, leader, "its answer contradicts itself");
         }
         const reason = response.status === "notApplied" ? reasonToHold(error) : null;
         if (reason === null) return this.fail(pending, error);
@@ -184,6 +179,13 @@ export class Gateway {
         this.hold(pending, { kind: "refused", reason });
       }
     }
+  }
+
+  /** The leader has it and does not say what became of it: a read is asked again, a write never. */
+  private onLost(pending: Pending, leader: NodeId, why: string): void {
+    if (pending.request.kind === "write") return this.fail(pending, unknownError({ kind: "connection", leader, why }));
+    this.deadlines.add(pending);
+    this.hold(pending, { kind: "unreachable", leader, why });
   }
 
   /** Keeps a request until the next change. Only the node that was asked first waits: the others give it back at once. */
@@ -262,11 +264,14 @@ export class Gateway {
   }
 }
 
-/** Whether `body`, which another node sent, holds `count` results and nothing else. */
-function areResults(body: Uint8Array, count: number): boolean {
+/** Whether `body`, which another node sent, holds a result or an answer for all that was asked, and nothing else. */
+function isWhole({ kind, count }: ServiceRequest, body: Uint8Array): boolean {
   try {
     const reader = new ByteReader(body);
-    for (let i = 0; i < count; i++) readResult(reader);
+    for (let i = 0; i < count; i++) {
+      if (kind === "write") readResult(reader);
+      else reader.skip(reader.u32());
+    }
     return reader.remaining === 0;
   } catch (error) {
     if (!(error instanceof CorruptError)) throw error;
@@ -291,7 +296,11 @@ function reasonToHold(error: ProaError): RefusalReason | null {
 }
 
 function tooManyHops(hops: number): ProaError {
-  return new ProaError("TOO_MANY_HOPS", `Cannot write: ${hops} nodes handed the request on and none of them leads`, {
-    hint: "a leader was just elected or lost: try again",
-  });
+  return new ProaError(
+    "TOO_MANY_HOPS",
+    `Cannot ask the leader: ${hops} nodes handed the request on and none of them leads`,
+    {
+      hint: "a leader was just elected or lost: try again",
+    },
+  );
 }

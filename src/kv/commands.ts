@@ -9,13 +9,17 @@ import {
   CommandCursor,
   type CommandResult,
   decodeCompact,
+  decodeLease,
   decodeOnce,
   decodeSettings,
+  grantedBody,
+  missingBody,
   rangeAnswerBytesMax,
   writeResult,
 } from "../wire/mod.ts";
 import type { KeyRecord } from "./key_record.ts";
 import type { KeySpace } from "./key_space.ts";
+import { applyLease } from "./lease_commands.ts";
 import type { StoreState } from "./store_state.ts";
 import { applyTxn } from "./txn.ts";
 
@@ -54,9 +58,17 @@ export function applyCommand(state: StoreState, command: CommandCursor, result: 
       finish(result, 0);
       break;
     case "txn": {
-      const { changed, body } = applyTxn(keys, command.body(), Math.min(at.answerBytesMax, txnAnswerBytesMax));
-      finish(result, changed);
-      result.body = body;
+      const outcome = applyTxn(keys, command.body(), Math.min(at.answerBytesMax, txnAnswerBytesMax));
+      finish(result, outcome.changed);
+      result.status = outcome.status;
+      result.body = outcome.body;
+      break;
+    }
+    case "lease": {
+      const outcome = applyLease(keys, decodeLease(command.body()));
+      finish(result, outcome.changed);
+      result.status = outcome.status;
+      result.body = outcome.body;
       break;
     }
     case "once":
@@ -67,6 +79,7 @@ export function applyCommand(state: StoreState, command: CommandCursor, result: 
     default:
       unreachable(command.kind);
   }
+  keys.leases.endDeserted();
   result.revision = keys.revision;
 }
 
@@ -130,18 +143,35 @@ function applyToKey(keys: KeySpace, command: CommandCursor, result: ResultDraft)
   result.status = "ok";
   result.modRevision = 0;
   result.changed = 1;
-  if (command.kind === "put") result.modRevision = put(keys, previous, command);
+  if (command.kind === "put") put(keys, previous, command, result);
   else if (previous !== null) keys.delete(previous, ++keys.revision);
   else result.changed = 0;
 }
 
-/** Puts where `previous` is, or nothing; returns the new revision. */
-function put(keys: KeySpace, previous: KeyRecord | null, command: CommandCursor): number {
+/** Puts where `previous` is, or nothing; unless its lease is missing, or there is no room for one. */
+function put(keys: KeySpace, previous: KeyRecord | null, command: CommandCursor, result: ResultDraft): void {
+  let { lease } = command;
+  if (lease > 0 && keys.leases.get(lease) === null) {
+    result.status = "leaseNotFound";
+    result.changed = 0;
+    result.body = missingBody(lease);
+    return;
+  }
+  if (command.ttlMs > 0) {
+    const granted = keys.leases.grant({ id: 0, ttlMs: command.ttlMs, bound: true });
+    if (typeof granted === "string") {
+      result.status = granted;
+      result.changed = 0;
+      return;
+    }
+    lease = granted.id;
+    result.body = grantedBody(granted);
+  }
   const revision = ++keys.revision;
-  const state = { value: command.valueView(), revision, lease: 0 };
+  const state = { value: command.valueView(), revision, lease };
   if (previous === null) keys.create({ text: command.keyText(), bytes: command.keyView() }, state);
   else keys.overwrite(previous, state);
-  return revision;
+  result.modRevision = revision;
 }
 
 /** Deletes all keys of a range in one revision, and returns how many they were. */

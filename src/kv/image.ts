@@ -9,11 +9,13 @@ import {
   changesSection,
   endSection,
   keysSection,
+  leasesSection,
   settingsSection,
   writeAnswer,
   writeChange,
   writeImageEnd,
   writeImageHeader,
+  writeLeaseState,
   writeVersion,
 } from "./image_codec.ts";
 import { isTombstone } from "./key_record.ts";
@@ -46,13 +48,14 @@ export class StoreImage implements ImageSource {
   private closed = false;
 
   constructor(state: StoreState, appliedIndex: Index) {
-    this.sections = [settingsOf(state), keysOf(state), changesOf(state), answersOf(state)];
+    this.sections = [settingsOf(state), keysOf(state), changesOf(state), answersOf(state), leasesOf(state)];
     this.stateHash = state.hash();
     this.itemCount = this.sections.reduce((total, { count }) => total + count, 0);
-    const { revision, history } = state.keys;
+    const { revision, history, leases } = state.keys;
     const { floor: sessionFloor, saved: savedCount } = state.sessions;
     const { compactedRevision } = history;
-    writeImageHeader(this.writer, { appliedIndex, revision, compactedRevision, sessionFloor, savedCount });
+    const counts = { revision, compactedRevision, sessionFloor, savedCount, leaseCount: leases.count };
+    writeImageHeader(this.writer, { appliedIndex, ...counts });
     this.checksum = crc32(this.writer.peek());
   }
 
@@ -142,14 +145,26 @@ function changesOf({ keys }: StoreState): Section {
 }
 
 function answersOf({ sessions }: StoreState): Section {
-  const items = sessions.items();
+  return listed(answersSection, sessions.items(), writeAnswer);
+}
+
+function leasesOf({ keys }: StoreState): Section {
+  return listed(leasesSection, keys.leases.items(), writeLeaseState);
+}
+
+/** A section of items that nothing changes any more. */
+function listed<Item>(
+  tag: number,
+  items: readonly Item[],
+  writeItem: (writer: ByteWriter, item: Item) => void,
+): Section {
   let next = 0;
   const write = (writer: ByteWriter, isFull: () => boolean): boolean => {
     for (let item = items[next]; item !== undefined && !isFull(); item = items[next]) {
-      writeAnswer(writer, item);
+      writeItem(writer, item);
       next++;
     }
     return next === items.length;
   };
-  return { tag: answersSection, count: items.length, write, close: () => undefined };
+  return { tag, count: items.length, write, close: () => undefined };
 }

@@ -5,7 +5,7 @@
  *
  *     image        header, sections, end
  *     header       u32 magic, u32 format, u53 appliedIndex, u53 revision, u53 compactedRevision,
- *                  u53 floor of the sessions, u53 number of all answers ever saved
+ *                  u53 floor of the sessions, u53 number of all answers ever saved, u53 number of all grants and renewals of leases
  *     section      u8 tag, u53 number of items, items
  *     1 settings   u8 number, u53 value, in the order of their numbers
  *     2 keys       the keys that exist, in the order of their bytes: stamp, key, value
@@ -13,6 +13,8 @@
  *                  u8 flags (1: a delete, 2: it replaced nothing), u53 revision, stamp of the replaced version, key, its value
  *     4 answers    to requests with an id, in the order in which they were saved:
  *                  u8 sessionLength, u32 answerLength, u53 born, u53 seq, u53 forgotten, session, answer
+ *     5 leases     in the order of their grants: u53 id, u53 ttlMs, u53 remainingMs, u53 renewal, u53 granted, u8 bound (0 or 1);
+ *                  their keys are those of section 2 that name them
  *     stamp        u16 keyLength, u32 valueLength, u53 createRevision, u53 modRevision, u53 version, u53 lease
  *     end          u8 255, u53 number of items in all sections, u64 state hash, u32 CRC-32 of everything before it
  */
@@ -20,6 +22,7 @@ import type { ByteReader } from "../lib/byte_reader.ts";
 import type { ByteWriter } from "../lib/byte_writer.ts";
 import { CorruptError } from "../lib/errors.ts";
 import { type KeyState, keyBytes, keyBytesMax } from "../wire/mod.ts";
+import type { LeaseState } from "./leases.ts";
 import type { SessionItem } from "./sessions.ts";
 
 export interface ImageHeader {
@@ -28,6 +31,7 @@ export interface ImageHeader {
   readonly compactedRevision: number;
   readonly sessionFloor: number;
   readonly savedCount: number;
+  readonly leaseCount: number;
 }
 
 /** An answer to a request with an id without the bytes of session and answer, which follow it. */
@@ -59,23 +63,25 @@ export const settingsSection = 1;
 export const keysSection = 2;
 export const changesSection = 3;
 export const answersSection = 4;
+export const leasesSection = 5;
 /** In the order in which they come. */
-export const sections = [settingsSection, keysSection, changesSection, answersSection] as const;
+export const sections = [settingsSection, keysSection, changesSection, answersSection, leasesSection] as const;
 export const endSection = 255;
 
-export const imageHeaderBytes = 4 + 4 + 5 * 8;
+export const imageHeaderBytes = 4 + 4 + 6 * 8;
 export const sectionHeadBytes = 1 + 8;
 export const settingBytes = 1 + 8;
 export const stampBytes = 2 + 4 + 4 * 8;
 export const changeHeadBytes = 1 + 8;
 export const answerHeadBytes = 1 + 4 + 3 * 8;
+export const leaseBytes = 5 * 8 + 1;
 /** Behind the tag and before the checksum. */
 export const imageEndBytes = 8 + 8;
 
 /** "prim": so that a file of something else is called that, and not an image of an unknown format. */
 const magic = 0x7072696d;
 /** A greater number means that a newer program made the image. */
-const format = 1;
+const format = 2;
 
 const flagDelete = 1;
 const flagReplacedNothing = 2;
@@ -88,6 +94,7 @@ export function writeImageHeader(writer: ByteWriter, header: ImageHeader): void 
   writer.u53(header.compactedRevision);
   writer.u53(header.sessionFloor);
   writer.u53(header.savedCount);
+  writer.u53(header.leaseCount);
 }
 
 /** Throws {@link CorruptError}. */
@@ -101,6 +108,7 @@ export function readImageHeader(reader: ByteReader): ImageHeader {
     compactedRevision: reader.u53(),
     sessionFloor: reader.u53(),
     savedCount: reader.u53(),
+    leaseCount: reader.u53(),
   };
 }
 
@@ -173,6 +181,24 @@ export function readAnswerHead(reader: ByteReader): AnswerHead {
     seq: reader.u53(),
     forgotten: reader.u53(),
   };
+}
+
+export function writeLeaseState(writer: ByteWriter, lease: LeaseState): void {
+  writer.u53(lease.id);
+  writer.u53(lease.ttlMs);
+  writer.u53(lease.remainingMs);
+  writer.u53(lease.renewal);
+  writer.u53(lease.granted);
+  writer.u8(lease.bound ? 1 : 0);
+}
+
+/** Throws {@link CorruptError}. */
+export function readLeaseState(reader: ByteReader): LeaseState {
+  const numbers = { id: reader.u53(), ttlMs: reader.u53(), remainingMs: reader.u53() };
+  const counts = { renewal: reader.u53(), granted: reader.u53() };
+  const bound = reader.u8();
+  if (bound > 1) throw new CorruptError("a flag that is neither 0 nor 1");
+  return { ...numbers, ...counts, bound: bound === 1 };
 }
 
 export function writeImageEnd(writer: ByteWriter, { itemCount, stateHash }: ImageEnd): void {

@@ -1,6 +1,6 @@
 /**
  * The keys with all of their versions that can be read: a map for access by key, an ordered set for ranges, the history
- * of changes, and a hash over all, kept in step here. Conditions and revisions are decided by the commands.
+ * of changes, the leases that keys hang on, and a hash over all, kept in step here. Conditions and revisions are decided by the commands.
  */
 import { assert } from "../lib/assert.ts";
 import { crc32 } from "../lib/checksum.ts";
@@ -10,6 +10,7 @@ import { HistoryView } from "./history_view.ts";
 import type { Key, KeyRecord, PutState } from "./key_record.ts";
 import { isTombstone, Records, versionAt } from "./key_record.ts";
 import { KeyView } from "./key_view.ts";
+import { Leases } from "./leases.ts";
 import { newOrderedKeys, scanBoth } from "./ordered_keys.ts";
 import type { TextRange } from "./ordered_keys.ts";
 import { recordHash, StateHash } from "./state_hash.ts";
@@ -19,6 +20,8 @@ export class KeySpace {
   revision = 1;
   readonly history = new History();
   readonly versions = new Records();
+  /** Invariant: a key hangs on the lease that its latest version names, which exists. */
+  readonly leases = new Leases();
   /** The keys that exist, each with its latest version. */
   private readonly records = new Map<string, KeyRecord>();
   /** Holds the keys of `records`, and no others; overwriting a key leaves it alone. */
@@ -56,6 +59,7 @@ export class KeySpace {
     const record = this.exhume(key.text, put) ?? this.versions.created(key, put);
     this.order.add(record.key);
     this.records.set(record.key, record);
+    if (record.lease !== 0) this.leases.attach(record.lease, record.key);
     this.addChange(record);
   }
 
@@ -64,6 +68,7 @@ export class KeySpace {
     if (this.views.length > 0) this.keepForViews(previous);
     const next = this.versions.overwritten(previous, put);
     this.records.set(next.key, next);
+    if (next.lease !== previous.lease) this.moveLease(previous, next);
     this.addChange(next);
   }
 
@@ -76,7 +81,13 @@ export class KeySpace {
     const tombstone = this.versions.tombstone(previous, revision);
     this.tombstones.set(key, tombstone);
     this.tombstoneOrder.add(key);
+    if (previous.lease !== 0) this.leases.detach(previous.lease, key);
     this.addChange(tombstone);
+  }
+
+  private moveLease(previous: KeyRecord, next: KeyRecord): void {
+    if (next.lease !== 0) this.leases.attach(next.lease, next.key);
+    if (previous.lease !== 0) this.leases.detach(previous.lease, next.key);
   }
 
   /** The record that follows the tombstone of `key`, which it takes the place of; null if there is none. */
@@ -182,6 +193,7 @@ export class KeySpace {
   restoreKey(record: KeyRecord): void {
     this.order.add(record.key);
     this.records.set(record.key, record);
+    if (record.lease !== 0) this.leases.restoreKey(record.lease, record.key);
     this.hash.add(record);
   }
 

@@ -18,10 +18,13 @@ import {
   imageEndBytes,
   imageHeaderBytes,
   keysSection,
+  leaseBytes,
+  leasesSection,
   readAnswerHead,
   readChangeHead,
   readImageEnd,
   readImageHeader,
+  readLeaseState,
   readStamp,
   sectionHeadBytes,
   sections,
@@ -51,6 +54,7 @@ export class Restoration {
   private itemCount = 0;
   private compactedRevision = 0;
   private sessionCounts = { floor: 0, saved: 0 };
+  private leaseCount = 0;
   private lastKey = "";
 
   /** `appliedIndex` is where the image must have been taken. */
@@ -78,13 +82,15 @@ export class Restoration {
   }
 
   private takeHeader(reader: ByteReader): Part {
-    const { appliedIndex, revision, compactedRevision, sessionFloor, savedCount } = readImageHeader(reader);
+    const header = readImageHeader(reader);
+    const { appliedIndex, revision, compactedRevision, sessionFloor, savedCount } = header;
     if (appliedIndex !== this.appliedIndex) {
       throw new CorruptError(`an image of index ${appliedIndex}, not of ${this.appliedIndex}`);
     }
     this.state.keys.revision = revision;
     this.compactedRevision = compactedRevision;
     this.sessionCounts = { floor: sessionFloor, saved: savedCount };
+    this.leaseCount = header.leaseCount;
     return this.section();
   }
 
@@ -111,6 +117,8 @@ export class Restoration {
         return this.changeOrSection(count);
       case answersSection:
         return this.answerOrSection(count);
+      case leasesSection:
+        return this.leaseOrSection(count);
     }
   }
 
@@ -177,6 +185,21 @@ export class Restoration {
       };
     };
     return { bytes: answerHeadBytes, take: takeHead };
+  }
+
+  private leaseOrSection(missing: number): Part {
+    const { leases } = this.state.keys;
+    if (missing === 0) {
+      if (!leases.restoreCount(this.leaseCount)) throw new CorruptError("a key of the image without its lease");
+      return this.section();
+    }
+    const take = (reader: ByteReader): Part => {
+      const lease = readLeaseState(reader);
+      if (lease.renewal > this.leaseCount || !leases.restore(lease))
+        throw new CorruptError("a lease of the image that cannot be");
+      return this.leaseOrSection(missing - 1);
+    };
+    return { bytes: leaseBytes, take };
   }
 
   private takeEnd(reader: ByteReader): null {

@@ -12,6 +12,8 @@ import { answerChanges } from "./changes.ts";
 import type { ResultDraft } from "./commands.ts";
 import { applyCommand } from "./commands.ts";
 import { StoreImage } from "./image.ts";
+import { type LeaseClock, answerLease, answerLeases } from "./lease_queries.ts";
+import type { LeaseListener, LeaseTime } from "./leases.ts";
 import { answerGet, answerHistory, answerRange } from "./queries.ts";
 import { Restoration } from "./restoration.ts";
 import type { ImageSink, ImageSource, StateMachine } from "./state_machine.ts";
@@ -23,10 +25,13 @@ const resultsBytesMax = 64 * 1024 * 1024;
 /** How far beyond a limit the history may grow. */
 const slack = 1.1;
 
+const noClock: LeaseClock = { remainingMs: () => null };
+
 export class Store implements StateMachine {
   private state = new StoreState();
   private readonly result: ResultDraft = { status: "ok", revision: 0, modRevision: 0, changed: 0, body: undefined };
   private lastApplied: Index = 0;
+  private leaseListener: LeaseListener | null = null;
 
   get appliedIndex(): Index {
     return this.lastApplied;
@@ -58,7 +63,7 @@ export class Store implements StateMachine {
   }
 
   /** Throws {@link CorruptError} when `query` is not exactly one query. */
-  read(query: Uint8Array, answers: ByteWriter): void {
+  read(query: Uint8Array, answers: ByteWriter, clock: LeaseClock = noClock): void {
     const decoded = decodeQuery(query);
     const { keys, settings } = this.state;
     switch (decoded.kind) {
@@ -73,6 +78,12 @@ export class Store implements StateMachine {
         return;
       case "settings":
         writeSettingsAnswer(answers, { revision: keys.revision, settings });
+        return;
+      case "lease":
+        answerLease(keys, decoded, clock, answers);
+        return;
+      case "leases":
+        answerLeases(keys, decoded, clock, answers);
         return;
       case "changes":
         answerChanges(keys, decoded, answers);
@@ -92,6 +103,15 @@ export class Store implements StateMachine {
     const byBytes = bytes > bytesMax * slack ? keys.history.revisionToHold(bytesMax) : 0;
     const due = Math.max(byCount, byBytes);
     return due > compactedRevision ? due : null;
+  }
+
+  leases(): Iterable<LeaseTime> {
+    return this.state.keys.leases.all();
+  }
+
+  listenToLeases(listener: LeaseListener): void {
+    this.leaseListener = listener;
+    this.state.keys.leases.listener = listener;
   }
 
   stateHash(): string {
@@ -115,7 +135,9 @@ export class Store implements StateMachine {
         const state = restoration.finish();
         assert(appliedIndex >= this.lastApplied, "an image must not take the store back");
         this.state = state; // with its index, in one step (rule P14)
+        state.keys.leases.listener = this.leaseListener;
         this.lastApplied = appliedIndex;
+        this.leaseListener?.onReplaced();
       },
     };
   }

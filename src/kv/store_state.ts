@@ -11,16 +11,16 @@ export class StoreState {
 
   /** Equal wherever the state is: 16 hexadecimal digits. */
   hash(): string {
-    return this.digest(this.keys.stateHash());
+    return this.digest(this.keys.stateHash(), this.keys.leases.hashNumbers());
   }
 
   /** What {@link hash} must be, computed anew from all keys and values: slow, to check it. */
   recomputeHash(): string {
-    return this.digest(this.keys.recomputeStateHash());
+    return this.digest(this.keys.recomputeStateHash(), this.keys.leases.recomputeHashNumbers());
   }
 
-  private digest(keys: StateHash): string {
+  private digest(keys: StateHash, leases: readonly number[]): string {
     const settings = settingNames.map((name) => this.settings[name]);
-    return keys.with([...settings, ...this.sessions.hashNumbers()]).digest();
+    return keys.with([...settings, ...this.sessions.hashNumbers(), ...leases]).digest();
   }
 }

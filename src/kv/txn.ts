@@ -3,35 +3,46 @@ import { assert } from "../lib/assert.ts";
 import { ByteWriter } from "../lib/byte_writer.ts";
 import {
   CommandCursor,
+  type CommandResult,
   type Comparison,
   decodeQuery,
   decodeTxn,
   keyText,
+  missingBody,
   writeTxnOperationResult,
 } from "../wire/mod.ts";
 import type { KeySpace } from "./key_space.ts";
 import type { KeyRecord } from "./key_record.ts";
 import { answerGet, answerRange } from "./queries.ts";
 
-/** What a transaction did; the body of its result, but for nobody. */
-export interface TxnOutcome {
-  readonly changed: number;
-  readonly body: Uint8Array;
-}
+/** What a transaction did: the part of its result that says more than the revision. */
+export type TxnOutcome = Pick<CommandResult, "status" | "changed" | "body">;
 
-/** Its answers to gets and ranges take at most `answerBytesMax`; the others are left out. */
+/** Changes nothing where the branch names a lease that does not exist. Its answers to gets and ranges take at most `answerBytesMax`; the others are left out. */
 export function applyTxn(keys: KeySpace, bytes: Uint8Array, answerBytesMax: number): TxnOutcome {
   const txn = decodeTxn(bytes);
   const succeeded = txn.compare.every((comparison) => holds(keys, comparison));
+  const chosen = succeeded ? txn.then : txn.else;
+  const lease = missingLease(keys, chosen);
+  if (lease !== null) return { status: "leaseNotFound", changed: 0, body: missingBody(lease) };
   const branch = new Branch(keys, answerBytesMax);
-  const operations = new CommandCursor(succeeded ? txn.then : txn.else);
+  const operations = new CommandCursor(chosen);
   let count = 0;
   for (; operations.next(); count++) branch.run(operations);
   const head = new ByteWriter();
   head.u8(succeeded ? 1 : 0);
   head.u8(count);
   head.bytes(branch.results.peek());
-  return { changed: branch.changed, body: head.take() };
+  return { status: "ok", changed: branch.changed, body: head.take() };
+}
+
+/** The first lease that a put of `branch` names and that does not exist; null: none. */
+function missingLease({ leases }: KeySpace, branch: Uint8Array): number | null {
+  for (const operation = new CommandCursor(branch); operation.next();) {
+    const { lease } = operation;
+    if (lease > 0 && leases.get(lease) === null) return lease;
+  }
+  return null;
 }
 
 /** A value that does not exist compares with nothing; its numbers are 0. */
@@ -119,7 +130,7 @@ class Branch {
     const text = operation.keyText();
     const previous = keys.get(text);
     const revision = this.change(1);
-    const state = { value: operation.valueView(), revision, lease: 0 };
+    const state = { value: operation.valueView(), revision, lease: operation.lease };
     if (previous === null) keys.create({ text, bytes: operation.keyView() }, state);
     else keys.overwrite(previous, state);
     writeTxnOperationResult(this.results, { kind: "put", modRevision: revision });

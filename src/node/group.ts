@@ -20,10 +20,11 @@ import {
   type Server,
   type SoftState,
 } from "../raft/mod.ts";
-import { firstQuery, membershipCodec } from "../wire/mod.ts";
+import { asksForTime, firstQuery, membershipCodec } from "../wire/mod.ts";
 import { Admission } from "./admission.ts";
 import { Batcher } from "./batcher.ts";
-import { Housekeeping } from "./housekeeping.ts";
+import { Housekeeping, type Propose } from "./housekeeping.ts";
+import { LeaseKeeper } from "./lease_keeper.ts";
 import type { NodeLimits } from "./options.ts";
 import type { Refusal, TransferOutcome, WriteOutcome } from "./outcomes.ts";
 import { targetOf, type MembershipOutcome, type MembershipRequest } from "./membership.ts";
@@ -71,6 +72,7 @@ export class Group {
   private readonly transfers = new Transfers();
   private readonly changes = new MembershipChanges();
   private readonly housekeeping: Housekeeping;
+  private readonly leases: LeaseKeeper;
   private readonly results = new ByteWriter(4096);
   private readonly answers = new ByteWriter(4096);
   private wasReady = false;
@@ -86,10 +88,12 @@ export class Group {
     this.now = ports.now;
     this.admission = new Admission(options.limits);
     this.batcher = new Batcher(options.limits.payloadBytesMax);
-    this.housekeeping = new Housekeeping(ports.machine, (commands, done) => {
-      this.batcher.add({ commands, count: 1 }, { count: 1, done });
+    const propose: Propose = (request, done) => {
+      this.batcher.add(request, { count: request.count, done });
       ports.wake();
-    });
+    };
+    this.housekeeping = new Housekeeping(ports.machine, propose);
+    this.leases = new LeaseKeeper(ports.machine, { propose, now: ports.now });
     const { machine, random, logger, restored } = ports;
     this.snapshotter = new Snapshotter(options.group, options.limits, {
       store: ports.snapshots,
@@ -173,7 +177,8 @@ export class Group {
     answers.reset();
     for (let rest = request.queries; rest.length > 0;) {
       const query = firstQuery(rest);
-      machine.read(query, answers);
+      if (!this.leases.isLeading && asksForTime(query)) return request.done(this.refuseWithoutOffice());
+      machine.read(query, answers, this.leases);
       // A few small queries can ask for gigabytes.
       if (answers.length > this.limits.answerBytesMax) return request.done(this.refuse("overloaded"));
       rest = rest.subarray(query.length);
@@ -230,7 +235,8 @@ export class Group {
 
   /** When {@link tick} has something to do next. */
   get deadline(): Millis {
-    return Math.min(this.raft.deadline, this.waiters.deadline, this.transfers.deadline, this.changes.deadline);
+    const { raft, waiters, transfers, changes, leases } = this;
+    return Math.min(raft.deadline, waiters.deadline, transfers.deadline, changes.deadline, leases.deadline);
   }
 
   tick(now: Millis): void {
@@ -238,6 +244,7 @@ export class Group {
     if (now >= this.waiters.deadline) this.waiters.fail("leadershipLost");
     if (now >= this.changes.deadline) this.changes.fail("leadershipLost");
     this.transfers.onTime(now, this.raft.view.leader);
+    this.leases.run(now);
   }
 
   /** Hands what has arrived in this turn to the core. `now` is no earlier than its arrival. */
@@ -286,6 +293,7 @@ export class Group {
 
   private onSoftState(soft: SoftState, now: Millis): void {
     this.logger.log("info", "role", { role: soft.role, term: soft.term, leader: soft.leader });
+    this.leases.onOffice(soft.role === "leader");
     if (soft.role === "leader") {
       this.changes.onLeadershipWon();
       this.waiters.onLeadershipWon((id) => this.raft.view.log.matches(id));

@@ -3,9 +3,10 @@ import type { StateMachine } from "../kv/mod.ts";
 import { ByteWriter } from "../lib/byte_writer.ts";
 import { writeCompact } from "../wire/mod.ts";
 import type { WriteOutcome } from "./outcomes.ts";
+import type { WriteRequest } from "./service.ts";
 
-/** Queues one command like that of a client. */
-export type Propose = (command: Uint8Array, done: (outcome: WriteOutcome) => void) => void;
+/** Queues commands like those of a client. */
+export type Propose = (request: WriteRequest, done: (outcome: WriteOutcome) => void) => void;
 
 export class Housekeeping {
   private readonly machine: StateMachine;
@@ -26,6 +27,6 @@ export class Housekeeping {
     this.compacting = true;
     const command = new ByteWriter(16);
     writeCompact(command, revision);
-    this.propose(command.take(), () => (this.compacting = false));
+    this.propose({ commands: command.take(), count: 1 }, () => (this.compacting = false));
   }
 }

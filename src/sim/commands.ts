@@ -87,6 +87,7 @@ export function commandAt(cursor: CommandCursor): Command | null {
     case "txn":
     case "query":
     case "once":
+    case "lease":
       return null;
     default:
       return unreachable(cursor.kind);

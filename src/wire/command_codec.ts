@@ -4,11 +4,11 @@
  *
  *     payload of an entry   u8 version, commands back to back
  *     command               u8 kind, u8 flags, u32 bodyLength, body
- *     put                   [u53 ifRevision] u16 keyLength, key, value
+ *     put                   [u53 ifRevision] [u53 lease, or u53 ttlMs] u16 keyLength, key, value
  *     delete                [u53 ifRevision] u16 keyLength, key
  *     delete of a range     u16 startLength, start, u16 endLength, end
  *
- * The bodies of the other kinds are read by codecs of their own: settings_codec, txn_codec, once_codec.
+ * The bodies of the other kinds are read by codecs of their own: settings_codec, txn_codec, once_codec, lease_codec.
  */
 import { assert } from "../lib/assert.ts";
 import { ByteReader } from "../lib/byte_reader.ts";
@@ -23,6 +23,10 @@ export interface PutCommand {
   readonly value: Uint8Array;
   /** The mod revision that the key must have; 0: it must not exist; null: no condition. */
   readonly ifRevision: number | null;
+  /** The key hangs on this lease, and goes with it; 0 or left out: on none, whatever it hung on before. */
+  readonly lease?: number;
+  /** Instead: on a lease of its own that is granted with it, and ends with it, for so long. Milliseconds. */
+  readonly ttlMs?: number;
 }
 
 export interface DeleteCommand {
@@ -43,12 +47,19 @@ const kindPut = 1;
 const kindDelete = 2;
 
 /** The kinds whose bodies have codecs of their own, by number. */
-const bodyKinds = { 3: "compact", 4: "set", 5: "txn", 6: "query", 7: "once" } as const;
+const bodyKinds = { 3: "compact", 4: "set", 5: "txn", 6: "query", 7: "once", 8: "lease" } as const;
 
 export type BodyKind = (typeof bodyKinds)[keyof typeof bodyKinds];
 export type CommandKind = "put" | "delete" | "deleteRange" | BodyKind;
 
-const numberOfBodyKind: Readonly<Record<BodyKind, number>> = { compact: 3, set: 4, txn: 5, query: 6, once: 7 };
+const numberOfBodyKind: Readonly<Record<BodyKind, number>> = {
+  compact: 3,
+  set: 4,
+  txn: 5,
+  query: 6,
+  once: 7,
+  lease: 8,
+};
 
 /** Puts only: the same as `ifRevision` 0, in no bytes. */
 const flagIfAbsent = 1;
@@ -56,15 +67,23 @@ const flagIfAbsent = 1;
 const flagIfRevision = 2;
 /** Deletes only. */
 const flagRange = 4;
+/** Puts only: a lease stands behind the revision. */
+const flagLease = 8;
+/** Puts only: in the place of the lease stands for how long one is to be granted. */
+const flagTtl = 16;
 
 /** Throws a {@link ProaError} when the key is empty or too long; the limit of values is the server's. */
 export function writePut(writer: ByteWriter, command: PutCommand): void {
   refuse(keyProblem("put", command.key.length));
-  const { key, value, ifRevision } = command;
-  const flags = ifRevision === null ? 0 : ifRevision === 0 ? flagIfAbsent : flagIfRevision;
-  const revisionBytes = flags === flagIfRevision ? 8 : 0;
-  writeHeader(writer, { kind: kindPut, flags, bodyLength: revisionBytes + 2 + key.length + value.length });
-  if (flags === flagIfRevision && ifRevision !== null) writer.u53(ifRevision);
+  const { key, value, ifRevision, lease = 0, ttlMs = 0 } = command;
+  assert(lease === 0 || ttlMs === 0, "a key hangs on one lease");
+  const condition = ifRevision === null ? 0 : ifRevision === 0 ? flagIfAbsent : flagIfRevision;
+  const hanging = lease > 0 ? flagLease : ttlMs > 0 ? flagTtl : 0;
+  const numberBytes = (condition === flagIfRevision ? 8 : 0) + (hanging === 0 ? 0 : 8);
+  const bodyLength = numberBytes + 2 + key.length + value.length;
+  writeHeader(writer, { kind: kindPut, flags: condition | hanging, bodyLength });
+  if (condition === flagIfRevision && ifRevision !== null) writer.u53(ifRevision);
+  if (hanging !== 0) writer.u53(lease + ttlMs);
   writer.u16(key.length);
   writer.bytes(key);
   writer.bytes(value);
@@ -126,6 +145,10 @@ export class CommandCursor {
   kind: CommandKind = "put";
   /** The mod revision that the key must have; 0: it must not exist; null: no condition. */
   ifRevision: number | null = null;
+  /** Of a put: the lease that the key is to hang on; 0: none. */
+  lease = 0;
+  /** Of a put: for how long a lease is to be granted with it; 0: none is. Milliseconds. */
+  ttlMs = 0;
 
   private readonly reader: ByteReader;
   private readonly texts: KeyTexts;
@@ -205,6 +228,7 @@ export class CommandCursor {
     const { reader } = this;
     this.kind = kind;
     this.ifRevision = null;
+    this.lease = this.ttlMs = 0;
     this.keyStart = this.keyEnd = this.restStart = reader.position;
     this.restEnd = this.restStart + bodyLength;
     reader.skip(bodyLength);
@@ -212,11 +236,10 @@ export class CommandCursor {
 
   private readKindAndCondition(kind: number, flags: number): void {
     this.ifRevision = null;
+    this.lease = this.ttlMs = 0;
     if (kind === kindPut) {
       this.kind = "put";
-      if (flags === flagIfAbsent) this.ifRevision = 0;
-      else if (flags === flagIfRevision) this.ifRevision = this.reader.u53();
-      else if (flags !== 0) throw new CorruptError(`flags ${flags}, which a put does not know`);
+      if (flags !== 0) this.readPutFlags(flags);
     } else if (kind === kindDelete) {
       this.kind = flags === flagRange ? "deleteRange" : "delete";
       if (flags === flagIfRevision) this.ifRevision = this.reader.u53();
@@ -225,6 +248,21 @@ export class CommandCursor {
     } else {
       throw new CorruptError(`kind ${kind}, which is not known`);
     }
+  }
+
+  private readPutFlags(flags: number): void {
+    const condition = flags & (flagIfAbsent | flagIfRevision);
+    const hanging = flags & (flagLease | flagTtl);
+    const isKnown = condition !== (flagIfAbsent | flagIfRevision) && hanging !== (flagLease | flagTtl);
+    if (!isKnown || flags !== (condition | hanging))
+      throw new CorruptError(`flags ${flags}, which a put does not know`);
+    if (condition === flagIfAbsent) this.ifRevision = 0;
+    else if (condition === flagIfRevision) this.ifRevision = this.reader.u53();
+    if (hanging === 0) return;
+    const number = this.reader.u53();
+    if (number === 0) throw new CorruptError("a put that hangs on lease 0");
+    if (hanging === flagLease) this.lease = number;
+    else this.ttlMs = number;
   }
 }
 

@@ -4,6 +4,8 @@ export * from "./frame.ts";
 export * from "./frame_reader.ts";
 export * from "./command_codec.ts";
 export * from "./key_text.ts";
+export * from "./lease_codec.ts";
+export * from "./lease_query_codec.ts";
 export * from "./limits.ts";
 export * from "./membership_codec.ts";
 export * from "./once_codec.ts";

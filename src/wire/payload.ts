@@ -4,6 +4,7 @@ import { CorruptError } from "../lib/errors.ts";
 import { CommandCursor } from "./command_codec.ts";
 import type { BatchCheck, CommandLimits, Refused } from "./limits.ts";
 import { boundProblem, keyProblem, refused, valueProblem } from "./limits.ts";
+import { decodeLease, leaseProblem, ttlProblem } from "./lease_codec.ts";
 import { decodeOnce } from "./once_codec.ts";
 import { decodeQuery, queryProblem } from "./query_codec.ts";
 import { decodeCompact, decodeSettings, settingsProblem } from "./settings_codec.ts";
@@ -36,7 +37,11 @@ export function validateCommands(commands: Uint8Array, limits: CommandLimits): B
 function commandProblem(cursor: CommandCursor, limits: CommandLimits): Refused | null {
   switch (cursor.kind) {
     case "put":
-      return keyProblem("put", cursor.keyLength) ?? valueProblem("put", cursor.restLength, limits);
+      return (
+        keyProblem("put", cursor.keyLength) ??
+        valueProblem("put", cursor.restLength, limits) ??
+        (cursor.ttlMs === 0 ? null : ttlProblem("put", cursor.ttlMs))
+      );
     case "delete":
       return keyProblem("delete", cursor.keyLength);
     case "deleteRange":
@@ -49,6 +54,8 @@ function commandProblem(cursor: CommandCursor, limits: CommandLimits): Refused |
       return onceBatchProblem(decodeOnce(cursor.body()).commands, limits);
     case "query":
       return queryProblem(decodeQuery(cursor.body()));
+    case "lease":
+      return leaseProblem(decodeLease(cursor.body()));
     case "compact":
       return refused("INVALID_REQUEST", "Cannot compact: the leader does it, by the settings of the history");
     default:
@@ -95,6 +102,9 @@ function checkBody(cursor: CommandCursor): void {
         if (nested.kind === "once") throw new CorruptError("a request with an id inside of another");
         checkBody(nested);
       }
+      return;
+    case "lease":
+      decodeLease(cursor.body());
       return;
     case "query":
       throw new CorruptError("a query outside of a transaction");

@@ -7,6 +7,7 @@
  *     range             u8 flags, [u53 revision] u32 limit, u16 startLength, start, u16 endLength, end
  *     history           u53 below, u32 limit, key
  *     settings          nothing
+ *     lease, leases     as lease_query_codec says
  *     changes           as changes_codec says
  */
 import { assert } from "../lib/assert.ts";
@@ -16,10 +17,12 @@ import { CorruptError } from "../lib/errors.ts";
 import { changesProblem, decodeChangesBody, writeChangesBody } from "./changes_codec.ts";
 import type { ChangesQuery } from "./changes_codec.ts";
 import type { KeyRange } from "./command_codec.ts";
+import { decodeLeaseBody, decodeLeasesBody, writeLeaseBody, writeLeasesBody } from "./lease_query_codec.ts";
+import type { LeaseQuery, LeasesQuery } from "./lease_query_codec.ts";
 import type { BatchCheck, Refused } from "./limits.ts";
 import { boundProblem, keyProblem, refuse, refused } from "./limits.ts";
 
-export type Query = GetQuery | RangeQuery | HistoryQuery | SettingsQuery | ChangesQuery;
+export type Query = GetQuery | RangeQuery | HistoryQuery | SettingsQuery | LeaseQuery | LeasesQuery | ChangesQuery;
 
 export interface GetQuery {
   readonly kind: "get";
@@ -58,6 +61,8 @@ const kindRange = 2;
 const kindGetAt = 3;
 const kindHistory = 4;
 const kindSettings = 5;
+const kindLease = 6;
+const kindLeases = 7;
 const kindChanges = 16;
 const flagKeysOnly = 1;
 const flagRevision = 2;
@@ -120,6 +125,24 @@ export function writeSettingsQuery(writer: ByteWriter): void {
   writer.u32(0);
 }
 
+/** Throws a {@link ProaError} when the bound is too long. */
+export function writeLeaseQuery(writer: ByteWriter, query: Omit<LeaseQuery, "kind">): void {
+  writer.u8(kindLease);
+  writer.u32(8 + 4 + query.start.length);
+  writeLeaseBody(writer, query);
+}
+
+export function writeLeasesQuery(writer: ByteWriter, query: Omit<LeasesQuery, "kind">): void {
+  writer.u8(kindLeases);
+  writer.u32(8 + 4);
+  writeLeasesBody(writer, query);
+}
+
+/** Whether a query asks what only a leader knows: how much time is left. */
+export function asksForTime(query: Uint8Array): boolean {
+  return query[0] === kindLease || query[0] === kindLeases;
+}
+
 /** Throws a {@link ProaError} when a bound is too long. */
 export function writeChanges(writer: ByteWriter, query: Omit<ChangesQuery, "kind">): void {
   writer.u8(kindChanges);
@@ -161,6 +184,10 @@ export function decodeQuery(query: Uint8Array): Query {
     case kindSettings:
       if (body.length > 0) throw new CorruptError("a question for settings that says more");
       return { kind: "settings" };
+    case kindLease:
+      return decodeLeaseBody(reader);
+    case kindLeases:
+      return decodeLeasesBody(reader);
     case kindChanges:
       return decodeChangesBody(reader);
     default:
@@ -227,7 +254,10 @@ export function queryProblem(query: Query): Refused | null {
       return boundProblem("list", "start", query.start.length) ?? boundProblem("list", "end", query.end?.length ?? 0);
     case "history":
       return keyProblem("read the history", query.key.length);
+    case "lease":
+      return boundProblem("list the keys of a lease", "start", query.start.length);
     case "settings":
+    case "leases":
       return null;
     case "changes":
       return changesProblem(query);

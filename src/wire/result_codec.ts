@@ -11,7 +11,15 @@ import { CorruptError } from "../lib/errors.ts";
 /** Bytes of one encoded result without its body. */
 export const resultBytes = 21;
 
-const statuses = ["ok", "preconditionFailed", "requestExpired", "requestUnborn"] as const;
+const statuses = [
+  "ok",
+  "preconditionFailed",
+  "requestExpired",
+  "requestUnborn",
+  "leaseNotFound",
+  "leaseExists",
+  "tooManyLeases",
+] as const;
 
 export type ResultStatus = (typeof statuses)[number];
 
@@ -21,6 +29,8 @@ export interface CommandResult {
    * - `preconditionFailed`: it changed nothing, because `ifRevision` did not hold.
    * - `requestExpired`: a request with an id changed nothing now; nobody knows any more whether it did before.
    * - `requestUnborn`: a request with an id changed nothing, because its session began at an index that is still to come.
+   * - `leaseNotFound`: it changed nothing, because a lease that it names does not exist; the body says which.
+   * - `leaseExists`, `tooManyLeases`: it granted no lease, because there is one with this id, or no room.
    */
   readonly status: ResultStatus;
   /** The revision of the store after the command. */

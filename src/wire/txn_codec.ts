@@ -116,6 +116,7 @@ function checkOperation(operation: CommandCursor): void {
     throw new CorruptError(`a "${kind}" inside a transaction`);
   }
   if (operation.ifRevision !== null) throw new CorruptError("a condition inside a transaction");
+  if (operation.ttlMs > 0) throw new CorruptError("a lease that is granted inside a transaction");
 }
 
 /** What is wrong with a transaction as a whole; `operationProblem` judges one operation. Null: nothing. */

@@ -8,6 +8,9 @@ import {
   type Comparison,
   type GetAnswer,
   type HistoryAnswer,
+  type LeaseAnswer,
+  type LeaseCommand,
+  type LeasesAnswer,
   type RangeAnswer,
   type RequestId,
   type Settings,
@@ -15,6 +18,8 @@ import {
   payloadVersion,
   readGetAnswer,
   readHistoryAnswer,
+  readLeaseAnswer,
+  readLeasesAnswer,
   readRangeAnswer,
   readResult,
   readTxnResult,
@@ -24,6 +29,9 @@ import {
   writeGet,
   writeGetAt,
   writeHistory,
+  writeLease,
+  writeLeaseQuery,
+  writeLeasesQuery,
   writeOnce,
   writePut,
   writeRange,
@@ -35,13 +43,23 @@ import {
 export type Bytes = Uint8Array | string;
 
 export type TestCommand =
-  | { readonly kind: "put"; readonly key: Bytes; readonly value: Bytes; readonly ifRevision?: number }
+  | TestPut
   | { readonly kind: "delete"; readonly key: Bytes; readonly ifRevision?: number }
   | { readonly kind: "deleteRange"; readonly start: Bytes; readonly end: Bytes | null }
   | { readonly kind: "compact"; readonly revision: number }
   | { readonly kind: "set"; readonly settings: Partial<Settings> }
+  | { readonly kind: "lease"; readonly command: LeaseCommand }
   | TestTxn
   | TestOnce;
+
+export interface TestPut {
+  readonly kind: "put";
+  readonly key: Bytes;
+  readonly value: Bytes;
+  readonly ifRevision?: number;
+  readonly lease?: number;
+  readonly ttlMs?: number;
+}
 
 /** Commands under the id of a request. */
 export interface TestOnce {
@@ -67,8 +85,12 @@ export function bytes(value: Bytes): Uint8Array {
   return typeof value === "string" ? new TextEncoder().encode(value) : value;
 }
 
-export function put(key: Bytes, value: Bytes, ifRevision?: number): TestCommand {
+export function put(key: Bytes, value: Bytes, ifRevision?: number): TestPut {
   return { kind: "put", key, value, ...(ifRevision !== undefined && { ifRevision }) };
+}
+
+export function lease(command: LeaseCommand): TestCommand {
+  return { kind: "lease", command };
 }
 
 export function del(key: Bytes, ifRevision?: number): TestCommand {
@@ -90,6 +112,8 @@ export function writeCommand(writer: ByteWriter, command: TestCommand): void {
         key: bytes(command.key),
         value: bytes(command.value),
         ifRevision: command.ifRevision ?? null,
+        ...(command.lease !== undefined && { lease: command.lease }),
+        ...(command.ttlMs !== undefined && { ttlMs: command.ttlMs }),
       });
       return;
     }
@@ -106,6 +130,9 @@ export function writeCommand(writer: ByteWriter, command: TestCommand): void {
       return;
     case "set":
       writeSet(writer, command.settings);
+      return;
+    case "lease":
+      writeLease(writer, command.command);
       return;
     case "once":
       writeOnce(writer, { ...command.id, commands: encodeCommands(command.commands) });
@@ -230,6 +257,22 @@ export function history(
   const query = new ByteWriter();
   writeHistory(query, { key: bytes(key), below, limit });
   return readHistoryAnswer(answerOf(store, query.take()));
+}
+
+export function leaseOf(
+  store: Store,
+  id: number,
+  { limit = 10_000, start = "" }: { readonly limit?: number; readonly start?: Bytes } = {},
+): LeaseAnswer {
+  const query = new ByteWriter();
+  writeLeaseQuery(query, { id, limit, start: bytes(start) });
+  return readLeaseAnswer(answerOf(store, query.take()));
+}
+
+export function leasesOf(store: Store, { after = 0, limit = 10_000 } = {}): LeasesAnswer {
+  const query = new ByteWriter();
+  writeLeasesQuery(query, { after, limit });
+  return readLeasesAnswer(answerOf(store, query.take()));
 }
 
 /** The keys of `answer`, each as one character for each byte. */

@@ -79,13 +79,13 @@ describe("an image", () => {
     const u53 = (value: number): string => value.toString(16).padStart(16, "0");
     const stamp = (createRevision: number, modRevision: number, version: number): string =>
       u53(createRevision) + u53(modRevision) + u53(version) + u53(0);
-    const header = "7072696d" + "00000001" + u53(2) + u53(3) + u53(1) + u53(0) + u53(0);
+    const header = "7072696d" + "00000002" + u53(2) + u53(3) + u53(1) + u53(0) + u53(0) + u53(0);
     const history = "01" + u53(100_000) + "02" + u53(256 * 2 ** 20);
     const settings = "01" + u53(4) + history + "03" + u53(100_000) + "04" + u53(64 * 2 ** 20);
     const keys = "02" + u53(1) + "0001" + "00000002" + stamp(2, 3, 2) + "6b" + "7632";
     const overwrite = "00" + u53(3) + "0001" + "00000002" + stamp(2, 2, 1) + "6b" + "7631";
     const creation = "02" + u53(2) + "0001" + "00000000" + stamp(0, 0, 0) + "6b";
-    const checked = `${header}${settings}${keys}03${u53(2)}${overwrite}${creation}04${u53(0)}ff${u53(7)}${store.stateHash()}`;
+    const checked = `${header}${settings}${keys}03${u53(2)}${overwrite}${creation}04${u53(0)}05${u53(0)}ff${u53(7)}${store.stateHash()}`;
     const checksum = crc32(new Uint8Array(Buffer.from(checked, "hex")));
     expect(hexOf(drain(store.image()))).toBe(checked + checksum.toString(16).padStart(8, "0"));
   });
@@ -213,7 +213,7 @@ describe("a restoration", () => {
   }
 
   test("refuses what the checksum does not show", () => {
-    const sectionAt = 48;
+    const sectionAt = 56;
     const keysAt = sectionAt + 9 + 4 * 9;
     const firstRecord = { start: keysAt + 9, end: keysAt + 9 + 38 + 1 + 2 };
     const setByte = (image: Uint8Array, at: number, value: number): Uint8Array => {
@@ -222,7 +222,7 @@ describe("a restoration", () => {
     };
     expect(refusal(forged((image) => image))).toBe("accepted");
     expect(refusal(forged((image) => setByte(image, 0, 0)))).toContain("not an image");
-    expect(refusal(forged((image) => setByte(image, 7, 2)))).toContain("format 2");
+    expect(refusal(forged((image) => setByte(image, 7, 3)))).toContain("format 3");
     expect(refusal(forged((image) => setByte(image, sectionAt, 2)))).toContain("section 2");
     expect(refusal(forged((image) => setByte(image, sectionAt, 255)))).toContain("section 255");
     expect(refusal(forged((image) => setByte(image, sectionAt + 8, 1)))).toContain("1 settings, not 4");

@@ -1,5 +1,16 @@
 /** A store that is too simple to be wrong: a list of everything that ever happened to a key, searched from its start. */
-import type { CommandResult, Comparison, GetAnswer, KeyState, RangeAnswer } from "../../src/wire/mod.ts";
+import type {
+  CommandResult,
+  Comparison,
+  GetAnswer,
+  KeyState,
+  LeaseAnswer,
+  LeaseView,
+  LeasesAnswer,
+  RangeAnswer,
+} from "../../src/wire/mod.ts";
+import { missingBody } from "../../src/wire/mod.ts";
+import { type ReferenceLease, type ReferenceOutcome, ReferenceLeases } from "./reference_leases.ts";
 import {
   type OperationAnswer,
   type TestCommand,
@@ -17,17 +28,27 @@ interface Change extends KeyState {
 export class Reference {
   revision = 1;
   compactedRevision = 1;
-  /** What the latest transaction answered. */
-  txn: { succeeded: boolean; answers: OperationAnswer[] } = { succeeded: true, answers: [] };
+  /** What the latest transaction answered; null: nothing, for want of a lease. */
+  txn: { succeeded: boolean; answers: OperationAnswer[] } | null = null;
   /** What the latest request with an id answered. */
   once: readonly CommandResult[] = [];
+  readonly leases = new ReferenceLeases();
   private readonly answered = new Map<string, readonly CommandResult[]>();
   private readonly changes: Change[] = [];
+  /** The last of them for each key. */
+  private readonly latest = new Map<string, Change>();
   /** The revision of the transaction that is under way; null: there is none, or it has changed nothing yet. */
   private txnRevision: number | null = null;
   private inTxn = false;
 
   apply(command: TestCommand): CommandResult {
+    const result = this.carryOut(command);
+    const used = new Set(Array.from(this.latest.values(), ({ lease }) => lease));
+    if (!this.inTxn) this.leases.keep(({ id, bound }) => !bound || used.has(id));
+    return result;
+  }
+
+  private carryOut(command: TestCommand): CommandResult {
     switch (command.kind) {
       case "put":
       case "delete":
@@ -44,11 +65,44 @@ export class Reference {
         return this.result(0);
       case "set":
         return this.result(0);
+      case "lease":
+        return this.endLease(this.leases.apply(command.command));
       case "txn":
         return this.applyTxn(command);
       case "once":
         return this.applyOnce(command);
     }
+  }
+
+  private endLease({ status, body, ended }: ReferenceOutcome): CommandResult {
+    const doomed = ended === undefined ? [] : this.keysOf(ended);
+    if (doomed.length > 0) this.raise();
+    for (const key of doomed) this.bury(key);
+    this.leases.keep(({ id }) => id !== ended);
+    return { ...this.result(doomed.length), status, ...(body !== undefined && { body }) };
+  }
+
+  /** The keys of a lease, in order. */
+  keysOf(id: number): readonly Uint8Array[] {
+    const keys = [...this.latest.values()].filter(({ lease }) => lease === id).map(({ key }) => key);
+    return keys.sort(compare);
+  }
+
+  lease(id: number): LeaseAnswer {
+    const lease = this.leases.list.find((candidate) => candidate.id === id);
+    if (lease === undefined) return { revision: this.revision, lease: null, keys: [], more: false };
+    return { revision: this.revision, lease: this.viewOf(lease), keys: this.keysOf(id), more: false };
+  }
+
+  allLeases(after: number, limit: number): LeasesAnswer {
+    const { list } = this.leases;
+    const rest = list.filter(({ granted }) => granted > after);
+    const leases = rest.slice(0, limit).map((lease) => this.viewOf(lease));
+    return { revision: this.revision, count: list.length, leases, more: rest.length > limit };
+  }
+
+  private viewOf({ id, ttlMs, remainingMs, granted, bound }: ReferenceLease): LeaseView {
+    return { id, ttlMs, remainingMs, granted, bound, keyCount: this.keysOf(id).length };
   }
 
   /** Remembers every request for ever: the tests must not ask for more than a store remembers. */
@@ -61,9 +115,16 @@ export class Reference {
 
   private applyTxn({ compare, then, else: otherwise }: TestTxn): CommandResult {
     const succeeded = compare.every((comparison) => this.holds(comparison));
+    const branch = succeeded ? then : otherwise;
+    for (const operation of branch) {
+      const lease = operation.kind === "put" ? (operation.lease ?? 0) : 0;
+      if (lease === 0 || this.leases.has(lease)) continue;
+      this.txn = null;
+      return { ...this.result(0), status: "leaseNotFound", body: missingBody(lease) };
+    }
     this.txnRevision = null;
     this.inTxn = true;
-    const answers = (succeeded ? then : otherwise).map((operation) => this.answer(operation));
+    const answers = branch.map((operation) => this.answer(operation));
     this.inTxn = false;
     this.txn = { succeeded, answers };
     const changed = answers.reduce(
@@ -115,20 +176,28 @@ export class Reference {
     if (command.ifRevision !== undefined && command.ifRevision !== modRevision)
       return { status: "preconditionFailed", revision: this.revision, modRevision, changed: 0 };
     if (command.kind === "delete" && old === null) return this.result(0);
-    this.raise();
     if (command.kind === "delete") {
+      this.raise();
       this.bury(key);
       return this.result(1);
     }
-    this.changes.push({
+    const { ttlMs = 0 } = command;
+    let { lease = 0 } = command;
+    if (lease > 0 && !this.leases.has(lease))
+      return { ...this.result(0), status: "leaseNotFound", body: missingBody(lease) };
+    const granted = ttlMs === 0 ? null : this.leases.grant({ id: 0, ttlMs }, true);
+    if (granted !== null) lease = this.leases.newest;
+    this.raise();
+    this.record({
       key,
       value: bytes(command.value),
       createRevision: old?.createRevision ?? this.revision,
       modRevision: this.revision,
       version: (old?.version ?? 0) + 1,
-      lease: 0,
+      lease,
     });
-    return { ...this.result(1), modRevision: this.revision };
+    const body = granted?.body;
+    return { ...this.result(1), modRevision: this.revision, ...(body !== undefined && { body }) };
   }
 
   get(key: Uint8Array, revision = this.revision): GetAnswer {
@@ -162,12 +231,17 @@ export class Reference {
   }
 
   get size(): number {
-    return this.rowsAt(this.revision).length;
+    return [...this.latest.values()].filter(({ version }) => version > 0).length;
   }
 
   private bury(key: Uint8Array): void {
     const value = new Uint8Array();
-    this.changes.push({ key, value, createRevision: 0, modRevision: this.revision, version: 0, lease: 0 });
+    this.record({ key, value, createRevision: 0, modRevision: this.revision, version: 0, lease: 0 });
+  }
+
+  private record(change: Change): void {
+    this.changes.push(change);
+    this.latest.set(String(change.key), change);
   }
 
   private result(changed: number): CommandResult {

@@ -24,6 +24,9 @@ import {
   encodeCommands,
   get,
   history,
+  lease,
+  leaseOf,
+  leasesOf,
   nextEntry,
   onceResults,
   payloadOf,
@@ -76,12 +79,44 @@ function randomComparison(random: Random, reference: Reference): Comparison {
   return { key, relation, target: pick(random, targets), operand };
 }
 
+/** Ids that may be chosen: so few that they are taken again after their leases have ended. */
+const leaseIdMax = 12;
+
+/** Mostly leases that exist. */
+function randomLeaseId(random: Random, { leases }: Reference): number {
+  const { list } = leases;
+  const lease = list[random.integer(0, Math.max(0, list.length - 1))];
+  return lease === undefined || random.integer(0, 9) === 0 ? random.integer(1, leaseIdMax) : lease.id;
+}
+
+function randomLeaseCommand(random: Random, reference: Reference): TestCommand {
+  const id = randomLeaseId(random, reference);
+  const held = reference.leases.list.find((candidate) => candidate.id === id);
+  const renewal = Math.max(0, (held?.renewal ?? 1) - (random.integer(0, 3) === 0 ? 1 : 0));
+  const dice = random.integer(0, 9);
+  if (dice < 3) {
+    const chosen = random.integer(0, 1) === 0 ? 0 : random.integer(1, leaseIdMax);
+    return lease({ kind: "grant", id: chosen, ttlMs: random.integer(1000, 9000) });
+  }
+  if (dice < 5) return lease({ kind: "renew", id });
+  if (dice < 6) return lease({ kind: "revoke", id });
+  if (dice < 8) return lease({ kind: "expire", id, renewal });
+  const checkpoints = [{ id, renewal, remainingMs: random.integer(0, 10_000) }];
+  return lease({ kind: "checkpoint", leases: checkpoints });
+}
+
+/** Perhaps a lease to hang on, seldom one that is missing. */
+function randomHanging(random: Random, share: number, reference?: Reference): { readonly lease?: number } {
+  if (random.integer(0, 99) >= share * 100) return {};
+  return { lease: reference === undefined ? random.integer(1, 3) : randomLeaseId(random, reference) };
+}
+
 /** Operations that put no key twice, and none that another deletes. */
 function randomBranch(random: Random): TestOperation[] {
   const operations = Array.from({ length: random.integer(0, 5) }, (): TestOperation => {
     const key = randomKey(random, 1);
     const dice = random.integer(0, 9);
-    if (dice < 4) return { kind: "put", key, value: randomKey(random, 0) };
+    if (dice < 4) return { kind: "put", key, value: randomKey(random, 0), ...randomHanging(random, 0.5) };
     if (dice < 6) return { kind: "delete", key };
     if (dice < 7)
       return { kind: "deleteRange", start: new Uint8Array([...key, 0]), end: new Uint8Array([...key, 0xff]) };
@@ -122,12 +157,15 @@ function randomCommand(random: Random, reference: Reference): TestCommand {
 
 function randomPlainCommand(random: Random, reference: Reference): TestCommand {
   if (random.integer(0, 9) === 0) return randomTxn(random, reference);
+  if (random.integer(0, 7) === 0) return randomLeaseCommand(random, reference);
   const key = randomKey(random, 1);
   const condition = randomCondition(random, reference.modRevision(key));
   const dice = random.integer(0, 199);
   if (dice < 130) {
     const value = Uint8Array.from({ length: random.integer(0, 12) }, () => random.integer(0, 255));
-    return { kind: "put", key, value, ...condition };
+    if (random.integer(0, 19) === 0)
+      return { kind: "put", key, value, ...condition, ttlMs: random.integer(1000, 9000) };
+    return { kind: "put", key, value, ...condition, ...randomHanging(random, 0.2, reference) };
   }
   if (dice < 190) return { kind: "delete", key, ...condition };
   if (dice < 194)
@@ -151,12 +189,12 @@ function applyRandomEntry(
   const commands: TestCommand[] = [];
   const expected: CommandResult[] = [];
   const txns: { readonly at: number; readonly txn: TestTxn; readonly expected: Reference["txn"] }[] = [];
-  const onces: { readonly at: number; readonly expected: Reference["once"] }[] = [];
+  const onces: { readonly at: number; readonly once: TestOnce; readonly expected: Reference["once"] }[] = [];
   for (let count = random.integer(1, 20); count > 0; count--) {
     const command = randomCommand(random, reference);
     commands.push(command);
     expected.push(reference.apply(command));
-    if (command.kind === "once") onces.push({ at: commands.length - 1, expected: reference.once });
+    if (command.kind === "once") onces.push({ at: commands.length - 1, once: command, expected: reference.once });
     if (command.kind === "txn") txns.push({ at: commands.length - 1, txn: command, expected: reference.txn });
   }
   const payload = payloadOf(commands);
@@ -168,14 +206,14 @@ function applyRandomEntry(
   while (reader.remaining > 0) actual.push(readResult(reader));
   for (const { at, txn, expected: wanted } of txns) {
     const result = actual[at];
-    if (result !== undefined) expectSame(txnAnswer(txn, result), wanted);
+    if (result !== undefined && wanted !== null) expectSame(txnAnswer(txn, result), wanted);
   }
-  for (const { at, expected: wanted } of onces) {
+  for (const { at, once, expected: wanted } of onces) {
     const result = actual[at];
     if (result === undefined) throw new Error("a command without a result");
-    expectSame(onceResults(result).map(withoutBody), wanted);
+    expectSame(shown(once.commands, onceResults(result)), shown(once.commands, wanted));
   }
-  expectSame(actual.map(withoutBody), expected);
+  expectSame(shown(commands, actual), shown(commands, expected));
   return commands.length;
 }
 
@@ -195,11 +233,20 @@ function checkRandomQueries(random: Random, store: Store, reference: Reference):
   const { versions, compactedRevision } = history(store, key);
   expectSame(versions, reference.history(key));
   expect(compactedRevision).toBe(reference.compactedRevision);
-  return 4;
+  const id = randomLeaseId(random, reference);
+  expectSame(leaseOf(store, id), reference.lease(id));
+  const [after, limit] = [random.integer(0, 1) * random.integer(0, 500), random.integer(1, 30)];
+  expectSame(leasesOf(store, { after, limit }), reference.allLeases(after, limit));
+  return 6;
 }
 
-function withoutBody(result: CommandResult): CommandResult {
-  return { ...result, body: undefined };
+/** Results for a comparison, without the bodies that are compared elsewhere. */
+function shown(commands: readonly TestCommand[], results: readonly CommandResult[]): unknown {
+  return results.map(({ body, ...result }, at) => {
+    const kind = commands[at]?.kind;
+    const isShown = kind !== "once" && kind !== "txn" && body !== undefined;
+    return { ...result, body: isShown ? Buffer.from(body).toString("hex") : "" };
+  });
 }
 
 /** A quick comparison; `expect` then says what differs. */
@@ -216,6 +263,7 @@ describe("the store and a list of all changes", () => {
       const reference = new Reference();
       let operations = 0;
       let sizeMax = 0;
+      let leasesMax = 0;
       for (let turn = 0; operations < operationsMin; turn++) {
         operations += applyRandomEntry(random, stores, reference);
         operations += checkRandomQueries(random, stores.checked, reference);
@@ -228,8 +276,10 @@ describe("the store and a list of all changes", () => {
         expect(stores.checked.revision).toBe(reference.revision);
         expect(stores.checked.keyCount).toBe(reference.size);
         sizeMax = Math.max(sizeMax, reference.size);
+        leasesMax = Math.max(leasesMax, reference.leases.list.length);
       }
       expect(sizeMax).toBeGreaterThan(30);
+      expect(leasesMax).toBeGreaterThan(8);
       const all = range(stores.checked);
       expect(all).toEqual(reference.range(bytes(""), null, { limit: Infinity, keysOnly: false }));
     });

@@ -229,8 +229,13 @@ export class TestCluster {
       value: typeof value === "string" ? utf8.encode(value) : value,
       ifRevision: null,
     });
+    return this.write(node, writer.take());
+  }
+
+  /** Writes one command. */
+  write(node: Node, command: Uint8Array): { end: WriteEnd | null } {
     const waiting: { end: WriteEnd | null } = { end: null };
-    node.write(0, { commands: writer.take(), count: 1 }, (outcome) => {
+    node.write(0, { commands: command, count: 1 }, (outcome) => {
       assert(waiting.end === null, "a write ended twice");
       waiting.end =
         outcome.kind === "applied" ? { kind: "applied", result: readResult(new ByteReader(outcome.results)) } : outcome;

@@ -50,7 +50,11 @@ function decode(commands: Uint8Array): TestCommand[] {
   while (cursor.next()) {
     const key = cursor.keyView();
     const condition = cursor.ifRevision === null ? {} : { ifRevision: cursor.ifRevision };
-    if (cursor.kind === "put") shown.push({ kind: "put", key, value: cursor.valueView(), ...condition });
+    const hanging = {
+      ...(cursor.lease > 0 && { lease: cursor.lease }),
+      ...(cursor.ttlMs > 0 && { ttlMs: cursor.ttlMs }),
+    };
+    if (cursor.kind === "put") shown.push({ kind: "put", key, value: cursor.valueView(), ...condition, ...hanging });
     else if (cursor.kind === "delete") shown.push({ kind: "delete", key, ...condition });
     else {
       const end = cursor.endText();
@@ -67,6 +71,12 @@ describe("the bytes of commands", () => {
     expect(hexOf(encodeCommands([put("k", "v", 2 ** 32 + 7)]))).toBe(
       "01" + "02" + "0000000c" + "0000000100000007" + "0001" + "6b" + "76",
     );
+    expect(hexOf(encodeCommands([{ ...put("k", "v"), lease: 7 }]))).toBe(
+      "01" + "08" + "0000000c" + "0000000000000007" + "0001" + "6b" + "76",
+    );
+    expect(hexOf(encodeCommands([{ ...put("k", "v", 5), ttlMs: 1000 }]))).toBe(
+      "01" + "12" + "00000014" + "0000000000000005" + "00000000000003e8" + "0001" + "6b" + "76",
+    );
     expect(hexOf(encodeCommands([del("k")]))).toBe("02" + "00" + "00000003" + "0001" + "6b");
     expect(hexOf(encodeCommands([del("k", 0)]))).toBe("02" + "02" + "0000000b" + "0000000000000000" + "0001" + "6b");
     expect(hexOf(encodeCommands([delRange("a", "b")]))).toBe("02" + "04" + "00000006" + "0001" + "61" + "0001" + "62");
@@ -80,6 +90,9 @@ describe("the bytes of commands", () => {
       put(bytes("key"), new Uint8Array()),
       put(Uint8Array.of(0, 0xff, 0x2f), Uint8Array.of(0, 0), 0),
       put(bytes("k"), bytes("v"), Number.MAX_SAFE_INTEGER),
+      { ...put(bytes("k"), bytes("v")), lease: 7 },
+      { ...put(bytes("k"), bytes(""), 0), lease: Number.MAX_SAFE_INTEGER },
+      { ...put(bytes("k"), bytes("v"), 3), ttlMs: 1000 },
       del(bytes("k")),
       del(bytes("k"), 0),
       del(bytes("k"), 12),
@@ -163,7 +176,7 @@ describe("validateCommands", () => {
     expect(after(raw(1, 0, [0, 0]))).toBe("INVALID_REQUEST Cannot put: the key is empty");
     expect(after(raw(2, 0, [0, 0]))).toBe("INVALID_REQUEST Cannot delete: the key is empty");
     const revision = [0, 0, 0, 0, 0, 0, 0, 1];
-    for (const flags of [3, 4, 5, 6, 7, 8, 0x10, 0x80, 0xff]) {
+    for (const flags of [3, 4, 5, 6, 7, 0x0b, 0x18, 0x1a, 0x20, 0x80, 0xff]) {
       expect(after(raw(1, flags, [...revision, 0, 1, 1]))).toContain(
         `command 2 of the request: flags ${flags}, which a put does not know`,
       );
