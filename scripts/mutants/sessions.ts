@@ -16,8 +16,8 @@ export const sessionsMutants: readonly Mutant[] = [
     "sessions are not in the snapshot",
     {
       file: "src/kv/image.ts",
-      find: "const items = sessions.items();",
-      replace: "const items = sessions.items().slice(0, 0);",
+      find: "listed(answersSection, sessions.items(), writeAnswer)",
+      replace: "listed(answersSection, sessions.items().slice(0, 0), writeAnswer)",
     },
     {
       file: "src/kv/image.ts",
