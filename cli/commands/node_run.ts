@@ -22,6 +22,7 @@ export interface NodeOptions extends NodeSettingValues {
 
 /** Runs until SIGTERM, SIGINT or, if asked for, the end of stdin; then ends the process with 143, 130 or 0. */
 export async function runNode(options: NodeOptions, { runtime, output, env }: Context): Promise<never> {
+  runtime.prepareToServe();
   const values = resolveNode({ typed: options, env, file: configFileOf(options, env) });
   const { id, data, cluster, logLevel, mtu = null } = values;
   const limits = limitsOf(values);

@@ -15,6 +15,7 @@ export const denoRuntime: Runtime = {
   name: "deno",
   version: Deno.version.deno,
   self: [Deno.execPath(), "run", "--allow-all", fileURLToPath(Deno.mainModule)],
+  prepareToServe: () => undefined,
   openSqlite: openDenoSqlite,
   serve: serveDeno,
   openUdp: openDenoUdp,

@@ -5,6 +5,8 @@ export interface Runtime {
   readonly version: string;
   /** The command that runs this very program again, without arguments: the compiled binary, or a runtime and its entry file. */
   readonly self: readonly string[];
+  /** Makes this process fit to serve for long. May begin the whole program anew, once, as the same process: call it before anything else. */
+  prepareToServe(): void;
   /** Opens (and creates) a SQLite database. Throws {@link SqliteError}. */
   openSqlite(path: string): SqliteDatabase;
   /** Listens for HTTP and WebSocket. Throws a `ProaError` with PORT_BUSY when the port is taken. */
