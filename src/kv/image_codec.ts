@@ -21,7 +21,7 @@
 import type { ByteReader } from "../lib/byte_reader.ts";
 import type { ByteWriter } from "../lib/byte_writer.ts";
 import { CorruptError } from "../lib/errors.ts";
-import { type KeyState, keyBytes, keyBytesMax } from "../wire/mod.ts";
+import { type KeyState, keyBytesMax } from "../wire/mod.ts";
 import type { LeaseState } from "./leases.ts";
 import type { SessionItem } from "./sessions.ts";
 
@@ -114,14 +114,15 @@ export function readImageHeader(reader: ByteReader): ImageHeader {
 
 /** Appends a version: its stamp, key and value. */
 export function writeVersion(writer: ByteWriter, key: string, state: KeyState): void {
+  const { value } = state;
   writer.u16(key.length);
-  writer.u32(state.value.length);
+  writer.u32(value.length);
   writer.u53(state.createRevision);
   writer.u53(state.modRevision);
   writer.u53(state.version);
   writer.u53(state.lease);
-  writer.bytes(keyBytes(key));
-  writer.bytes(state.value);
+  writer.latin1(key);
+  writer.bytes(value);
 }
 
 /** Throws {@link CorruptError} when no store can hold such a key. */
@@ -169,7 +170,7 @@ export function writeAnswer(writer: ByteWriter, { session, answer, born, seq, fo
   writer.u53(born);
   writer.u53(seq);
   writer.u53(forgotten);
-  writer.bytes(keyBytes(session));
+  writer.latin1(session);
   writer.bytes(answer);
 }
 

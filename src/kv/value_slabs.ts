@@ -14,8 +14,9 @@ export interface Tenant {
   released: boolean;
 }
 
-/** The size of a slab. Bytes. */
+/** The size of a slab; those of a store that holds little are smaller. Bytes. */
 const slabBytes = 64 * 1024;
+const slabBytesMin = 4 * 1024;
 /** From here on a value has a slab of its own, of its size, which is not used again. Bytes. */
 const largeBytesMin = 16 * 1024;
 /** Where less of a slab than this is needed, that moves elsewhere: values take at most about four times their bytes. */
@@ -46,12 +47,13 @@ export class ValueSlabs {
   /** Where the next value goes. */
   private open = emptySlab;
   private readonly spare: Slab[] = [];
-  /** How many of the usual size hold something. */
+  /** How many hold something. */
   private usedSlabs = 0;
+  private nextBytes = slabBytesMin;
   /** Of which little or nothing is needed. */
   private readonly sparse = new Set<Slab>();
 
-  /** Memory taken, but for large values. Bytes. */
+  /** Memory taken at most, but for large values. Bytes. */
   get heldBytes(): number {
     return (this.usedSlabs + this.spare.length) * slabBytes;
   }
@@ -90,8 +92,9 @@ export class ValueSlabs {
   }
 
   private slabWith(length: number): Slab {
-    if (slabBytes - this.open.used >= length && this.open !== emptySlab) return this.open;
-    this.open = this.spare.pop() ?? new Slab(slabBytes);
+    if (this.open.bytes.length - this.open.used >= length) return this.open;
+    this.open = this.spare.pop() ?? new Slab(Math.max(length, this.nextBytes));
+    this.nextBytes = Math.min(2 * this.nextBytes, slabBytes);
     this.usedSlabs++;
     return this.open;
   }
@@ -105,6 +108,7 @@ export class ValueSlabs {
     slab.used = 0;
     slab.needed = 0;
     this.usedSlabs--;
-    if (this.spare.length < spareSlabsMin + this.usedSlabs * spareShare) this.spare.push(slab);
+    if (slab.bytes.length === slabBytes && this.spare.length < spareSlabsMin + this.usedSlabs * spareShare)
+      this.spare.push(slab);
   }
 }

@@ -55,6 +55,14 @@ export class ByteWriter {
     this.bytes(utf8.encode(text));
   }
 
+  /** One byte for each UTF-16 unit of `text`, of which none is above 255. */
+  latin1(text: string): void {
+    const { length } = text;
+    this.reserve(length);
+    for (let i = 0; i < length; i++) this.buffer[this.end + i] = text.charCodeAt(i);
+    this.end += length;
+  }
+
   /** Overwrites four bytes written before, at `offset`. */
   patchU32(offset: number, value: number): void {
     assert(offset + 4 <= this.end, "patch beyond the end");
