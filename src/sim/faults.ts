@@ -3,6 +3,7 @@ import type { Millis } from "../raft/mod.ts";
 import { streamOf, waitMs } from "./chance.ts";
 import type { Cluster } from "./cluster.ts";
 import { diskFaults } from "./disk_faults.ts";
+import { echoFaults } from "./echo_faults.ts";
 import type { Fault } from "./fault.ts";
 import { machineFaults } from "./machine_faults.ts";
 import { memberFaults } from "./member_faults.ts";
@@ -16,6 +17,7 @@ const faults: Readonly<Record<FaultName, Fault>> = {
   ...diskFaults,
   ...officeFaults,
   ...memberFaults,
+  ...echoFaults,
 };
 
 /** Begins all faults of the plan. Returns how to end them: what they broke for a while is whole again then. */

@@ -38,6 +38,8 @@ export function calm(delayMs: number): NetworkConditions {
 const stragglerMsMax = 500;
 /** The latest that a frame comes back. */
 const replayMsMax = 4000;
+/** Frames that are kept for each machine. */
+const keptMax = 60;
 
 /** What arrives at a machine. `damaged` frames differ from what was sent, and must never pass for a message. */
 export interface Packet {
@@ -68,6 +70,9 @@ export class SimNetwork {
   private readonly repeats: Random;
   private readonly damages: Random;
   private readonly stragglers: Random;
+  /** By receiver, some of what was sent to it at any time; null: nothing is kept. */
+  private kept: Map<NodeId, Packet[]> | null = null;
+  private readonly echoes: Random;
 
   constructor(private readonly options: NetworkOptions) {
     const { seed } = options;
@@ -77,6 +82,7 @@ export class SimNetwork {
     this.repeats = streamOf(seed, "network repeats");
     this.damages = streamOf(seed, "network damages");
     this.stragglers = streamOf(seed, "network stragglers");
+    this.echoes = streamOf(seed, "network echoes");
   }
 
   /** Every machine there is. */
@@ -99,6 +105,7 @@ export class SimNetwork {
     });
     if (lost) return;
     const packet = this.damage({ bytes, damaged: false });
+    this.keep(message.to, packet);
     const lateMs = happens(this.stragglers, conditions.stragglers) ? between(this.stragglers, 0, stragglerMsMax) : 0;
     if (lateMs > 0) this.deliver(message, packet, this.options.timeline.now + lateMs);
     else this.deliver(message, packet, this.arrivalOf(message));
@@ -106,6 +113,25 @@ export class SimNetwork {
     if (happens(this.repeats, conditions.replays)) {
       this.deliver(message, packet, this.options.timeline.now + between(this.repeats, 0, replayMsMax));
     }
+  }
+
+  /** From now on some of all that is sent is kept, so that it can {@link echo}. */
+  keepSome(): void {
+    this.kept = new Map();
+  }
+
+  private keep(to: NodeId, packet: Packet): void {
+    if (this.kept === null || !happens(this.echoes, 0.5)) return;
+    const packets = this.kept.get(to) ?? [];
+    this.kept.set(to, packets);
+    if (packets.length < keptMax) packets.push(packet);
+    else packets[this.echoes.integer(0, keptMax - 1)] = packet;
+  }
+
+  /** What was kept for `to` arrives again, all of it within `withinMs`, in any order. */
+  echo(to: NodeId, withinMs: number): void {
+    for (const packet of this.kept?.get(to) ?? [])
+      this.deliver({ to }, packet, this.options.timeline.now + between(this.echoes, 0, withinMs));
   }
 
   /** Loses all that is on its way. */
@@ -128,7 +154,7 @@ export class SimNetwork {
     return arrival;
   }
 
-  private deliver(message: Message, packet: Packet, time: number): void {
+  private deliver(message: Pick<Message, "to">, packet: Packet, time: number): void {
     const { era } = this;
     const receive = this.receivers.get(message.to);
     assert(receive !== undefined, "a message to a machine that does not exist");

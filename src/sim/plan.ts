@@ -29,6 +29,7 @@ export const faultNames = [
   "transfers",
   "handovers",
   "late-answers",
+  "echoes",
   "members",
 ] as const;
 

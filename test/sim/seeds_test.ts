@@ -38,14 +38,14 @@ test("every fault alone, with three nodes", () => {
 });
 
 test("without faults nothing is lost and nobody is deposed", () => {
-  const { failure, requests, elections, falls } = runSeed(4, { faults: [], nodes: 5 });
+  const { failure, requests, elections, falls } = runSeed(10, { faults: [], nodes: 5 });
   expect({ failure, elections, falls, unknown: requests.unknown }).toEqual({
     failure: null,
     elections: 2, // the second one is the handover that every run asks for in the end
     falls: 0,
     unknown: 0,
   });
-});
+}, 60_000);
 
 test("a seed gives the same run again, with a trace or without", () => {
   const lines: string[] = [];
