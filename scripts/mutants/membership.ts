@@ -20,11 +20,6 @@ export const membershipMutants: readonly Mutant[] = [
     find: 'if (isJoint(membership) || log.memberships.currentIndex > log.commitIndex) return refuse("changing");',
     replace: 'if (isJoint(membership)) return refuse("changing");',
   }),
-  mutant("change before an entry of the leader's own term is committed", {
-    file: "src/raft/membership_change.ts",
-    find: 'if (!committedInTerm(state)) return refuse("notReady");',
-    replace: "",
-  }),
   mutant("joint configuration left before it is committed", {
     file: "src/raft/membership_change.ts",
     find: "if (log.memberships.currentIndex > log.commitIndex || !committedInTerm(state)) return;",

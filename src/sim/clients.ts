@@ -2,19 +2,11 @@
  * Clients that each do one thing at a time: they ask any node, go elsewhere where they are refused, and give up after a
  * while. What they ask and are told goes into the history; they forget nothing and judge nothing.
  */
-import { assert, unreachable } from "../lib/assert.ts";
-import { ByteReader } from "../lib/byte_reader.ts";
 import type { Random } from "../lib/random.ts";
-import type { Consistency, ReadOutcome, Refusal, WriteOutcome } from "../node/mod.ts";
-import {
-  type CommandResult,
-  type RequestId,
-  keyText,
-  readGetAnswer,
-  readRangeAnswer,
-  readResult,
-  resultBytes,
-} from "../wire/mod.ts";
+import type { Consistency } from "../node/mod.ts";
+import type { CommandResult, RequestId } from "../wire/mod.ts";
+import { answerTo, onceResultsOf, resultsOf } from "./answers.ts";
+import { askToRead, askToWrite, type Ending } from "./asking.ts";
 import { between, happens, pick, streamOf, waitMs } from "./chance.ts";
 import type { Cluster } from "./cluster.ts";
 import {
@@ -38,12 +30,6 @@ export interface RequestCounters {
   unknown: number;
 }
 
-/** How a request went, for its client. */
-type Ending =
-  { readonly kind: "done" } | { readonly kind: "refused"; readonly leader: number | null } | { readonly kind: "lost" };
-
-const done: Ending = { kind: "done" };
-const lost: Ending = { kind: "lost" };
 /** More tries than this for one request wait for the next. */
 const triesMax = 4;
 /** A revision that no key ever has. */
@@ -68,7 +54,7 @@ interface Shared {
 class Client {
   private readonly random: Random;
   /** The node that it asks next, if somebody named it. */
-  private leader: number | null = null;
+  private leader: Host | null = null;
   /** The one node that it always asks, if it has one. */
   private readonly home: Host | null;
   /** The revisions of keys as it last saw them: 0 where a key did not exist. */
@@ -142,39 +128,18 @@ class Client {
   }
 
   private tryWrite(draft: () => readonly Command[], tries: number): void {
-    const { history } = this.cluster;
+    const { cluster, random } = this;
+    const { history, plan } = cluster;
     const commands = draft();
-    const request = {
-      commands: encodeCommands(commands, () => this.random.integer(0, this.cluster.plan.valueBytesMax)),
-      count: commands.length,
-    };
+    const encoded = encodeCommands(commands, () => random.integer(0, plan.valueBytesMax));
     const record = history.beginWrite(commands);
-    const onOutcome = (outcome: WriteOutcome): Ending => {
-      switch (outcome.kind) {
-        case "applied": {
-          const results = readResults(outcome.results);
-          history.endWrite(record, { index: outcome.index, results });
-          commands.forEach((command, position) => this.learnFromWrite(command, results[position]));
-          return done;
-        }
-        case "notApplied":
-          history.refuseWrite(record);
-          return refusal(outcome);
-        case "unknown":
-          return lost;
-        default:
-          return unreachable(outcome);
-      }
-    };
-    this.ask({
+    askToWrite(cluster, {
+      client: this.number,
       host: this.chooseHost(),
-      name: () => commands.map(describeCommand).join(", "),
-      send: (host, end) =>
-        host.request(
-          (node, answered) => node.write(0, request, (outcome) => (answered(), end(onOutcome(outcome)))),
-          () => end(lost),
-        ),
-      onUnsent: () => history.refuseWrite(record),
+      name: () => describeCommands(commands),
+      request: { commands: encoded, count: commands.length },
+      onApplied: ({ index, results }) => this.endWrite(record, { index, results: resultsOf(results) }),
+      onRefused: () => history.refuseWrite(record),
       onEnd: (ending) => this.after(ending, tries, (left) => this.tryWrite(draft, left)),
     });
   }
@@ -186,110 +151,69 @@ class Client {
     const encoded = encodeCommands(commands, () => this.random.integer(0, plan.valueBytesMax));
     const request = { commands: encodeOnce(id, encoded), count: 1 };
     const record = history.beginWrite(commands);
-    this.tryOnce({ commands, request, record, id, mayHaveRun: false }, triesMax);
+    this.tryOnce({ request, record, id, mayHaveRun: false }, triesMax);
   }
 
   private tryOnce(write: OnceWrite, tries: number): void {
-    const { history, reference } = this.cluster;
-    const { commands, record, id } = write;
-    const onOutcome = (outcome: WriteOutcome): Ending => {
-      switch (outcome.kind) {
-        case "applied": {
-          const results = readOnceResults(outcome.results);
-          const index = reference.indexOfRequest(id);
-          if (record.results === null) {
-            history.endWrite(record, { index, results });
-            commands.forEach((command, position) => this.learnFromWrite(command, results[position]));
-          } else reference.checkWrite(commands, { index, results });
-          return done;
-        }
-        case "notApplied":
-          if (!write.mayHaveRun) history.refuseWrite(record);
-          return refusal(outcome);
-        case "unknown":
-          return lost;
-        default:
-          return unreachable(outcome);
-      }
-    };
-    this.ask({
+    const { cluster } = this;
+    const { history, reference } = cluster;
+    const { request, record, id } = write;
+    askToWrite(cluster, {
+      client: this.number,
       host: this.chooseHost(),
-      name: () => `${id.session}.${id.seq}: ${commands.map(describeCommand).join(", ")}`,
-      send: (host, end) =>
-        host.request(
-          (node, answered) => node.write(0, write.request, (outcome) => (answered(), end(onOutcome(outcome)))),
-          () => end(lost),
-        ),
-      onUnsent: () => {
+      name: () => `${id.session}.${id.seq}: ${describeCommands(record.commands)}`,
+      request,
+      onApplied: (outcome) => {
+        const answer = { index: reference.indexOfRequest(id), results: onceResultsOf(outcome.results) };
+        if (record.results === null) this.endWrite(record, answer);
+        else reference.checkWrite(record.commands, answer);
+      },
+      onRefused: () => {
         if (!write.mayHaveRun) history.refuseWrite(record);
       },
-      onEnd: (ending) => {
-        if (ending.kind === "refused") return this.after(ending, 1, () => undefined);
-        if (ending.kind === "done" && !happens(this.random, 0.2)) return this.pause();
-        if (ending.kind === "lost") this.shared.counters.unknown++;
-        if (tries <= 1 || this.shared.isOver()) return this.pause();
-        this.leader = null;
-        this.cluster.timeline.after(between(this.random, 0, this.cluster.plan.pauseMs), () => {
-          if (this.shared.isOver()) return;
-          write.mayHaveRun = true; // for a refusal of an earlier try that comes late, too
-          this.tryOnce(write, tries - 1);
-        });
-      },
+      onEnd: (ending) => this.afterOnce(write, ending, tries),
     });
+  }
+
+  private afterOnce(write: OnceWrite, ending: Ending, tries: number): void {
+    if (ending.kind === "refused") return this.after(ending, 1, () => undefined);
+    if (ending.kind === "done" && !happens(this.random, 0.2)) return this.pause();
+    if (ending.kind === "lost") this.shared.counters.unknown++;
+    if (tries <= 1 || this.shared.isOver()) return this.pause();
+    this.leader = null;
+    this.cluster.timeline.after(between(this.random, 0, this.cluster.plan.pauseMs), () => {
+      if (this.shared.isOver()) return;
+      write.mayHaveRun = true; // for a refusal of an earlier try that comes late, too
+      this.tryOnce(write, tries - 1);
+    });
+  }
+
+  private endWrite(
+    record: WriteRecord,
+    answer: { readonly index: number; readonly results: readonly CommandResult[] },
+  ): void {
+    this.cluster.history.endWrite(record, answer);
+    this.shared.counters.applied += record.commands.length;
+    record.commands.forEach((command, position) => this.learnFromWrite(command, answer.results[position]));
   }
 
   private tryRead(query: Query, consistency: Consistency, tries: number): void {
-    const { history } = this.cluster;
-    const request = { queries: encodeQuery(query), count: 1, consistency };
+    const { cluster } = this;
+    const { history } = cluster;
     const record = consistency === "stale" ? null : history.beginRead(query);
-    const onOutcome = (outcome: ReadOutcome): Ending => {
-      if (outcome.kind === "notApplied") return refusal(outcome);
-      const answer = readAnswer(query, outcome);
-      if (record === null) history.checkStale(query, answer);
-      else {
-        history.endRead(record, answer);
-        this.learnFromRead(query, answer);
-      }
-      return done;
-    };
-    this.ask({
+    askToRead(cluster, {
+      client: this.number,
       host: consistency === "lease" ? this.chooseLeader() : this.chooseHost(),
       name: () => `${consistency} ${query.kind} ${query.kind === "get" ? query.key : `${query.start}..${query.end}`}`,
-      send: (host, end) =>
-        host.request(
-          (node, answered) => node.read(0, request, (outcome) => (answered(), end(onOutcome(outcome)))),
-          () => end(lost),
-        ),
-      onUnsent: () => undefined,
+      request: { queries: encodeQuery(query), count: 1, consistency },
+      onAnswered: (outcome) => {
+        const answer = answerTo(query, outcome);
+        if (record === null) return history.checkStale(query, answer);
+        history.endRead(record, answer);
+        this.learnFromRead(query, answer);
+      },
       onEnd: (ending) => this.after(ending, tries, (left) => this.tryRead(query, consistency, left)),
     });
-  }
-
-  /** Sends one request to some node; it ends once, at the latest when the patience of the client does. */
-  private ask(request: {
-    readonly host: Host;
-    readonly name: () => string;
-    readonly send: (host: Host, end: (ending: Ending) => void) => boolean;
-    readonly onUnsent: () => void;
-    readonly onEnd: (ending: Ending) => void;
-  }): void {
-    const { timeline, trace, plan } = this.cluster;
-    const { host } = request;
-    const note = (what: string): void =>
-      trace.note(this.number, () => `c${this.number} ${what} ${request.name()} at n${host.id}`);
-    let waits = true;
-    const end = (ending: Ending): void => {
-      note(waits ? ending.kind : `${ending.kind} too late`);
-      if (!waits) return;
-      waits = false;
-      patience.callOff();
-      request.onEnd(ending);
-    };
-    note("asks");
-    const patience = timeline.after(plan.patienceMs, () => end(lost));
-    if (request.send(host, end)) return;
-    request.onUnsent();
-    end({ kind: "refused", leader: null });
   }
 
   private after(ending: Ending, tries: number, again: (triesLeft: number) => void): void {
@@ -310,7 +234,7 @@ class Client {
     if (home !== null && cluster.hosts.includes(home)) return home;
     const { believers } = cluster;
     if (believers.length > 1 && happens(random, 0.5)) return pick(random, believers);
-    if (leader !== null && happens(random, 0.9)) return cluster.host(leader);
+    if (leader !== null && happens(random, 0.9)) return leader;
     const { leader: known } = cluster;
     return known !== null && happens(random, 0.6) ? known : pick(random, cluster.hosts);
   }
@@ -324,7 +248,6 @@ class Client {
   }
 
   private learnFromWrite(command: Command, result: CommandResult | undefined): void {
-    this.shared.counters.applied++;
     if (command.kind === "deleteRange" || result === undefined) return;
     if (result.status === "ok") this.revisions.set(command.key, result.modRevision);
     else this.revisions.delete(command.key);
@@ -340,7 +263,6 @@ class Client {
 
 /** A write with an id, which may be sent many times. */
 interface OnceWrite {
-  readonly commands: readonly Command[];
   readonly request: { readonly commands: Uint8Array; readonly count: number };
   readonly record: WriteRecord;
   readonly id: RequestId;
@@ -348,35 +270,6 @@ interface OnceWrite {
   mayHaveRun: boolean;
 }
 
-function readOnceResults(bytes: Uint8Array): readonly CommandResult[] {
-  const { status, body } = readResult(new ByteReader(bytes));
-  assert(status === "ok" && body !== undefined, "no run has more requests than a store remembers");
-  const reader = new ByteReader(body.slice());
-  const results: CommandResult[] = [];
-  while (reader.remaining > 0) results.push(readResult(reader));
-  return results;
-}
-
-function refusal({ leader }: Refusal): Ending {
-  return { kind: "refused", leader };
-}
-
-function readResults(bytes: Uint8Array): readonly CommandResult[] {
-  const reader = new ByteReader(bytes);
-  return Array.from({ length: bytes.length / resultBytes }, () => readResult(reader));
-}
-
-/** The answer to `query` as bytes that may change once the call is over. */
-function readAnswer(query: Query, outcome: ReadOutcome & { kind: "answered" }): ReadAnswer {
-  const reader = new ByteReader(outcome.answers.slice());
-  if (query.kind === "get") {
-    const { revision, state } = readGetAnswer(reader);
-    return { index: outcome.appliedIndex, revision, found: state === null ? [] : [{ key: query.key, state }] };
-  }
-  const { revision, items } = readRangeAnswer(reader);
-  return {
-    index: outcome.appliedIndex,
-    revision,
-    found: items.map(({ key, state }) => ({ key: keyText(key), state })),
-  };
+function describeCommands(commands: readonly Command[]): string {
+  return commands.map(describeCommand).join(", ");
 }

@@ -6,14 +6,14 @@ import { waysBetween } from "./links.ts";
 
 export const echoFaults = {
   echoes: (trouble) => {
-    const { cluster, random, timeoutMs, repeat, after } = trouble;
+    const { cluster, random, repeat } = trouble;
     cluster.network.keepSome();
     repeat(meanGapMs(trouble), () => {
       const { leader } = cluster;
       if (leader === null || happens(random, 0.3)) {
         const victim = cluster.victim(random);
         if (victim.isUp) victim.crash();
-        after(between(random, 0, timeoutMs), () => cluster.network.echo(victim.id, timeoutMs));
+        echoAgain(trouble, victim);
       } else loseLeadersTail(trouble, leader);
     });
   },
@@ -36,6 +36,11 @@ function loseLeadersTail(trouble: Trouble, leader: Host): void {
   after(hangsMs * 0.99, () => {
     if (leader.isUp) leader.crash();
     undoAfter(between(random, 3, 6) * timeoutMs, network.links.cut(waysBetween(witnesses, ids)));
-    for (let echo = 1; echo <= 4; echo++) after(echo * timeoutMs, () => network.echo(leader.id, timeoutMs));
+    echoAgain(trouble, leader);
   });
+}
+
+/** Several times, because nobody knows when the machine is up again. */
+function echoAgain({ cluster, timeoutMs, after }: Trouble, host: Host): void {
+  for (let echo = 1; echo <= 4; echo++) after(echo * timeoutMs, () => cluster.network.echo(host.id, timeoutMs));
 }
