@@ -14,8 +14,8 @@ export const leaseMutants: readonly Mutant[] = [
   }),
   mutant("lease kept after TimeoutNow", {
     file: "src/raft/leader.ts",
-    find: "leader.lease.end();\n  leader.transfer = { target: to,",
-    replace: "leader.transfer = { target: to,",
+    find: "leader.lease.end();\n  leader.transfer = newTransfer(state, to);",
+    replace: "leader.transfer = newTransfer(state, to);",
   }),
   mutant("no vote refusal after boot", {
     file: "src/raft/state.ts",

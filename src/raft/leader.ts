@@ -42,9 +42,12 @@ export interface Leader {
 /** An office that is being handed over: nothing is proposed until it ends (rule T1). */
 interface Transfer {
   readonly target: NodeId;
-  readonly deadline: Millis;
+  /** For a leader that is left out it begins anew when the target is told: before that it is not the target that is late. */
+  deadline: Millis;
   /** Whether the target was told to campaign; told again with each heartbeat, in case that was lost. */
   told: boolean;
+  /** Whether it was ever told. */
+  wasTold: boolean;
 }
 
 const noPayload = new Uint8Array(0);
@@ -158,11 +161,13 @@ export function tickLeader(state: RaftState, leader: Leader): void {
     return;
   }
   if (leader.transfer !== null && state.now >= leader.transfer.deadline) {
+    const { wasTold } = leader.transfer;
     leader.transfer = null;
-    if (!state.isVoter) {
+    if (!state.isVoter && wasTold) {
       becomeFollower(state, { term: state.term, leader: null }); // nobody took over in time from a leader that was left out
       return;
     }
+    if (!state.isVoter) appointSuccessor(state, leader); // perhaps another by now: its voters are slow, and it still leads them
   }
   if (state.now < leader.heartbeatDeadline) return;
   if (leader.transfer !== null) leader.transfer.told = false;
@@ -254,8 +259,12 @@ export function startTransfer(state: RaftState, leader: Leader, target: NodeId |
   if (!state.membership.voters.includes(to)) return refuse("unknownNode");
   if (leader.transfer !== null) return leader.transfer.target === to ? { ok: true } : refuse("transferring");
   leader.lease.end();
-  leader.transfer = { target: to, deadline: state.now + state.options.electionTimeoutMs, told: false };
+  leader.transfer = newTransfer(state, to);
   return { ok: true };
+}
+
+function newTransfer(state: RaftState, target: NodeId): Transfer {
+  return { target, deadline: state.now + state.options.electionTimeoutMs, told: false, wasTold: false };
 }
 
 /**
@@ -267,7 +276,7 @@ export function appointSuccessor(state: RaftState, leader: Leader): void {
   const target = mostCaughtUp(state, leader);
   assert(target !== null, "there is always a voter, and it is somebody else");
   leader.lease.end();
-  leader.transfer = { target, deadline: state.now + state.options.electionTimeoutMs, told: false };
+  leader.transfer = newTransfer(state, target);
 }
 
 /** The voter that stores most; of equals the one that was heard last. */
@@ -289,6 +298,8 @@ function tellTarget(state: RaftState, leader: Leader): void {
   if (matchIndex(leader, transfer.target) !== state.log.lastIndex) return;
   // Whoever follows a leader that is left out does not send it its log: those who wait for it here would never hear.
   if (!state.isVoter && state.log.commitIndex < state.log.lastIndex) return;
+  if (!state.isVoter && !transfer.wasTold) transfer.deadline = state.now + state.options.electionTimeoutMs;
   transfer.told = true;
+  transfer.wasTold = true;
   state.send({ kind: "TimeoutNow", ...state.envelope(transfer.target) });
 }

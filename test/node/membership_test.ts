@@ -1,6 +1,7 @@
 /** Changes of members on real nodes in virtual time: what becomes of writes, of those who asked, and of those who left. */
 import { describe, expect, test } from "bun:test";
 import { assert } from "../../src/lib/assert.ts";
+import { type Random, seededRandom } from "../../src/lib/random.ts";
 import { addressBook, targetOf } from "../../src/node/membership.ts";
 import type { Node } from "../../src/node/mod.ts";
 import { newMembership } from "../../src/raft/mod.ts";
@@ -111,6 +112,39 @@ for (const seed of [1, 2, 3]) {
       expect(writer.lostAt(node)).toEqual([]);
       expect(node.status(0).members).toMatchObject({ voters: [4, 5, 6], retired: [1, 2, 3] });
     }
+  });
+}
+
+/** One thing happens: a write, what a node has put off, a message that arrives, or time that passes. */
+function stir(cluster: TestCluster, writer: Writer, random: Random): void {
+  if (random.next() < 0.2) writer.write();
+  const choice = random.next();
+  if (choice < 0.45) cluster.clock.runDeferred();
+  else if (choice < 0.85) cluster.network.deliverOne();
+  else cluster.clock.advance(1 + random.integer(0, 3), () => undefined);
+}
+
+for (const seed of [7, 12]) {
+  test(`where messages are late and none is lost, no write ends unknown while all members change (seed ${seed})`, () => {
+    const random = seededRandom(seed);
+    const cluster = new TestCluster({ nodes: 3, seed });
+    const writer = new Writer(cluster);
+    cluster.leader();
+    grow(writer, cluster, [4, 5, 6]);
+    cluster.advance(2000);
+    cluster.network.faults = { drop: 0, duplicate: 0, reorder: 0.3 };
+    for (let steps = 0; steps < 200; steps++) stir(cluster, writer, random);
+    const leader = cluster.nodes.find((node) => node.view(0).role === "leader");
+    assert(leader !== undefined, "nothing has happened that costs the office");
+    const change = cluster.change(leader, { kind: "set", voters: [4, 5, 6] }); // before what was stirred up has settled
+    const isOver = (): boolean =>
+      change.end !== null && [1, 2, 3].every((id) => cluster.node(id).view(0).role === "follower");
+    for (let steps = 0; !isOver() && steps < 100_000; steps++) stir(cluster, writer, random);
+    leaderAmong(cluster, [4, 5, 6]);
+    cluster.until(() => writer.ends.every((end) => end !== null));
+    expect(change.end?.kind).toBe("changed");
+    expect(new Set(writer.ends)).toEqual(new Set(["applied", "notApplied"]));
+    for (const id of [4, 5, 6]) expect(writer.lostAt(cluster.node(id))).toEqual([]);
   });
 }
 

@@ -1,7 +1,7 @@
 /** Changes of the configuration: who may come, and what becomes of those who leave (rules M8 to M11). */
 import { expect, test } from "bun:test";
 import { entryChecksum } from "../../src/lib/checksum.ts";
-import { newMembership } from "../../src/raft/mod.ts";
+import { type Message, newMembership } from "../../src/raft/mod.ts";
 import { membershipCodec } from "../../src/wire/mod.ts";
 import { change, led, membersAt, refusal } from "./changing.ts";
 import { Cluster } from "./harness.ts";
@@ -77,6 +77,33 @@ test("M9 a removed leader that nobody succeeds in time steps down", () => {
   cluster.run(2100);
   expect(cluster.raft(1).view.role.kind).toBe("follower");
   expect([2, 3]).toContain(cluster.leader ?? 0);
+});
+
+test("M9 a removed leader whose voters are slow leads on until all that it took in is committed", () => {
+  const cluster = led({ voters: 3 });
+  change(cluster, 1, [2, 3]);
+  cluster.deliverOnce();
+  cluster.deliverOnce();
+  expect(membersAt(cluster, 1)).toBe("2 3");
+  const late = cluster.propose(1, "late");
+  if (!late.ok) throw new Error(late.reason);
+  const { index } = late.id;
+  const isHeld = (message: Message): boolean =>
+    message.kind === "AppendEntriesResponse" &&
+    message.outcome.kind === "accepted" &&
+    message.outcome.matchIndex >= index;
+  for (let passed = 0; passed < 3500; passed += 10) {
+    const next = (): number => cluster.pool.findIndex((message) => !isHeld(message));
+    for (let position = next(); position >= 0; position = next()) cluster.deliverAt(position);
+    cluster.advance(10);
+    for (const id of cluster.ids) if (cluster.raft(id).deadline <= cluster.now) cluster.tick(id);
+  }
+  const { role, isRemoved, log, term } = cluster.raft(1).view;
+  expect([role.kind, isRemoved, log.commitIndex]).toEqual(["leader", true, index - 1]);
+  cluster.run(300);
+  expect([2, 3]).toContain(cluster.leader ?? 0);
+  expect(cluster.raft(2).view.term).toBe(term + 1); // handed over: nobody had to wait for an election
+  expect(cluster.node(1).applied.some((entry) => entry.index === index)).toBe(true);
 });
 
 test("M9 what was proposed before the removal of the leader is committed before it goes", () => {
