@@ -46,7 +46,8 @@ function unreadyReasons({ node, gateway }: Exchange["context"]): string[] {
 
 const showLeader = "proa leader show";
 
-const transferBody = z.strictObject({ to: z.int().positive().optional() });
+/** The body of `POST /v1/leader/transfer`. */
+export const transferBody = z.strictObject({ to: z.int().positive().optional() });
 
 /** `POST /v1/leader/transfer`. Only the leader can do it, so another node hands the request on. */
 export const postTransfer: Handler = async (exchange) => {

@@ -4,7 +4,8 @@ import type { ErrorCode } from "../lib/errors.ts";
 import type { NodeService, Refusal, RefusalReason, TransferOutcome } from "../node/mod.ts";
 import type { NodeId } from "../raft/mod.ts";
 
-const statusOfCode: Partial<Record<ErrorCode, number>> = {
+/** The HTTP status of each code that a client can meet. */
+export const statusOfCode: Partial<Record<ErrorCode, number>> = {
   INVALID_REQUEST: 400,
   NOT_FOUND: 404,
   LEASE_NOT_FOUND: 404,

@@ -18,7 +18,8 @@ const id = z.int().positive().max(0xffff_ffff);
 const address = z.string().regex(/^(\[[0-9A-Fa-f:.]+\]|[^:[\]\s,;]{1,253}):[0-9]{1,5}$/, "expected host:port");
 const plan = z.boolean().optional();
 
-const changeBody = z.union([
+/** The body of `POST /v1/members`. */
+export const changeBody = z.union([
   z.strictObject({ add: z.strictObject({ id, replicate: address, service: address }), plan }),
   z.strictObject({ promote: id, plan }),
   z.strictObject({ remove: id, plan }),

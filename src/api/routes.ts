@@ -2,7 +2,7 @@
 import { ProaError } from "../lib/errors.ts";
 import { postBatch } from "./batch_routes.ts";
 import { getLive, getReady, getStatus, postTransfer } from "./cluster_routes.ts";
-import type { Exchange, Handler } from "./exchange.ts";
+import { groupZero, type Exchange, type Handler } from "./exchange.ts";
 import { getHistory } from "./history_routes.ts";
 import { getMembers, postMembers } from "./members_routes.ts";
 import {
@@ -14,9 +14,10 @@ import {
   putInQuery,
   putKeyInPath,
 } from "./kv_routes.ts";
-import { errorResponse, viewHeaders } from "./responses.ts";
+import { errorResponse, jsonResponse, viewHeaders } from "./responses.ts";
 import { getSettings, patchSettings } from "./settings_routes.ts";
 import { getSnapshot } from "./snapshot_routes.ts";
+import { parseQuery } from "./target.ts";
 import { postTxn } from "./txn_routes.ts";
 import { getWatch } from "./watch_routes.ts";
 
@@ -37,7 +38,16 @@ const openRpc: Handler = ({ context, request, upgrade }) => {
   });
 };
 
-const routes: readonly Route[] = [
+/** Loads what makes the document when it is asked for: few ever do. */
+const getOpenapi: Handler = async ({ context, target }) => {
+  parseQuery(target.query, []);
+  const { openapiDocument } = await import("./openapi.ts");
+  const { node } = context;
+  return jsonResponse(node, { status: 200 }, openapiDocument(routes, node.status(groupZero).version));
+};
+
+/** All of them. The first that matches answers. */
+export const routes: readonly Route[] = [
   {
     path: `${keyPathPrefix}{key}`,
     matches: (path) => path.startsWith(keyPathPrefix),
@@ -53,6 +63,7 @@ const routes: readonly Route[] = [
   exact("/v1/snapshot", { GET: getSnapshot }),
   exact("/v1/leader/transfer", { POST: postTransfer }),
   exact("/v1/members", { GET: getMembers, POST: postMembers }),
+  exact("/v1/openapi.json", { GET: getOpenapi }),
   exact("/api/status", { GET: getStatus }),
   exact("/livez", { GET: getLive }),
   exact("/readyz", { GET: getReady }),

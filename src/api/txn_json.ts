@@ -31,13 +31,14 @@ type Fields = Readonly<Record<string, unknown>>;
 
 const bytesFields = (...names: readonly string[]): readonly string[] => names.flatMap((name) => [name, `${name}_b64`]);
 /** What each operation may have beside `op`. */
-const fieldsOfOp: Readonly<Record<string, readonly string[]>> = {
+export const fieldsOfOp: Readonly<Record<string, readonly string[]>> = {
   put: bytesFields("key", "value"),
   get: bytesFields("key"),
   del: bytesFields("key", "prefix", "start", "end"),
   range: [...bytesFields("prefix", "start", "end"), "limit", "keys_only"],
 };
-const fieldsOfComparison = [...bytesFields("key", "value"), "target", "is", "number", "exists"];
+/** What a comparison may have. */
+export const fieldsOfComparison = [...bytesFields("key", "value"), "target", "is", "number", "exists"];
 
 /** The transaction that the body of a request describes. Throws INVALID_REQUEST. */
 export function txnOfJson(body: unknown): Txn {

@@ -19,7 +19,7 @@ export function resultJson(result: BatchResult): Readonly<Record<string, unknown
 }
 
 /** What each operation may have beside `op`; a name stands for itself and, where it is bytes, for `name_b64`. */
-const fieldsOfOp: Readonly<Record<string, readonly string[]>> = {
+export const fieldsOfOp: Readonly<Record<string, readonly string[]>> = {
   put: ["key", "key_b64", "value", "value_b64", "if_rev", "if_absent"],
   get: ["key", "key_b64"],
   del: ["key", "key_b64", "if_rev", "prefix", "prefix_b64", "start", "start_b64", "end", "end_b64"],
