@@ -12,7 +12,7 @@ import { Node, type NodeLimits, type NodePorts } from "./node/mod.ts";
 import { membersOf, newMembership, noMembership, type Server } from "./raft/mod.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import { systemClock } from "./runtime/system_clock.ts";
-import { openDataDirectory, readIdentity } from "./storage/mod.ts";
+import { openDataDirectory, readIdentity, type Identity } from "./storage/mod.ts";
 import {
   defaultDatagramLimits,
   defaultTcpLimits,
@@ -75,7 +75,7 @@ export async function startNode(settings: NodeSettings, around: Surroundings): P
   running.defer(() => {
     transport.close();
   });
-  const node = newNode(settings, { clusterId: identity.clusterId, key }, { storage, snapshots, transport, logger });
+  const node = newNode(settings, { identity, key }, { storage, snapshots, transport, logger });
   running.defer(() => {
     node.stop();
   });
@@ -144,7 +144,7 @@ function newTransport(
 
 function newNode(
   settings: NodeSettings,
-  { clusterId, key }: { readonly clusterId: string; readonly key: ClusterKey | null },
+  { identity, key }: { readonly identity: Identity; readonly key: ClusterKey | null },
   ports: Pick<NodePorts, "storage" | "snapshots" | "transport" | "logger">,
 ): Node {
   const { id, cluster, limits, version, joins, observers } = settings;
@@ -156,7 +156,8 @@ function newNode(
     {
       id,
       cluster,
-      clusterId,
+      clusterId: identity.clusterId,
+      directoryNumber: identity.directoryNumber,
       version,
       pid: process.pid,
       servers,
@@ -199,7 +200,7 @@ function refuseOtherMembers(node: Node, { id, servers, directory }: NodeSettings
   const { memberships } = node.inspect(0).log;
   const members = membersOf(memberships.current);
   const listed = servers.map((server) => server.id);
-  const isAsMade = memberships.currentIndex === 0 && members.length > 0;
+  const isAsMade = memberships.changedIndex === 0 && members.length > 0;
   if (!isAsMade || listed.length === 0 || members.join() === listed.join()) return;
   throw new ProaError(
     "DATA_FOREIGN",

@@ -50,10 +50,10 @@ export function restoreSnapshot({ file, token, ...typed }: RestoreRequest, { run
     const digest = saved.verify();
     const clusterId = clusterIdOf({ digest, cluster, membership, token });
     const { index, term } = saved.meta;
-    const identity = { clusterId, cluster, nodeId: id };
+    const owner = { clusterId, cluster, nodeId: id };
     createRestoredDirectory(
       { runtime, directory },
-      { identity, group, index, term, membership, copyImage: (append) => copyImage(saved, append) },
+      { owner, group, index, term, membership, copyImage: (append) => copyImage(saved, append) },
     );
     const { revision, keys } = saved.facts;
     return { directory, node_id: id, cluster, cluster_id: clusterId, revision, index, keys };

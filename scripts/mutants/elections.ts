@@ -43,8 +43,8 @@ export const electionsMutants: readonly Mutant[] = [
     "candidate wins before its own vote is durable",
     {
       file: "src/raft/candidate.ts",
-      find: 'state.role = { kind: "candidate", votes: new Map() };',
-      replace: 'state.role = { kind: "candidate", votes: new Map([[state.id, true]]) };',
+      find: 'state.role = { kind: "candidate", votes: new Map(), directories: new Map() };',
+      replace: 'state.role = { kind: "candidate", votes: new Map([[state.id, true]]), directories: new Map() };',
     },
     {
       file: "src/raft/leader.ts",
@@ -56,9 +56,9 @@ export const electionsMutants: readonly Mutant[] = [
     "pre-vote counted as a vote",
     {
       file: "src/raft/candidate.ts",
-      find: 'state.role = { kind: "candidate", votes: new Map() };',
+      find: 'state.role = { kind: "candidate", votes: new Map(), directories: new Map() };',
       replace:
-        'state.role = { kind: "candidate", votes: state.role.kind === "preCandidate" ? state.role.votes : new Map() };',
+        'state.role = { kind: "candidate", votes: state.role.kind === "preCandidate" ? state.role.votes : new Map(), directories: new Map() };',
     },
     {
       file: "src/raft/candidate.ts",

@@ -17,7 +17,7 @@ export const membershipMutants: readonly Mutant[] = [
   ),
   mutant("two changes at once", {
     file: "src/raft/membership_change.ts",
-    find: 'if (isJoint(membership) || log.memberships.currentIndex > log.commitIndex) return refuse("changing");',
+    find: 'if (isJoint(membership) || log.memberships.changedIndex > log.commitIndex) return refuse("changing");',
     replace: 'if (isJoint(membership)) return refuse("changing");',
   }),
   mutant("joint configuration left before it is committed", {
@@ -71,7 +71,7 @@ export const membershipMutants: readonly Mutant[] = [
   }),
   mutant("who has left campaigns", {
     file: "src/raft/state.ts",
-    find: "if (this.isRemoved) return false;",
+    find: "if (this.isRemoved || this.isElsewhere) return false;",
     replace: "if (this.isRemoved) return true;",
   }),
   mutant("who has left is taken back", {

@@ -59,8 +59,13 @@ export const replicationMutants: readonly Mutant[] = [
     },
     {
       file: "src/raft/replication.ts",
-      find: "message.session !== progress.session || message.boot < progress.boot) return;",
+      find: "message.session !== progress.session) return;",
       replace: "message.boot < 0) return;",
+    },
+    {
+      file: "src/raft/replication.ts",
+      find: "if (message.boot < progress.boot) return;",
+      replace: "",
     },
     {
       file: "src/raft/replication.ts",
@@ -68,11 +73,19 @@ export const replicationMutants: readonly Mutant[] = [
       replace: "if (progress.boot < 0) {",
     },
   ),
-  mutant("acknowledgement of an earlier term kept", {
-    file: "src/raft/state.ts",
-    find: 'this.promises = this.promises.filter((message) => message.kind !== "AppendEntriesResponse");',
-    replace: "",
-  }),
+  mutant(
+    "acknowledgement of an earlier term kept",
+    {
+      file: "src/raft/state.ts",
+      find: 'this.promises = this.promises.filter((message) => message.kind !== "AppendEntriesResponse");',
+      replace: "",
+    },
+    {
+      file: "src/node/node.ts",
+      find: "return promises.some(isOld) ? promises.filter((message) => !isOld(message)) : promises;",
+      replace: "return isOld ? promises : [];",
+    },
+  ),
   mutant("acknowledgement leaves before the disk has it", {
     file: "src/raft/state.ts",
     find: "this.promises.push(message);\n  }\n\n  /** The fields",

@@ -8,6 +8,7 @@ import type { Random } from "../lib/random.ts";
 import type { StateMachine } from "../kv/mod.ts";
 import type { SnapshotStore } from "../storage/mod.ts";
 import {
+  type DirectoryNumber,
   type Entry,
   type GroupId,
   type LogReader,
@@ -38,6 +39,7 @@ import { Waiters } from "./waiters.ts";
 export interface GroupOptions {
   readonly id: number;
   readonly group: GroupId;
+  readonly directory: DirectoryNumber;
   readonly limits: NodeLimits;
 }
 

@@ -8,7 +8,17 @@ import { RingQueue } from "../lib/ring_queue.ts";
 import type { Logger } from "../lib/logger.ts";
 import type { Random } from "../lib/random.ts";
 import type { StateMachine } from "../kv/mod.ts";
-import type { ChunkOrder, GroupId, Membership, Message, NodeId, Persist, RaftState, Server } from "../raft/mod.ts";
+import type {
+  ChunkOrder,
+  DirectoryNumber,
+  GroupId,
+  Membership,
+  Message,
+  NodeId,
+  Persist,
+  RaftState,
+  Server,
+} from "../raft/mod.ts";
 import type { SnapshotStore, Storage } from "../storage/mod.ts";
 import type { Transport } from "../transport/mod.ts";
 import type { Clock } from "./clock.ts";
@@ -17,6 +27,7 @@ import { assertLimits, type NodeLimits } from "./options.ts";
 import { addressBook, type MembershipOutcome, type MembershipRequest } from "./membership.ts";
 import type { TransferOutcome, WriteOutcome } from "./outcomes.ts";
 import type { ReadRequest } from "./reads.ts";
+import { refusedDirectory } from "./refused_directory.ts";
 import { nodeStatus } from "./report.ts";
 import type { Consistency, GroupView, NodeService, OpenImage, WriteRequest } from "./service.ts";
 import type { NodeStatus } from "./status.ts";
@@ -26,6 +37,8 @@ export interface NodeOptions {
   readonly cluster: string;
   /** 32 hexadecimal digits. */
   readonly clusterId: string;
+  /** That of the data directory in which this node keeps what it promises (rule P13). */
+  readonly directoryNumber: DirectoryNumber;
   readonly version: string;
   readonly pid: number;
   /** Where nodes listen, as far as the operator said so: counts more than what the log says. */
@@ -93,7 +106,7 @@ export class Node implements NodeService {
     const restored = storage.load(groupZero, options.bootstrap);
     this.boot = restored.boot;
     this.group = new Group(
-      { id: options.id, group: groupZero, limits: options.limits },
+      { id: options.id, group: groupZero, directory: options.directoryNumber, limits: options.limits },
       {
         restored,
         log: storage.reader(groupZero),
@@ -225,6 +238,7 @@ export class Node implements NodeService {
     const now = this.clock.now();
     for (let message = this.inbox.shift(); message !== undefined; message = this.inbox.shift())
       group.step(message, now);
+    if (group.raft.isRefused) throw refusedDirectory(this.id, group.raft.view);
     group.tick(now);
     group.submit(now);
     for (let round = 0; round < roundsPerTurnMax && this.carryOut(now); round++);
@@ -279,10 +293,17 @@ export class Node implements NodeService {
       this.group.raft.persisted(seq);
       this.group.snapshotter.onPersisted(seq);
       for (let first = this.promised.peek(); first !== undefined && first.seq <= seq; first = this.promised.peek()) {
-        this.transport.send(first.messages);
+        this.transport.send(this.stillTrue(first.messages));
         this.promised.shift();
       }
     }
+  }
+
+  /** What an earlier leader was to be told is stored here may have been cut off by a later one meanwhile (rule P2). */
+  private stillTrue(promises: readonly Message[]): readonly Message[] {
+    const { term } = this.group.raft.view;
+    const isOld = (message: Message): boolean => message.kind === "AppendEntriesResponse" && message.term < term;
+    return promises.some(isOld) ? promises.filter((message) => !isOld(message)) : promises;
   }
 
   private setTimer(): void {

@@ -66,7 +66,7 @@ function peers(raft: Readonly<RaftState>, now: Millis): readonly PeerStatus[] {
       next: progress.nextIndex,
       lag: log.lastIndex - progress.matchIndex,
       rtt_ms: progress.rttMs === null ? null : Math.round(progress.rttMs * 100) / 100,
-      state: progress.hasReverted ? "reverted" : progress.state,
+      state: progress.isRefused ? "refused" : progress.hasReverted ? "reverted" : progress.state,
       active: now - progress.contactAt < options.electionTimeoutMs,
     };
   });

@@ -50,8 +50,11 @@ export interface PeerStatus {
   readonly lag: number;
   /** Milliseconds of the latest heartbeat round trip; null before the first. */
   readonly rtt_ms: number | null;
-  /** `reverted`: its disk lost what it had acknowledged, and it is not counted any more. */
-  readonly state: "probe" | "replicate" | "snapshot" | "reverted";
+  /**
+   * `reverted`: its disk lost what it had acknowledged; `refused`: it speaks from another data directory than the one that
+   * it is known by. In neither is it counted any more.
+   */
+  readonly state: "probe" | "replicate" | "snapshot" | "reverted" | "refused";
   /** Whether it answered within the last election timeout. */
   readonly active: boolean;
 }

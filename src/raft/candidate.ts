@@ -6,7 +6,7 @@ import { votersOf } from "./membership.ts";
 import type { RequestPreVoteResponse, RequestVoteResponse } from "./message.ts";
 import { tally } from "./quorum.ts";
 import type { RaftState } from "./state.ts";
-import type { NodeId } from "./types.ts";
+import type { DirectoryNumber, NodeId } from "./types.ts";
 
 /** Asks for promises that bind nobody; its own term stays as it is (rule E3). */
 export interface PreCandidate {
@@ -18,6 +18,8 @@ export interface PreCandidate {
 export interface Candidate {
   readonly kind: "candidate";
   readonly votes: Map<NodeId, boolean>;
+  /** On which directories the votes are kept that were given: the winner binds them to those (rule P13). */
+  readonly directories: Map<NodeId, DirectoryNumber>;
 }
 
 /** Starts an election: with a pre-vote, or at once when the leader asked for it. Only some may (rule E8). */
@@ -42,7 +44,7 @@ function becomePreCandidate(state: RaftState): void {
 function becomeCandidate(state: RaftState, { transfer }: { transfer: boolean }): void {
   state.enterTerm(state.term + 1);
   state.voteFor(state.id);
-  state.role = { kind: "candidate", votes: new Map() };
+  state.role = { kind: "candidate", votes: new Map(), directories: new Map() };
   state.resetElectionTimer();
   for (const to of peers(state)) {
     state.send({ kind: "RequestVote", ...state.envelope(to), lastLog: state.log.last, transfer });
@@ -60,7 +62,11 @@ export function stepPreCandidate(state: RaftState, candidate: PreCandidate, mess
 
 /** Counts a real vote. */
 export function stepCandidate(state: RaftState, candidate: Candidate, message: RequestVoteResponse): void {
-  candidate.votes.set(message.from, message.granted);
+  // What one directory has voted must not be taken for the vote of another.
+  const { from, granted, directory } = message;
+  if ((candidate.directories.get(from) ?? directory) !== directory) return;
+  candidate.directories.set(from, directory);
+  candidate.votes.set(from, granted);
   decide(state, candidate);
 }
 

@@ -5,7 +5,7 @@ import { RingQueue } from "../lib/ring_queue.ts";
 import { becomeFollower } from "./follower.ts";
 import { Lease } from "./lease.ts";
 import { membersOf } from "./membership.ts";
-import { maybeEndChange } from "./membership_change.ts";
+import { maybeBind, maybeEndChange } from "./membership_change.ts";
 import type { ReadIndex } from "./message.ts";
 import type { Progress } from "./progress.ts";
 import { quorumValue } from "./quorum.ts";
@@ -55,6 +55,7 @@ const noPayload = new Uint8Array(0);
 /** Takes the office and marks the new term with an empty entry, through which all older ones commit (§5.4.2, rule L1). */
 export function becomeLeader(state: RaftState): void {
   assert(state.role.kind === "candidate", "only a candidate can win");
+  const { directories } = state.role;
   assert(state.hardStateDurable, "the vote for ourselves left before it was durable");
   const leader: Leader = {
     kind: "leader",
@@ -73,7 +74,8 @@ export function becomeLeader(state: RaftState): void {
     pastLastIndex: { earlier: state.log.lastIndex, later: state.log.lastIndex, laterAt: state.now },
   };
   for (const id of membersOf(state.membership)) {
-    if (id !== state.id) leader.progress.set(id, newProgress(state, ++leader.sessions));
+    if (id === state.id) continue;
+    leader.progress.set(id, newProgress(state, { session: ++leader.sessions, directory: directories.get(id) ?? 0 }));
   }
   state.role = leader;
   state.preVotesWaiting.clear();
@@ -177,6 +179,7 @@ export function tickLeader(state: RaftState, leader: Leader): void {
 /** Sends what the turn's inputs made necessary. */
 export function flushLeader(state: RaftState, leader: Leader): void {
   maybeEndChange(state, leader);
+  maybeBind(state, leader);
   if (leader.reads.hasWaiting && committedInTerm(state)) {
     startRound(state, leader);
     leader.reads.start({ round: leader.round, index: state.log.commitIndex });

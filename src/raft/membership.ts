@@ -1,6 +1,6 @@
 /** What a configuration says about a node, and which one follows it when another is wanted. Pure; knows no log. */
 import { assert } from "../lib/assert.ts";
-import type { Membership, NodeId, Server } from "./types.ts";
+import type { DirectoryNumber, Membership, NodeId, Server } from "./types.ts";
 
 /** Who is to vote and who to learn, from now on. Who is neither leaves for good. */
 export interface MembershipTarget {
@@ -29,6 +29,7 @@ export function newMembership(members: {
     learnersNext: [],
     retired: [],
     servers: (members.servers ?? []).toSorted((a, b) => a.id - b.id),
+    directories: [],
   };
 }
 
@@ -53,6 +54,23 @@ export function votersOf({ voters, outgoing }: Membership): readonly NodeId[] {
 /** All who receive the log, ascending. */
 export function membersOf(membership: Membership): readonly NodeId[] {
   return union(votersOf(membership), membership.learners);
+}
+
+/** The directory that `id` is bound to; 0 if to none. */
+export function directoryOf({ directories }: Membership, id: NodeId): DirectoryNumber {
+  for (const binding of directories) if (binding.id === id) return binding.directory;
+  return 0;
+}
+
+/** Whether both say the same of who belongs to the cluster and where it listens: they may differ in bindings alone. */
+export function sameMembers(left: Membership, right: Membership): boolean {
+  return (
+    sameIds(left.voters, right.voters) &&
+    sameIds(left.outgoing, right.outgoing) &&
+    sameIds(left.learners, right.learners) &&
+    sameIds(left.learnersNext, right.learnersNext) &&
+    JSON.stringify(left.servers) === JSON.stringify(right.servers)
+  );
 }
 
 /**
@@ -94,6 +112,7 @@ function completed(
       membersOf(before).filter((id) => !ids.has(id)),
     ),
     servers: [...servers.values()].filter(({ id }) => ids.has(id)).sort((a, b) => a.id - b.id),
+    directories: before.directories.filter(({ id }) => ids.has(id)),
   };
 }
 

@@ -4,18 +4,20 @@
  */
 import { append, appointSuccessor, committedInTerm, confirmReads, type Leader } from "./leader.ts";
 import {
+  directoryOf,
   isJoint,
   membersOf,
   membershipAfter,
   type MembershipTarget,
   membershipTowards,
-  sameIds,
+  sameMembers,
+  votersOf,
 } from "./membership.ts";
 import { majority } from "./quorum.ts";
 import type { MembershipPlan, MembershipProposal, MembershipRefusal } from "./ready.ts";
 import { newProgress } from "./replication.ts";
 import type { RaftState } from "./state.ts";
-import type { Membership, NodeId } from "./types.ts";
+import type { DirectoryNumber, Membership, NodeId } from "./types.ts";
 
 /** The most members of a cluster, during a change, too: each costs the leader a stream, and majorities grow slow. */
 const membersMax = 64;
@@ -48,23 +50,15 @@ function refusalOf(state: RaftState, leader: Leader, target: MembershipTarget): 
   const refuse = (reason: MembershipRefusal, nodes: readonly NodeId[] = []): Refusal => ({ reason, nodes });
   if (leader.transfer !== null) return refuse("transferring");
   if (!committedInTerm(state)) return refuse("notReady");
-  if (isJoint(membership) || log.memberships.currentIndex > log.commitIndex) return refuse("changing");
+  // A configuration that only binds members to directories leaves all quorums as they are, and holds up nobody.
+  if (isJoint(membership) || log.memberships.changedIndex > log.commitIndex) return refuse("changing");
   if (target.voters.length === 0) return refuse("noVoters");
   const retired = [...target.voters, ...target.learners].filter((id) => membership.retired.includes(id));
   if (retired.length > 0) return refuse("retired", retired);
   const next = membershipTowards(membership, target);
-  if (isSame(next, membership)) return refuse("unchanged");
+  if (sameMembers(next, membership)) return refuse("unchanged");
   if (membersOf(next).length > membersMax || next.retired.length + membersMax > retiredMax) return refuse("tooMany");
   return refusalOfVoters(state, leader, target.voters);
-}
-
-function isSame(a: Membership, b: Membership): boolean {
-  return (
-    sameIds(a.voters, b.voters) &&
-    sameIds(a.outgoing, b.outgoing) &&
-    sameIds(a.learners, b.learners) &&
-    JSON.stringify(a.servers) === JSON.stringify(b.servers)
-  );
 }
 
 /** New voters must be ready to vote, and enough of all must be there: a cluster must never wait for those who may not come (rule M8). */
@@ -103,13 +97,51 @@ export function maybeEndChange(state: RaftState, leader: Leader): void {
   else if (isJoint(membership) && leader.transfer === null) adopt(state, leader, membershipAfter(membership));
 }
 
-/** Appends a configuration and lives by it. */
+/**
+ * Binds the voters that were heard to their directories (rule P13): from then on, nobody counts them on any other. Voters and
+ * therefore quorums stay as they are, so it needs no other entry to be committed first (rule M3), and holds up no
+ * change; it only waits for what is under way, and so takes all together that were heard meanwhile.
+ */
+export function maybeBind(state: RaftState, leader: Leader): void {
+  const { membership, log } = state;
+  if (!hasHeardUnbound(state, leader, membership)) return;
+  if (leader.transfer !== null || isJoint(membership) || log.memberships.currentIndex > log.commitIndex) return;
+  adopt(state, leader, membership);
+}
+
+function hasHeardUnbound(state: RaftState, leader: Leader, membership: Membership): boolean {
+  return votersOf(membership).some(
+    (id) => directoryOf(membership, id) === 0 && heardDirectory(state, leader, id) !== 0,
+  );
+}
+
+/** The directory that `id` was heard from by this leader; 0 if it was not. */
+function heardDirectory(state: RaftState, leader: Leader, id: NodeId): DirectoryNumber {
+  return id === state.id ? state.options.directory : (leader.progress.get(id)?.directory ?? 0);
+}
+
+/** `membership` with every voter bound that was heard. */
+function bound(state: RaftState, leader: Leader, membership: Membership): Membership {
+  if (!hasHeardUnbound(state, leader, membership)) return membership;
+  const directories = new Map(membership.directories.map(({ id, directory }) => [id, directory]));
+  for (const id of votersOf(membership)) {
+    const directory = heardDirectory(state, leader, id);
+    if (directory !== 0 && !directories.has(id)) directories.set(id, directory);
+  }
+  return {
+    ...membership,
+    directories: [...directories].map(([id, directory]) => ({ id, directory })).sort((a, b) => a.id - b.id),
+  };
+}
+
+/** Appends a configuration, with what is known of directories, and lives by it. */
 function adopt(state: RaftState, leader: Leader, membership: Membership): void {
-  append(state, "membership", state.options.codec.encode(membership));
+  append(state, "membership", state.options.codec.encode(bound(state, leader, membership)));
   const members = new Set(membersOf(membership));
   for (const id of leader.progress.keys()) if (!members.has(id)) leader.progress.delete(id);
   for (const id of members) {
-    if (id !== state.id && !leader.progress.has(id)) leader.progress.set(id, newProgress(state, ++leader.sessions));
+    if (id === state.id || leader.progress.has(id)) continue;
+    leader.progress.set(id, newProgress(state, { session: ++leader.sessions, directory: 0 }));
   }
   confirmReads(state, leader); // those who have left may have been all that were waited for, and nobody else may answer any more
 }

@@ -3,7 +3,7 @@
  * Follows the log: what is appended acts, and what is truncated never was.
  */
 import { assert } from "../lib/assert.ts";
-import type { MembershipCodec } from "./membership.ts";
+import { sameMembers, type MembershipCodec } from "./membership.ts";
 import type { Entry, Index, Membership, Restored } from "./types.ts";
 
 /** A configuration and the first and last entry that it decides about. */
@@ -16,6 +16,8 @@ export interface Reign {
 interface Configured {
   readonly index: Index;
   readonly membership: Membership;
+  /** The entry since which its members are what they are: its own, unless it only binds some to their directories. */
+  readonly changedIndex: Index;
 }
 
 export class MembershipHistory {
@@ -26,7 +28,8 @@ export class MembershipHistory {
     restored: Pick<Restored, "membership" | "memberships" | "compacted">,
     private readonly codec: MembershipCodec,
   ) {
-    this.list = [{ index: restored.compacted.index, membership: restored.membership }];
+    const { index } = restored.compacted;
+    this.list = [{ index, membership: restored.membership, changedIndex: index }];
     for (const entry of restored.memberships) this.append(entry);
   }
 
@@ -38,6 +41,11 @@ export class MembershipHistory {
   /** The entry of the configuration that acts; the compacted one or 0 when it is older than the log. */
   get currentIndex(): Index {
     return this.newest.index;
+  }
+
+  /** The newest entry that changed who belongs to the cluster; the compacted one or 0 when that is older than the log. */
+  get changedIndex(): Index {
+    return this.newest.changedIndex;
   }
 
   /** The configuration that was in force at `index`, which must not lie before the compacted entry. */
@@ -69,7 +77,9 @@ export class MembershipHistory {
   /** Takes the configuration of an entry that was appended to the log. */
   append({ index, payload }: Entry): void {
     assert(index > this.newest.index, "configurations come in the order of the log");
-    this.list.push({ index, membership: this.codec.decode(payload) });
+    const membership = this.codec.decode(payload);
+    const changedIndex = sameMembers(membership, this.current) ? this.changedIndex : index;
+    this.list.push({ index, membership, changedIndex });
   }
 
   /** Rolls back to what was in force before entry `index`, which is dropped with all that follow. */
@@ -79,13 +89,15 @@ export class MembershipHistory {
 
   /** Forgets what was no longer in force at `index`: the log begins behind it now. */
   compactTo(index: Index): void {
-    const membership = this.at(index);
-    this.list.splice(0, this.list.filter((configured) => configured.index <= index).length, { index, membership });
+    const gone = this.list.filter((configured) => configured.index <= index);
+    const last = gone.at(-1);
+    assert(last !== undefined, "the configuration of a compacted entry");
+    this.list.splice(0, gone.length, { ...last, index });
   }
 
   /** Begins anew with the configuration of a snapshot, joint or not (rule M12). */
-  reset({ index, membership }: Configured): void {
-    this.list.splice(0, this.list.length, { index, membership });
+  reset({ index, membership }: Pick<Configured, "index" | "membership">): void {
+    this.list.splice(0, this.list.length, { index, membership, changedIndex: index });
   }
 
   private get newest(): Configured {

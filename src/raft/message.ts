@@ -2,7 +2,7 @@
  * What nodes say to each other: one variant for each remote procedure call of the paper and each answer, nothing local.
  * Any message may be lost, repeated, delayed and reordered; nothing here relies on the transport.
  */
-import type { Entry, EntryId, GroupId, Index, Membership, NodeId, Term } from "./types.ts";
+import type { DirectoryNumber, Entry, EntryId, GroupId, Index, Membership, NodeId, Term } from "./types.ts";
 
 interface Envelope {
   readonly group: GroupId;
@@ -10,6 +10,8 @@ interface Envelope {
   readonly to: NodeId;
   /** The sender's current term, but for pre-votes: those carry the term that the sender would campaign in. */
   readonly term: Term;
+  /** The data directory that the sender's promises are kept in (rule P13). */
+  readonly directory: DirectoryNumber;
 }
 
 /** Asks whether an election could be won, and changes nothing at the receiver (thesis §9.6, rule E3). */
@@ -151,6 +153,16 @@ export interface Removed extends Envelope {
   readonly kind: "Removed";
 }
 
+/**
+ * Answers a member that speaks from another data directory than the one that it is bound to, as the sender knows to be
+ * committed: it has forgotten what it promised, and nobody counts it (rule P13). The term means nothing.
+ */
+export interface DirectoryRefused extends Envelope {
+  readonly kind: "DirectoryRefused";
+  /** The number that the receiver was heard with: an old message says nothing to a node on another directory. */
+  readonly refused: DirectoryNumber;
+}
+
 export type Message =
   | RequestPreVote
   | RequestPreVoteResponse
@@ -165,6 +177,7 @@ export type Message =
   | ReadIndex
   | ReadIndexResponse
   | TimeoutNow
-  | Removed;
+  | Removed
+  | DirectoryRefused;
 
 export type MessageKind = Message["kind"];

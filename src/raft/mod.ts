@@ -21,7 +21,8 @@
  * - **Transfer** (thesis §3.10) stops proposals, catches the target up and tells it to campaign.
  * - **Membership** (thesis §4) is an entry like any other, in force once it is appended. Where voters change, two majorities decide
  *   until the leader has committed that and then, by itself, the configuration without the old half. Voters are learners first.
- *   Who has left is remembered for ever, told when it asks, and never taken back.
+ *   Who has left is remembered for ever, told when it asks, and never taken back. A voter is bound to its data directory, and
+ *   nobody counts it on another one (`directories.ts`).
  * - **Durability**: `RaftState.send` decides what waits for the disk. Followers may have an entry on disk before the leader does.
  *
  * Caveats. A learner receives the log and never campaigns. Nothing here reads a wall clock.

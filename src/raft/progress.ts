@@ -5,7 +5,7 @@
 import { assert } from "../lib/assert.ts";
 import { Inflights } from "./inflights.ts";
 import type { Sending } from "./sending.ts";
-import type { Index, Millis } from "./types.ts";
+import type { DirectoryNumber, Index, Millis } from "./types.ts";
 
 export class Progress {
   /**
@@ -27,6 +27,10 @@ export class Progress {
   commitIndexSent: Index = 0;
   /** Echoed by the follower; answers of another session do not count (rule L11). */
   session: number;
+  /** The data directory that it is counted on; 0 before it has answered or voted for this leader (rule P13). */
+  directory: DirectoryNumber;
+  /** Whether it was last heard from another directory than the one that it is bound to: nothing that it says counts. */
+  isRefused = false;
   /** The life of the follower that answers now; 0 before its first answer. */
   boot = 0;
   /** The greatest index that it acknowledged in this term in lives before this one: what its disk must still have (rule P13). */
@@ -47,12 +51,14 @@ export class Progress {
   constructor(options: {
     readonly nextIndex: Index;
     readonly session: number;
+    readonly directory: DirectoryNumber;
     readonly now: Millis;
     readonly inflightMessagesMax: number;
     readonly inflightBytesMax: number;
   }) {
     this.nextIndex = options.nextIndex;
     this.session = options.session;
+    this.directory = options.directory;
     this.contactAt = options.now;
     this.lookedAt = options.now;
     this.inflights = new Inflights(options.inflightMessagesMax, options.inflightBytesMax);

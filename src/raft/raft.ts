@@ -38,6 +38,7 @@ import type {
   SoftState,
   TransferStart,
 } from "./ready.ts";
+import { isRefused, noteRefusal, refuseDirectory } from "./directories.ts";
 import { stepReplication } from "./replication.ts";
 import { canInstall, install, neededIndex, refuseInstall, restoreSnapshot, takeSnapshot } from "./snapshots.ts";
 import { RaftState, type RaftOptions } from "./state.ts";
@@ -73,10 +74,14 @@ export class Raft {
     else this.stepInTerm(message);
   }
 
-  /** What concerns those who have left, whatever the terms (rule M11). Returns whether that was all. */
+  /** What concerns those who have left (rule M11) or lost their directory (rule P13), whatever the terms. Returns whether that was all. */
   private stepOutsideTerms(message: Message): boolean {
     const { state } = this;
+    if (refuseDirectory(state, message)) return true;
     switch (message.kind) {
+      case "DirectoryRefused":
+        noteRefusal(state, message);
+        return true;
       case "Removed":
         state.toldRemoved = true;
         becomeFollower(state, { term: state.term, leader: null }); // whatever it waits for will not come
@@ -175,6 +180,7 @@ export class Raft {
         if (role.kind === "follower") stepTimeoutNow(state, role, message);
         return;
       case "Removed":
+      case "DirectoryRefused":
         return; // seen to before the terms
       default:
         unreachable(message);
@@ -384,6 +390,11 @@ export class Raft {
   /** Whether this node leads and knows what is committed, so that reads need no further entry. */
   get leadsAndKnows(): boolean {
     return this.state.role.kind === "leader" && committedInTerm(this.state);
+  }
+
+  /** Whether this node must stop: its directory is not the one that the cluster knows it by (rule P13). */
+  get isRefused(): boolean {
+    return isRefused(this.state);
   }
 
   private advance(now: Millis): void {

@@ -1,17 +1,24 @@
 /** Moves the leader's log to its followers: what is sent to each, and what their answers say (§5.3). */
 import { unreachable } from "../lib/assert.ts";
 import { confirmReads, type Leader, maybeCommit } from "./leader.ts";
+import { isVoter } from "./membership.ts";
 import type { AppendEntriesResponse, HeartbeatResponse, InstallSnapshotResponse } from "./message.ts";
 import { Progress } from "./progress.ts";
 import { onChunkAnswered, onSnapshotLook, sendSnapshot } from "./snapshots.ts";
 import type { RaftState } from "./state.ts";
-import type { Entry, NodeId } from "./types.ts";
+import type { DirectoryNumber, Entry, NodeId } from "./types.ts";
+
+type Answer = AppendEntriesResponse | InstallSnapshotResponse | HeartbeatResponse;
 
 /** A new leader knows nothing of the others' logs and begins at its own end (§5.3). */
-export function newProgress(state: RaftState, session: number): Progress {
+export function newProgress(
+  state: RaftState,
+  { session, directory }: { readonly session: number; readonly directory: DirectoryNumber },
+): Progress {
   return new Progress({
     nextIndex: state.log.lastIndex + 1,
     session,
+    directory,
     now: state.now,
     inflightMessagesMax: state.options.inflightMessagesMax,
     inflightBytesMax: state.options.inflightBytesMax,
@@ -67,13 +74,11 @@ export function sendHeartbeat(
 }
 
 /** Learns from a follower's answer, unless it speaks of another session or another life of it (rule L11). */
-export function stepReplication(
-  state: RaftState,
-  leader: Leader,
-  message: AppendEntriesResponse | InstallSnapshotResponse | HeartbeatResponse,
-): void {
+export function stepReplication(state: RaftState, leader: Leader, message: Answer): void {
   const progress = leader.progress.get(message.from);
-  if (progress === undefined || message.session !== progress.session || message.boot < progress.boot) return;
+  if (progress === undefined || message.session !== progress.session) return;
+  if (message.directory !== progress.directory && !takeDirectory(state, leader, { progress, message })) return;
+  if (message.boot < progress.boot) return;
   if (message.boot > progress.boot) {
     if (progress.boot !== 0) {
       const { firstIndex } = state.log;
@@ -82,6 +87,7 @@ export function stepReplication(
     }
     progress.boot = message.boot;
   }
+  progress.isRefused = false;
   if (progress.hasReverted) return;
   progress.contactAt = state.now;
   switch (message.kind) {
@@ -97,6 +103,25 @@ export function stepReplication(
     default:
       unreachable(message);
   }
+}
+
+/**
+ * A follower answers from a directory that the leader has not heard it from. Returns whether it is to be counted on it from
+ * now on: a voter is, if it has not been counted on another one. A learner has promised nothing that anybody counted,
+ * so it may begin anew on another directory, with nothing said before that still counts.
+ */
+function takeDirectory(
+  state: RaftState,
+  leader: Leader,
+  { progress, message: { from, directory } }: { readonly progress: Progress; readonly message: Answer },
+): boolean {
+  if (progress.directory === 0) {
+    progress.directory = directory;
+    return true;
+  }
+  if (!isVoter(state.membership, from))
+    leader.progress.set(from, newProgress(state, { session: ++leader.sessions, directory }));
+  return false;
 }
 
 function onAppendAnswered(

@@ -5,15 +5,17 @@ import type { Candidate, PreCandidate } from "./candidate.ts";
 import type { Follower } from "./follower.ts";
 import type { Leader } from "./leader.ts";
 import type { Log } from "./log.ts";
-import { isVoter, type MembershipCodec } from "./membership.ts";
+import { directoryOf, isVoter, type MembershipCodec } from "./membership.ts";
 import type { InstallSnapshot, Message, RequestPreVote } from "./message.ts";
 import type { ChunkOrder, ReadState } from "./ready.ts";
-import type { GroupId, HardState, Membership, Millis, NodeId, SnapshotInfo, Term } from "./types.ts";
+import type { DirectoryNumber, GroupId, HardState, Membership, Millis, NodeId, SnapshotInfo, Term } from "./types.ts";
 
 /** The limits and times of one Raft group. */
 export interface RaftOptions {
   readonly id: NodeId;
   readonly group: GroupId;
+  /** That of this node's data directory. With 0, a node of tests, it is never bound to it. */
+  readonly directory: DirectoryNumber;
   /** The least time without a leader before an election; each wait is drawn from [1, 2] times this. */
   readonly electionTimeoutMs: Millis;
   readonly heartbeatMs: Millis;
@@ -81,6 +83,8 @@ export class RaftState {
   persistedSeq = 0;
   /** Whether another node said that this one has left: its own log may never tell it. */
   toldRemoved = false;
+  /** Who said that this node is bound to another directory than its own (rule P13). */
+  readonly refusedBy = new Map<NodeId, boolean>();
   /** When the disk last confirmed something, or was given something after it had confirmed all. */
   diskHeardAt: Millis;
   /** Makes the ids of this node's own ReadIndex requests, across roles, so that none is ever reused. */
@@ -111,6 +115,26 @@ export class RaftState {
     return this.log.memberships.current;
   }
 
+  /** What is known to be committed of the configuration. */
+  get committedMembership(): Membership {
+    return this.log.memberships.at(this.log.commitIndex);
+  }
+
+  /**
+   * The directory on which `id` counts; 0 while on any. A binding acts when it is appended, as the configuration that it
+   * is part of (rule M1); who is being removed stays bound until that is committed.
+   */
+  directoryOf(id: NodeId): DirectoryNumber {
+    const directory = directoryOf(this.membership, id);
+    return directory === 0 ? directoryOf(this.committedMembership, id) : directory;
+  }
+
+  /** Whether this node is bound to another directory than its own: then it promises nothing (rule P13). */
+  get isElsewhere(): boolean {
+    const directory = this.directoryOf(this.id);
+    return directory !== 0 && directory !== this.options.directory;
+  }
+
   /** Whether this node decides, as far as it knows. */
   get isVoter(): boolean {
     return isVoter(this.membership, this.id);
@@ -121,7 +145,7 @@ export class RaftState {
    * the only one that can lead to that; it does not count itself then (thesis §4.2.2).
    */
   get mayCampaign(): boolean {
-    if (this.isRemoved) return false;
+    if (this.isRemoved || this.isElsewhere) return false;
     return (
       this.isVoter || this.log.memberships.since(this.log.commitIndex).some((members) => isVoter(members, this.id))
     );
@@ -134,7 +158,7 @@ export class RaftState {
 
   /** Whether it is committed that `id` has left: true for ever (rule M11). */
   hasLeft(id: NodeId): boolean {
-    return this.log.memberships.at(this.log.commitIndex).retired.includes(id);
+    return this.committedMembership.retired.includes(id);
   }
 
   /**
@@ -218,6 +242,7 @@ export class RaftState {
       case "ReadIndexResponse":
       case "TimeoutNow":
       case "Removed":
+      case "DirectoryRefused":
         this.messages.push(message);
         return;
       default:
@@ -244,7 +269,8 @@ export class RaftState {
   }
 
   /** The fields that every message of ours shares. */
-  envelope(to: NodeId): { group: GroupId; from: NodeId; to: NodeId; term: Term } {
-    return { group: this.options.group, from: this.id, to, term: this.term };
+  envelope(to: NodeId): { group: GroupId; from: NodeId; to: NodeId; term: Term; directory: DirectoryNumber } {
+    const { group, directory } = this.options;
+    return { group, from: this.id, to, term: this.term, directory };
   }
 }

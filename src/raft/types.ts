@@ -4,6 +4,8 @@ export type NodeId = number;
 export type GroupId = number;
 export type Index = number;
 export type Term = number;
+/** The random number that a data directory was given when it was made, from 1 up to 2^53 - 1; 0 stands for none. */
+export type DirectoryNumber = number;
 /** Milliseconds on a clock that never goes back and knows no date (rule X1). */
 export type Millis = number;
 
@@ -55,6 +57,14 @@ export interface Membership {
   readonly retired: readonly NodeId[];
   /** Where members listen, by id. Carried along in log and snapshots for the driver; a member may be missing. */
   readonly servers: readonly Server[];
+  /** On which data directory a member counts (rule P13), by id. Who is missing was not heard as a voter yet, and counts on any. */
+  readonly directories: readonly Binding[];
+}
+
+/** A member and the data directory that holds what it has promised. Never changes while it is a member. */
+export interface Binding {
+  readonly id: NodeId;
+  readonly directory: DirectoryNumber;
 }
 
 /** The two addresses of a node, each `host:port`. */

@@ -1,4 +1,5 @@
 /** Answers candidates, the same in every role: who may have our vote, and who is not even heard (§5.2, §5.4.1). */
+import { refuseDirectory } from "./directories.ts";
 import { hasQuorumContact } from "./leader.ts";
 import type { RequestPreVote, RequestVote } from "./message.ts";
 import type { RaftState } from "./state.ts";
@@ -21,7 +22,7 @@ export function answerPreVote(state: RaftState, message: RequestPreVote): void {
     if (state.leader === null) state.preVotesWaiting.set(message.from, message);
     return;
   }
-  const granted = message.term > state.term && isUpToDate(state, message.lastLog);
+  const granted = !state.isElsewhere && message.term > state.term && isUpToDate(state, message.lastLog);
   state.send({
     kind: "RequestPreVoteResponse",
     ...state.envelope(message.from),
@@ -36,7 +37,7 @@ export function answerWaitingPreVotes(state: RaftState): void {
   if (state.preVotesWaiting.size === 0 || hearsLeader(state)) return;
   const waiting = [...state.preVotesWaiting.values()];
   state.preVotesWaiting.clear();
-  for (const message of waiting) answerPreVote(state, message);
+  for (const message of waiting) if (!refuseDirectory(state, message)) answerPreVote(state, message);
 }
 
 /** Gives the vote of this term, if it is still ours to give and the candidate's log is as complete as ours. */
@@ -44,7 +45,7 @@ export function answerVote(state: RaftState, message: RequestVote): void {
   const free = state.vote === message.from || (state.vote === null && state.leader === null);
   // A term may have come to us from elsewhere; that we heard a leader in an earlier one binds us all the same (rule R4).
   const bound = !message.transfer && hearsLeader(state);
-  const granted = free && !bound && isUpToDate(state, message.lastLog);
+  const granted = !state.isElsewhere && free && !bound && isUpToDate(state, message.lastLog);
   if (granted) {
     state.voteFor(message.from);
     state.resetElectionTimer(); // only a vote that was given buys the candidate time (rule E7)

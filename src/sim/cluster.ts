@@ -112,7 +112,7 @@ export class Cluster {
 
   /** Switches a machine off, for good. */
   lose(host: Host): void {
-    this.lost.add(host.id);
+    this.abandon(host);
     if (host.isUp) host.crash();
   }
 
@@ -135,7 +135,7 @@ export class Cluster {
     const { current } = configurations;
     // What a leader has put into its log and not yet handed to its disk.
     const begun = this.up.flatMap(({ state: { log, membership } }) => {
-      const isBehind = log.memberships.currentIndex > current.index;
+      const isBehind = log.memberships.changedIndex > current.index;
       const leadsHere = current.index < log.firstIndex || log.matches(current);
       return isBehind && leadsHere ? [membership] : [];
     });
@@ -150,6 +150,11 @@ export class Cluster {
         decides(membership, isWhole) &&
         [...this.requests].every((request) => isMajority(votersAfter(membership.voters, request), isWhole)),
     );
+  }
+
+  /** Should the machine fall, nobody starts it again. */
+  abandon(host: Host): void {
+    this.lost.add(host.id);
   }
 
   private onWritten(writer: Host): boolean {

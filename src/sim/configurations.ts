@@ -21,7 +21,7 @@ export interface LogBook {
 }
 
 export class Configurations {
-  /** All that were ever handed to a disk, by their entries. */
+  /** All that were ever handed to a disk and changed the members, by their entries. */
   private readonly known = new Map<string, Configured>();
   /** Invariant: indexes rise; all but the last are of the past. */
   private readonly committed: Configured[];
@@ -59,10 +59,10 @@ export class Configurations {
     return configured.membership;
   }
 
-  /** Whether exactly this one was ever committed. */
+  /** Whether one with exactly these members was ever committed. */
   wasCommitted(membership: Membership): boolean {
-    const text = JSON.stringify(membership);
-    return this.committed.some((one) => JSON.stringify(one.membership) === text);
+    const text = membersText(membership);
+    return this.committed.some((one) => membersText(one.membership) === text);
   }
 
   /**
@@ -73,6 +73,7 @@ export class Configurations {
     const membership = membershipCodec.decode(payload);
     const configured = { index: id.index, term: id.term, membership };
     const before = this.before({ index: id.index - 1, term: lastTerm });
+    if (membersText(membership) === membersText(before.membership)) return; // it binds some to their directories, and changes no quorum
     check(this.committed.includes(before), "I11", () => {
       return `${nameOf(id)} changes the members, and so does ${nameOf(before)}, which is not committed (I11)`;
     });
@@ -107,6 +108,11 @@ export class Configurations {
     assert(configured !== undefined, "a cluster is founded with a configuration");
     return configured;
   }
+}
+
+/** Equal for configurations that differ in nothing but the directories of their members. */
+function membersText(membership: Membership): string {
+  return JSON.stringify({ ...membership, directories: [] });
 }
 
 function nameOf({ index, term }: EntryId): string {

@@ -5,7 +5,7 @@
 import { assert } from "../lib/assert.ts";
 import { ProaError } from "../lib/errors.ts";
 import type { Random } from "../lib/random.ts";
-import type { EntryId, GroupId, HardState, Index, Persist, Restored, Term } from "../raft/mod.ts";
+import type { DirectoryNumber, EntryId, GroupId, HardState, Index, Persist, Restored, Term } from "../raft/mod.ts";
 import { MemorySnapshots, MemoryStorage, type SnapshotStore, type Storage } from "../storage/mod.ts";
 import { happens, waitMs } from "./chance.ts";
 import { SnapshotDisk } from "./snapshot_disk.ts";
@@ -44,6 +44,8 @@ export interface DiskOptions {
 }
 
 export class SimDisk {
+  /** What a data directory is numbered with when it is made. */
+  readonly directoryNumber: DirectoryNumber;
   /** How many times longer a write takes now. */
   slowness = 1;
   /** How likely a write fails, and with it the node. */
@@ -63,7 +65,9 @@ export class SimDisk {
   /** Writes whose time came while the disk hung. */
   private overdue = 0;
 
-  constructor(private readonly options: DiskOptions) {}
+  constructor(private readonly options: DiskOptions) {
+    this.directoryNumber = options.random.integer(1, 2 ** 31);
+  }
 
   get durable(): Durable {
     return this.durableState;

@@ -135,6 +135,7 @@ export class Host {
       {
         id: this.id,
         number: ++this.lives,
+        directoryNumber: this.disk.directoryNumber,
         storage: this.disk.open(),
         snapshots: this.disk.openSnapshots(),
         owner: this,

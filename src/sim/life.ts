@@ -5,6 +5,7 @@ import {
   checkState,
   checkStep,
   type Entry,
+  type DirectoryNumber,
   type Message,
   noMembership,
   type NodeId,
@@ -23,6 +24,8 @@ export interface LifeOptions {
   readonly id: NodeId;
   /** Counts the lives of this machine from 1. */
   readonly number: number;
+  /** That of the disk. */
+  readonly directoryNumber: DirectoryNumber;
   readonly storage: Storage;
   readonly snapshots: SnapshotStore;
   /** Runs the timers of the node. */
@@ -61,6 +64,7 @@ export class Life {
         id,
         cluster: "sim",
         clusterId,
+        directoryNumber: options.directoryNumber,
         version: "0.0.0",
         pid: number,
         servers: [],

@@ -114,8 +114,10 @@ function heal(cluster: Cluster, core: readonly Host[], random: Random): () => re
     if (core.includes(host)) continue;
     const way = pick(random, ["down", "cut off", "cut off", "deaf", "mute", "asleep"] as const);
     trace.note(host.id, () => `n${host.id} is ${way} for good`);
-    if (way === "asleep") host.sleep();
-    else if (way === "down") cluster.lose(host);
+    if (way === "asleep") {
+      cluster.abandon(host); // a power cut would wake it up
+      host.sleep();
+    } else if (way === "down") cluster.lose(host);
     else {
       const isCut = ({ from, to }: Way): boolean =>
         (from === host.id && way !== "deaf") || (to === host.id && way !== "mute");

@@ -11,7 +11,17 @@ import { join } from "node:path";
 import { ProaError } from "../lib/errors.ts";
 import { lockFile, type DirectoryLocation } from "./directory_lock.ts";
 import { createDirectory, explainingFileErrors, namesIn } from "./files.ts";
-import { encodeIdentity, identityFile, readIdentity, refuseForeign, writeIdentity, type Identity } from "./identity.ts";
+import {
+  decodeIdentity,
+  encodeIdentity,
+  identityFile,
+  newDirectoryNumber,
+  readIdentity,
+  refuseForeign,
+  writeIdentity,
+  type Identity,
+  type Owner,
+} from "./identity.ts";
 import { openSnapshotFiles } from "./snapshot_files.ts";
 import type { SnapshotStore } from "./snapshots.ts";
 import { openSqliteStorage, type SqliteStorage } from "./sqlite.ts";
@@ -32,7 +42,7 @@ export const snapshotsDirectory = "snapshots";
  * Opens the directory, creating it for `expected` if it is empty or missing. The stored cluster id wins over the expected
  * one. Throws a `ProaError`: DATA_LOCKED, DATA_FOREIGN, DATA_CORRUPT, LOCAL_RESOURCE or DISK_FAILED.
  */
-export function openDataDirectory(options: DirectoryLocation & { readonly expected: Identity }): DataDirectory {
+export function openDataDirectory(options: DirectoryLocation & { readonly expected: Owner }): DataDirectory {
   const { directory, expected } = options;
   return explainingFileErrors(`open ${directory}`, () => {
     inspect(directory, expected); // a directory that is not ours stays as it is
@@ -49,7 +59,7 @@ export function openDataDirectory(options: DirectoryLocation & { readonly expect
 }
 
 /** The identity of a directory that may be opened; null if it is to be created. Changes nothing. */
-function inspect(directory: string, expected: Identity): Identity | null {
+function inspect(directory: string, expected: Owner): Identity | null {
   const found = readIdentity(directory);
   const hasStore = existsSync(join(directory, databaseFile));
   if (found !== null) {
@@ -69,22 +79,42 @@ function isOurs(name: string): boolean {
 }
 
 /** Decides, under the lock, whose directory this is. */
-function settleIdentity(storage: SqliteStorage, directory: string, expected: Identity): Identity {
+function settleIdentity(storage: SqliteStorage, directory: string, expected: Owner): Identity {
   const found = inspect(directory, expected);
   if (found === null) return createIdentity(storage, directory, expected);
   if (storage.owner === null) throw withoutStore(directory);
+  if (found.directoryNumber === 0) return numbered(storage, directory, found);
   if (storage.owner === encodeIdentity(found)) return found;
-  throw new ProaError("DATA_FOREIGN", `Cannot open ${directory}: ${databaseFile} belongs to another node`, {
+  throw foreignStore(storage, directory);
+}
+
+/**
+ * Gives a number to a directory that was made without. The store has it first: a crash before the file has it, too, leaves
+ * a number that is found here again.
+ */
+function numbered(storage: SqliteStorage, directory: string, found: Identity): Identity {
+  if (storage.owner === encodeIdentity(found))
+    storage.claim(encodeIdentity({ ...found, directoryNumber: newDirectoryNumber() }));
+  const identity = decodeIdentity(directory, storage.owner ?? "");
+  if (encodeIdentity({ ...identity, directoryNumber: 0 }) !== encodeIdentity(found))
+    throw foreignStore(storage, directory);
+  writeIdentity(directory, identity);
+  return identity;
+}
+
+function foreignStore(storage: SqliteStorage, directory: string): ProaError {
+  return new ProaError("DATA_FOREIGN", `Cannot open ${directory}: ${databaseFile} belongs to another node`, {
     hint: `it was written for ${storage.owner}: put every file back where it was`,
   });
 }
 
-function createIdentity(storage: SqliteStorage, directory: string, identity: Identity): Identity {
+function createIdentity(storage: SqliteStorage, directory: string, owner: Owner): Identity {
   if (storage.hasGroups) {
     throw new ProaError("DATA_FOREIGN", `Cannot open ${directory}: ${databaseFile} is there, but no ${identityFile}`, {
       hint: `put back the ${identityFile} of this directory: it held ${storage.owner}`,
     });
   }
+  const identity = { ...owner, directoryNumber: newDirectoryNumber() };
   storage.claim(encodeIdentity(identity));
   writeIdentity(directory, identity);
   return identity;

@@ -1,7 +1,7 @@
 export * from "./storage.ts";
 export { openDataDirectory, type DataDirectory } from "./data_directory.ts";
 export { directoryInUse, lockDirectory, type DirectoryLock } from "./directory_lock.ts";
-export { readIdentity, type Identity } from "./identity.ts";
+export { readIdentity, type Identity, type Owner } from "./identity.ts";
 export { inspectDirectory, type InspectedEntry, type StoredLog } from "./inspection.ts";
 export { checkDirectory, type CheckedGroup, type LogReport } from "./log_check.ts";
 export { MemoryStorage } from "./memory.ts";

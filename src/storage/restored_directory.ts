@@ -9,12 +9,12 @@ import type { GroupId, Index, Membership, Term } from "../raft/mod.ts";
 import { snapshotsDirectory } from "./data_directory.ts";
 import type { DirectoryLocation } from "./directory_lock.ts";
 import { createDirectory, explainingFileErrors, namesIn } from "./files.ts";
-import { encodeIdentity, writeIdentity, type Identity } from "./identity.ts";
+import { encodeIdentity, newDirectoryNumber, writeIdentity, type Owner } from "./identity.ts";
 import { openSnapshotFiles } from "./snapshot_files.ts";
 import { openSqliteStorage } from "./sqlite.ts";
 
 export interface Restoring {
-  readonly identity: Identity;
+  readonly owner: Owner;
   readonly group: GroupId;
   /** Where the snapshot was taken: there the log of the new node begins. */
   readonly index: Index;
@@ -51,8 +51,9 @@ function refuseUsed(directory: string): void {
   });
 }
 
-function fill(location: DirectoryLocation, { identity, group, index, term, membership, copyImage }: Restoring): void {
+function fill(location: DirectoryLocation, { owner, group, index, term, membership, copyImage }: Restoring): void {
   const { directory } = location;
+  const identity = { ...owner, directoryNumber: newDirectoryNumber() };
   const storage = openSqliteStorage(location);
   try {
     const snapshots = openSnapshotFiles(join(directory, snapshotsDirectory));

@@ -53,7 +53,7 @@ export function decodeGroup(group: GroupId, row: SqliteRow): GroupRow {
     group,
     hardState: { term: integer(term), vote: vote === null ? null : integer(vote) },
     boot: integer(boot),
-    membership: JSON.parse(String(membership)) as Membership, // our own text, as the checksum proves
+    membership: { ...olderMembership, ...(JSON.parse(String(membership)) as Membership) }, // our own text, as the checksum proves
     compacted: { index: integer(compacted_index), term: integer(compacted_term) },
     snapshot: { index: integer(snapshot_index), term: integer(snapshot_term) },
     lastIndexMin: integer(last_index_min),
@@ -80,6 +80,9 @@ export function decodeEntry(group: GroupId, index: Index, row: SqliteRow | undef
 function isEntryKind(value: SqliteValue | undefined): value is EntryKind {
   return value === "commands" || value === "noop" || value === "membership";
 }
+
+/** What the text of a configuration lacks that was written before directories had numbers. */
+export const olderMembership: Pick<Membership, "directories"> = { directories: [] };
 
 const utf8 = new TextEncoder();
 

@@ -13,6 +13,7 @@ import { ByteReader } from "../lib/byte_reader.ts";
 import { ByteWriter } from "../lib/byte_writer.ts";
 import { crc32 } from "../lib/checksum.ts";
 import { CorruptError } from "../lib/errors.ts";
+import { olderMembership } from "./rows.ts";
 import type { SnapshotMeta } from "./snapshots.ts";
 
 /** Big enough that seeking and system calls do not count, small enough for one turn. */
@@ -76,7 +77,13 @@ export function decodeHeader(header: Uint8Array): SnapshotHeader {
   if (new ByteReader(header.subarray(header.length - 4)).u32() !== checksum)
     throw new CorruptError("checksum mismatch");
   const meta = JSON.parse(new TextDecoder().decode(text)) as SnapshotMeta; // our own text, as the checksum proves
-  return { meta, chunkBytes: new ByteReader(header.subarray(8)).u32(), bytes: header.length, checksum };
+  const membership = { ...olderMembership, ...meta.membership };
+  return {
+    meta: { ...meta, membership },
+    chunkBytes: new ByteReader(header.subarray(8)).u32(),
+    bytes: header.length,
+    checksum,
+  };
 }
 
 /** The checksum of chunk `number`, from 1, of the file with this header. */

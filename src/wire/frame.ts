@@ -51,7 +51,7 @@ const checksumBytes = 4;
 const headBytesMax = 256;
 
 const magic = 0x7072;
-const version = 1;
+const version = 2;
 
 const offsets = {
   length: 0,

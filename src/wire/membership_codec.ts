@@ -3,16 +3,17 @@
  * Refuses every configuration that no correct leader proposes, since it would act as soon as it is appended.
  *
  *     u8 version, five lists of ids (u16 count, u32 ids): voters, outgoing, learners, learnersNext, retired;
- *     u16 count of servers, each u32 id and two texts (u16 length, UTF-8)
+ *     u16 count of servers, each u32 id and two texts (u16 length, UTF-8);
+ *     u16 count of bindings, each u32 id and u53 number of a directory: not before version 2
  */
 import { assert } from "../lib/assert.ts";
 import { ByteReader } from "../lib/byte_reader.ts";
 import { ByteWriter } from "../lib/byte_writer.ts";
 import { CorruptError } from "../lib/errors.ts";
-import type { Membership, MembershipCodec, NodeId, Server } from "../raft/mod.ts";
+import type { Binding, Membership, MembershipCodec, NodeId, Server } from "../raft/mod.ts";
 
 /** A greater number was written by a newer program, whose configurations may mean more than we understand (rule X4). */
-const version = 1;
+const version = 2;
 
 /** The most members that a cluster can have: each costs the leader a stream, and majorities grow slow. */
 export const membersMax = 64;
@@ -43,15 +44,20 @@ export function encodeMembership(membership: Membership): Uint8Array {
     writeText(writer, replicate);
     writeText(writer, service);
   }
+  writer.u16(membership.directories.length);
+  for (const { id, directory } of membership.directories) {
+    writer.u32(id);
+    writer.u53(directory);
+  }
   return writer.take();
 }
 
-/** Reads what {@link encodeMembership} wrote, all of it. Throws {@link CorruptError} for anything else. */
+/** Reads what {@link encodeMembership} wrote, now or in an earlier version, all of it. Throws {@link CorruptError} for anything else. */
 export function decodeMembership(payload: Uint8Array): Membership {
   const reader = new ByteReader(payload);
   const found = reader.u8();
-  if (found !== version)
-    throw new CorruptError(`a configuration of version ${found}, and this proa knows only ${version}`);
+  if (found < 1 || found > version)
+    throw new CorruptError(`a configuration of version ${found}, and this proa knows only those up to ${version}`);
   // Evaluated from top to bottom, so the lists stand in the order of `listsOf`.
   const membership = {
     voters: readIds(reader),
@@ -60,6 +66,7 @@ export function decodeMembership(payload: Uint8Array): Membership {
     learnersNext: readIds(reader),
     retired: readIds(reader),
     servers: readServers(reader),
+    directories: found === 1 ? [] : readBindings(reader),
   };
   if (reader.remaining > 0) throw new CorruptError("more bytes than a configuration has");
   const problem = membershipProblem(membership);
@@ -73,9 +80,10 @@ function listsOf({ voters, outgoing, learners, learnersNext, retired }: Membersh
 
 /** What makes a configuration illegal; null if nothing does. */
 function membershipProblem(membership: Membership): string | null {
-  const { voters, outgoing, learners, learnersNext, retired, servers } = membership;
+  const { voters, outgoing, learners, learnersNext, retired, servers, directories } = membership;
   const serverIds = servers.map((server) => server.id);
-  if (![...listsOf(membership), serverIds].every(isAscending)) return "its ids do not ascend from 1";
+  const boundIds = directories.map((binding) => binding.id);
+  if (![...listsOf(membership), serverIds, boundIds].every(isAscending)) return "its ids do not ascend from 1";
   if (voters.length === 0) return "nobody votes";
   const deciding = new Set([...voters, ...outgoing]);
   const members = new Set([...deciding, ...learners]);
@@ -88,6 +96,9 @@ function membershipProblem(membership: Membership): string | null {
     return "who is to learn next is not among those who leave";
   if (retired.some((id) => members.has(id))) return "a retired id is a member";
   if (serverIds.some((id) => !members.has(id))) return "an address of a stranger";
+  if (boundIds.some((id) => !members.has(id))) return "a directory of a stranger";
+  if (!directories.every(({ directory }) => Number.isSafeInteger(directory) && directory > 0))
+    return "a directory without a number";
   if (servers.some(({ replicate, service }) => isTooLong(replicate) || isTooLong(service)))
     return "an address too long";
   return null;
@@ -117,6 +128,10 @@ function readServers(reader: ByteReader): readonly Server[] {
     replicate: readText(reader),
     service: readText(reader),
   }));
+}
+
+function readBindings(reader: ByteReader): readonly Binding[] {
+  return Array.from({ length: countOf(reader, 12) }, () => ({ id: reader.u32(), directory: reader.u53() }));
 }
 
 /** How many elements of at least `bytesMin` follow: never more than there are bytes for, whatever the count says. */

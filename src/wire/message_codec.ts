@@ -7,6 +7,7 @@ import { CorruptError } from "../lib/errors.ts";
 import type {
   AppendEntries,
   AppendEntriesResponse,
+  DirectoryNumber,
   EntryId,
   GroupId,
   Message,
@@ -40,6 +41,7 @@ const numbers: Readonly<Record<MessageKind, number>> = {
   InstallSnapshot: 12,
   InstallSnapshotResponse: 13,
   Removed: 14,
+  DirectoryRefused: 15,
 };
 
 /** The number of a kind on the wire. Numbers are never given to another kind. */
@@ -47,37 +49,42 @@ export function kindNumber(kind: MessageKind): number {
   return numbers[kind];
 }
 
-/** The fields of `message` in their order: the term, then those of its kind. Route and entries travel elsewhere in the frame. */
+/** The fields of `message` in their order: term and directory, then those of its kind. Route and entries travel elsewhere in the frame. */
 export function fieldsOf(message: Message): readonly Field[] {
-  const { term } = message;
+  return [message.term, message.directory, ...ownFieldsOf(message)];
+}
+
+function ownFieldsOf(message: Message): readonly Field[] {
   switch (message.kind) {
     case "RequestPreVote":
-      return [term, message.lastLog.index, message.lastLog.term];
+      return [message.lastLog.index, message.lastLog.term];
     case "RequestPreVoteResponse":
-      return [term, message.granted, message.campaignTerm];
+      return [message.granted, message.campaignTerm];
     case "RequestVote":
-      return [term, message.lastLog.index, message.lastLog.term, message.transfer];
+      return [message.lastLog.index, message.lastLog.term, message.transfer];
     case "RequestVoteResponse":
-      return [term, message.granted];
+      return [message.granted];
     case "AppendEntries":
-      return [term, message.previous.index, message.previous.term, message.commitIndex, message.session];
+      return [message.previous.index, message.previous.term, message.commitIndex, message.session];
     case "AppendEntriesResponse":
-      return [term, message.session, message.boot, ...fieldsOfOutcome(message.outcome)];
+      return [message.session, message.boot, ...fieldsOfOutcome(message.outcome)];
     case "InstallSnapshot":
-      return [term, ...fieldsOfChunk(message)];
+      return [...fieldsOfChunk(message)];
     case "InstallSnapshotResponse":
-      return [term, message.session, message.boot, message.index, ...fieldsOfReceived(message.received)];
+      return [message.session, message.boot, message.index, ...fieldsOfReceived(message.received)];
     case "Heartbeat":
-      return [term, message.commitIndex, message.round, message.session];
+      return [message.commitIndex, message.round, message.session];
     case "HeartbeatResponse":
-      return [term, message.round, message.session, message.boot];
+      return [message.round, message.session, message.boot];
     case "ReadIndex":
-      return [term, message.request, message.boot, message.lease];
+      return [message.request, message.boot, message.lease];
     case "ReadIndexResponse":
-      return [term, message.request, message.boot, message.index, message.lease];
+      return [message.request, message.boot, message.index, message.lease];
     case "TimeoutNow":
     case "Removed":
-      return [term];
+      return [];
+    case "DirectoryRefused":
+      return [message.refused];
     default:
       return unreachable(message);
   }
@@ -93,12 +100,12 @@ export function messageOf(kind: number, route: Route, fields: FieldReader, entri
   if (!isAppend && kind !== numbers.InstallSnapshot && entries.payloads.length > 0) {
     throw new CorruptError("payloads in a message that has none");
   }
-  const message = readMessage(kind, { ...route, term: fields.integer() }, fields, entries);
+  const message = readMessage(kind, { ...route, term: fields.integer(), directory: fields.integer() }, fields, entries);
   fields.end();
   return message;
 }
 
-type Envelope = Route & { readonly term: Term };
+type Envelope = Route & { readonly term: Term; readonly directory: DirectoryNumber };
 
 /** The literals below are evaluated from top to bottom, so the fields stand in the order of {@link fieldsOf}. */
 function readMessage(kind: number, envelope: Envelope, fields: FieldReader, entries: EntryBytes): Message {
@@ -163,6 +170,8 @@ function readMessage(kind: number, envelope: Envelope, fields: FieldReader, entr
       };
     case numbers.Removed:
       return { kind: "Removed", ...envelope };
+    case numbers.DirectoryRefused:
+      return { kind: "DirectoryRefused", ...envelope, refused: fields.integer() };
     default:
       throw new CorruptError("unknown kind of message");
   }

@@ -52,7 +52,7 @@ test("every answer carries the view of the node", () =>
       expect(headers.get("x-proa-leader")).toBe("1");
       expect(headers.get("x-proa-term")).toBe(String(node.view(0).term));
       expect(headers.get("x-proa-revision")).toBe("1");
-      expect(headers.get("x-proa-applied")).toBe("1");
+      expect(headers.get("x-proa-applied")).toBe("2");
     }
   }));
 
@@ -164,7 +164,7 @@ test("ranges are listed in the order of bytes, in pages", () =>
     });
     expect(await json(await fetch(`${url}/v1/kv?prefix=a/`))).toEqual({
       revision: 6,
-      applied: 6,
+      applied: 7,
       kvs: [
         { key: "a/1", value: "value of a/1", ...item(4) },
         { key: "a/2", value: "value of a/2", ...item(3) },
@@ -174,7 +174,7 @@ test("ranges are listed in the order of bytes, in pages", () =>
     });
     expect(await json(await fetch(`${url}/v1/kv?start=b&keys_only=true&limit=1`))).toEqual({
       revision: 6,
-      applied: 6,
+      applied: 7,
       kvs: [{ key: "b/1", ...item(2) }],
       more: true,
       next: "b%2F1%00",

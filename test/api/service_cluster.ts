@@ -121,6 +121,7 @@ export class ServiceCluster {
         id,
         cluster: "test",
         clusterId,
+        directoryNumber: id,
         version: "0.0.0",
         pid: id,
         servers: this.servers,

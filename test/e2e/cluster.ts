@@ -1,7 +1,7 @@
 /** Three real processes of the compiled executable on ports of their own, for end-to-end tests and the measuring scripts. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createWriteStream, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createWriteStream, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,32 +19,27 @@ export interface StatusView {
   readonly role: string;
   readonly term: number;
   readonly leader: number | null;
-  readonly removed: boolean;
   readonly applied_index: number;
   readonly first_index: number;
   readonly snapshot_index: number;
   readonly state_hash: string;
-  readonly peers: readonly { readonly id: number; readonly lag: number; readonly active: boolean }[];
-  readonly transport: { readonly framesCorrupt: number; readonly framesForeign: number };
+  readonly peers: readonly { readonly id: number; readonly lag: number; readonly state: string }[];
+  readonly transport: {
+    readonly messagesReceived: number;
+    readonly framesCorrupt: number;
+    readonly framesForeign: number;
+  };
 }
 
 export class RealCluster {
   readonly directory = mkdtempSync(join(tmpdir(), "proa-e2e-"));
   private readonly children = new Map<number, ChildProcess>();
-  /** Nodes that came later, and the endpoints through which they joined. */
-  private readonly joined = new Map<number, string>();
-  /** The server list that the first nodes are started with. */
-  readonly servers: string;
 
   private constructor(
-    private readonly ports: Map<number, NodePorts>,
+    private readonly ports: ReadonlyMap<number, NodePorts>,
     private readonly flags: readonly string[],
     private readonly programs: Readonly<Record<number, readonly string[]>>,
-  ) {
-    this.servers = [...ports]
-      .map(([id, port]) => `${id},127.0.0.1:${port.replicate},127.0.0.1:${port.service}`)
-      .join(";");
-  }
+  ) {}
 
   /**
    * Starts `count` nodes, each with `flags`, and waits for a leader. `prepare` is told the ports before the first node
@@ -72,9 +67,12 @@ export class RealCluster {
     return cluster;
   }
 
-  /** The nodes that there are, whether they run or not. */
   get ids(): readonly number[] {
     return [...this.ports.keys()];
+  }
+
+  get servers(): string {
+    return [...this.ports].map(([id, port]) => `${id},127.0.0.1:${port.replicate},127.0.0.1:${port.service}`).join(";");
   }
 
   get endpoints(): string {
@@ -95,33 +93,16 @@ export class RealCluster {
     return join(this.directory, `n${id}`);
   }
 
-  /** What a node has logged; nothing if it was never started. */
   log(id: number): string {
-    const path = join(this.directory, `n${id}.log`);
-    return existsSync(path) ? readFileSync(path, "utf8") : "";
-  }
-
-  /** Gives a new node ports and a name; the cluster must be told of it, and it must be started. */
-  async reserve(id: number): Promise<void> {
-    const [replicate = 0, service = 0] = await freePorts(2);
-    this.joined.set(id, this.endpoints);
-    this.ports.set(id, { replicate, service });
-  }
-
-  /** Ends a node that has left, and forgets it. */
-  async forget(id: number): Promise<void> {
-    await this.kill(id);
-    this.ports.delete(id);
+    return readFileSync(join(this.directory, `n${id}.log`), "utf8");
   }
 
   start(id: number): void {
-    const through = this.joined.get(id);
-    const membership = through === undefined ? ["--servers", this.servers] : ["--join", through];
     const [program, ...before] = this.programs[id] ?? [proaBinary()];
     if (program === undefined) throw new Error(`node ${id} has no program`);
     const child = spawn(
       program,
-      [...before, "node", "start", "--id", `${id}`, ...membership, "--data", this.data(id), ...this.flags],
+      [...before, "node", "start", "--id", `${id}`, "--servers", this.servers, "--data", this.data(id), ...this.flags],
       {
         stdio: ["ignore", "ignore", "pipe"],
         env: environment(),
@@ -142,6 +123,11 @@ export class RealCluster {
     await gone;
   }
 
+  /** Sends a signal to a node that outlives it. */
+  signal(id: number, signal: "SIGSTOP" | "SIGCONT"): void {
+    if (this.children.get(id)?.kill(signal) !== true) throw new Error(`node ${id} does not run`);
+  }
+
   /** Waits until a node that was started has ended by itself, and returns its exit status; null after a signal. */
   async exitOf(id: number): Promise<number | null> {
     const child = this.children.get(id);
@@ -151,7 +137,7 @@ export class RealCluster {
   }
 
   async stop(): Promise<void> {
-    await Promise.all([...this.children.keys()].map((id) => this.kill(id)));
+    await Promise.all(this.ids.map((id) => this.kill(id)));
     rmSync(this.directory, { recursive: true, force: true });
   }
 

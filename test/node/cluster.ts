@@ -90,6 +90,7 @@ export class TestCluster {
         id,
         cluster: "test",
         clusterId,
+        directoryNumber: id,
         version: "0.0.0",
         pid: id,
         servers,

@@ -79,7 +79,7 @@ test("a read whose index a node may never get to is refused once it hears no lea
   cluster.put(leader, "a", "1");
   cluster.settle();
   const writer = new ByteWriter();
-  const route = { group: 0, from: leader.id, to: follower.id, term };
+  const route = { group: 0, directory: leader.id, from: leader.id, to: follower.id, term };
   const answer = { kind: "ReadIndexResponse", ...route, request: 1, boot: follower.boot } as const;
   writeFrame(writer, { ...answer, index: appliedIndex + 1, lease: false }, clusterIdBytes(clusterId));
   cluster.network.inject(follower.id, writer.take()); // of all that the leader sends only this arrives

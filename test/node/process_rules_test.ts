@@ -27,6 +27,7 @@ function nodeAlone(voters: readonly number[], store = new Store()) {
       id: 1,
       cluster: "test",
       clusterId: "0123456789abcdef0123456789abcdef",
+      directoryNumber: 1,
       version: "0.0.0",
       pid: 1,
       servers: [],
@@ -53,7 +54,7 @@ function nodeAlone(voters: readonly number[], store = new Store()) {
 }
 
 function heartbeat(round: number): Heartbeat {
-  return { kind: "Heartbeat", group: 0, from: 2, to: 1, term: 1, commitIndex: 0, round, session: 1 };
+  return { kind: "Heartbeat", group: 0, directory: 0, from: 2, to: 1, term: 1, commitIndex: 0, round, session: 1 };
 }
 
 test("X2 after a pause of ten timeouts a follower reads what waited before it looks at its timer", () => {

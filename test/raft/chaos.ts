@@ -73,6 +73,7 @@ class ChaosRun {
       voters: this.pick([1, 2, 3, 3, 3, 4, 5, 5, 5]),
       learners: random.integer(0, 9) === 0 ? 1 : 0,
       spares: this.pick([0, 0, 1, 2, 3]),
+      directories: seed % 2 === 0,
       seed,
       limits: {
         electionTimeoutMs: this.electionTimeoutMs,

@@ -33,6 +33,8 @@ export interface ClusterOptions {
   readonly learners?: number;
   /** These follow; they have joined and know nobody yet. */
   readonly spares?: number;
+  /** Whether data directories have numbers, so that voters are bound to them. */
+  readonly directories?: boolean;
   readonly seed?: number;
   readonly limits?: Partial<Omit<RaftOptions, "id" | "group">>;
   /** The pasts of nodes that do not start empty. */
@@ -67,6 +69,7 @@ export const testLimits: Omit<RaftOptions, "id" | "group"> = {
   applyBytesMax: 1024 * 1024,
   chunkBytesMax: 64 * 1024,
   inflightChunksMax: 4,
+  directory: 0,
   codec: membershipCodec,
 };
 
@@ -75,6 +78,8 @@ export class Cluster {
   readonly membership: Membership;
   readonly safety: Safety;
   readonly nodes: ReadonlyMap<NodeId, TestNode>;
+  /** Who has stopped because its data directory was refused. */
+  readonly refused = new Set<NodeId>();
   /** On their way, in the order in which they left. */
   pool: Message[] = [];
   /** Links that lose everything, as `from>to`. */
@@ -130,7 +135,11 @@ export class Cluster {
 
   step(message: Message): void {
     const node = this.node(message.to);
-    if (node.up) node.input((raft) => raft.step(message, this.now));
+    if (!node.up) return;
+    node.input((raft) => raft.step(message, this.now));
+    if (!node.raft.isRefused) return;
+    node.crash(); // as the driver does
+    this.refused.add(node.id);
   }
 
   tick(id: NodeId): void {
@@ -179,6 +188,14 @@ export class Cluster {
   restart(id: NodeId): void {
     const node = this.node(id);
     if (node.up) node.crash();
+    node.start(this.now);
+  }
+
+  /** The node comes back on an empty data directory. */
+  wipe(id: NodeId): void {
+    const node = this.node(id);
+    if (node.up) node.crash();
+    node.wipe();
     node.start(this.now);
   }
 
@@ -290,9 +307,10 @@ export class Cluster {
     assert(this.raft(id).view.role.kind === "leader", `n${id} was not elected`);
   }
 
-  private newNode(id: NodeId, { seed, limits, pasts }: ClusterOptions): TestNode {
+  private newNode(id: NodeId, { seed, limits, pasts, directories }: ClusterOptions): TestNode {
+    const directory = directories === true ? 1000 * id : 0;
     const node = new TestNode({
-      raft: { ...testLimits, ...limits, id, group: 0 },
+      raft: { ...testLimits, ...limits, id, group: 0, directory },
       membership: membersOf(this.membership).includes(id) ? this.membership : noMembership,
       safety: this.safety,
       seed: (seed ?? 1) * 64 + id,

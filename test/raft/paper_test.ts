@@ -83,7 +83,9 @@ test("figure 2, RequestVote 1: a candidate of a past term is refused and told ou
     lastLog: { index: 9, term: 2 },
     transfer: false,
   });
-  expect(answers).toEqual([{ kind: "RequestVoteResponse", group: 0, from: 1, to: 2, term: 3, granted: false }]);
+  expect(answers).toEqual([
+    { kind: "RequestVoteResponse", group: 0, directory: 0, from: 1, to: 2, term: 3, granted: false },
+  ]);
 });
 
 test("figure 2, RequestVote 2: one vote a term, first come first served, and again for the same candidate", () => {

@@ -36,7 +36,7 @@ test("E2 while the leader is heard, nobody takes the term of a node that campaig
   cluster.elect(1);
   for (let i = 0; i < 200; i++) {
     cluster.run(50);
-    const envelope = { group: 0, from: 4, to: 1 + (i % 3), term: 50 + i };
+    const envelope = { group: 0, directory: 0, from: 4, to: 1 + (i % 3), term: 50 + i };
     const lastLog = { index: 1000, term: 49 };
     cluster.step({ kind: "RequestVote", ...envelope, lastLog, transfer: false });
     cluster.step({ kind: "RequestPreVote", ...envelope, lastLog });
@@ -333,7 +333,16 @@ test("E8 votes of learners and strangers do not count", () => {
   cluster.timeout(1);
   cluster.deliver();
   for (const from of [4, 5, 9]) {
-    cluster.step({ kind: "RequestPreVoteResponse", group: 0, from, to: 1, term: 1, campaignTerm: 1, granted: true });
+    cluster.step({
+      kind: "RequestPreVoteResponse",
+      group: 0,
+      directory: 0,
+      from,
+      to: 1,
+      term: 1,
+      campaignTerm: 1,
+      granted: true,
+    });
   }
   expect(cluster.raft(1).view.role.kind).toBe("preCandidate");
 });

@@ -120,7 +120,7 @@ test("R4 another term does not release a voter from what it promised the leader 
   const promisedAt = cluster.now;
   // An answer of long ago brings node 2 into a term in which nobody leads.
   cluster.advance(10);
-  const later = { group: 0, from: 3, to: 2, term: 5 };
+  const later = { group: 0, directory: 0, from: 3, to: 2, term: 5 };
   cluster.step({ kind: "RequestPreVoteResponse", ...later, granted: false, campaignTerm: 1 });
   expect(cluster.raft(2).view.term).toBe(5);
   const ask: Message = { kind: "RequestVote", ...later, term: 6, lastLog: { index: 1, term: 1 }, transfer: false };
@@ -199,6 +199,7 @@ test("R6 a voter that was restarted refuses votes for one timeout, so the lease 
   const ask: Message = {
     kind: "RequestVote",
     group: 0,
+    directory: 0,
     from: 3,
     to: 2,
     term: 2,

@@ -185,7 +185,7 @@ test("M11 a removed node that asks with a high term and the transfer flag is tol
   change(cluster, 1, [1, 2]);
   cluster.run(500);
   const { term } = cluster.raft(2).view;
-  const route = { group: 0, from: 3, to: 2, term: term + 9 };
+  const route = { group: 0, directory: 0, from: 3, to: 2, term: term + 9 };
   cluster.step({ kind: "RequestVote", ...route, lastLog: { index: 99, term: term + 8 }, transfer: true });
   expect(cluster.take({ from: 2, to: 3 }).map((message) => message.kind)).toEqual(["Removed"]);
   expect(cluster.raft(2).view.term).toBe(term);
@@ -197,14 +197,14 @@ test("M11 nobody is told to be gone before that is committed", () => {
   change(cluster, 1, [1, 2]);
   cluster.deliver();
   const { term, log } = cluster.raft(1).view;
-  cluster.step({ kind: "RequestPreVote", group: 0, from: 3, to: 1, term: term + 1, lastLog: log.last });
+  cluster.step({ kind: "RequestPreVote", group: 0, directory: 0, from: 3, to: 1, term: term + 1, lastLog: log.last });
   expect(cluster.take({ to: 3, kind: "Removed" })).toEqual([]);
 });
 
 test("M11 a read of somebody who is no member is not answered by the leader", () => {
   const cluster = led({ voters: 3, spares: 1 });
   const { term } = cluster.raft(1).view;
-  cluster.step({ kind: "ReadIndex", group: 0, from: 4, to: 1, term, request: 1, boot: 1, lease: false });
+  cluster.step({ kind: "ReadIndex", group: 0, directory: 0, from: 4, to: 1, term, request: 1, boot: 1, lease: false });
   cluster.run(300);
   expect(cluster.take({ to: 4 })).toEqual([]);
 });

@@ -38,7 +38,18 @@ test("R1 a follower's read waits at a new leader, too", () => {
   const round = lastRound(solo.take());
   acknowledgeRound(solo, 2, round);
   expect(solo.take()).toEqual([
-    { kind: "ReadIndexResponse", group: 0, from: 1, to: 3, term: 2, request: 5, boot: 1, index: 2, lease: false },
+    {
+      kind: "ReadIndexResponse",
+      group: 0,
+      directory: 0,
+      from: 1,
+      to: 3,
+      term: 2,
+      request: 5,
+      boot: 1,
+      index: 2,
+      lease: false,
+    },
   ]);
 });
 

@@ -156,7 +156,7 @@ test("S3 whatever part of an installation a power cut leaves, the log and its sn
     const node = cluster.node(3);
     node.autoDisk = false;
     cluster.deliver({ to: 3 });
-    cluster.step(append({ group: 0, from: 1, to: 3, term: 3 }, { previous: { index: 7, term: 3 } }));
+    cluster.step(append({ group: 0, directory: 0, from: 1, to: 3, term: 3 }, { previous: { index: 7, term: 3 } }));
     expect(node.raft.view.log.lastIndex).toBeGreaterThanOrEqual(7);
     cluster.crash(3, Math.min(durable, node.writes.length));
     cluster.restart(3); // throws unless the snapshot that is recorded is there

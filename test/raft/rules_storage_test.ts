@@ -184,12 +184,32 @@ test("P3 a log with an entry above the stored term is refused", () => {
 
 test("P4 a vote outlives every step down and restart inside its term", () => {
   const cluster = new Cluster({ voters: 5, pasts: { 2: { term: 7, vote: 1 } } });
-  cluster.step({ kind: "Heartbeat", group: 0, from: 3, to: 2, term: 7, commitIndex: 0, round: 1, session: 1 });
+  cluster.step({
+    kind: "Heartbeat",
+    group: 0,
+    directory: 0,
+    from: 3,
+    to: 2,
+    term: 7,
+    commitIndex: 0,
+    round: 1,
+    session: 1,
+  });
   cluster.restart(2);
-  cluster.step({ kind: "RequestVote", group: 0, from: 4, to: 2, term: 7, lastLog: none, transfer: false });
+  cluster.step({
+    kind: "RequestVote",
+    group: 0,
+    directory: 0,
+    from: 4,
+    to: 2,
+    term: 7,
+    lastLog: none,
+    transfer: false,
+  });
   expect(cluster.pool.at(-1)).toEqual({
     kind: "RequestVoteResponse",
     group: 0,
+    directory: 0,
     from: 2,
     to: 4,
     term: 7,
@@ -206,6 +226,7 @@ test("P4 a leader that steps down without a quorum still has voted for itself", 
   cluster.step({
     kind: "RequestVote",
     group: 0,
+    directory: 0,
     from: 3,
     to: 1,
     term: 1,

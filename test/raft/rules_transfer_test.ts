@@ -261,6 +261,7 @@ test("T3 stepping down ends it", () => {
   cluster.step({
     kind: "RequestVote",
     group: 0,
+    directory: 0,
     from: 2,
     to: 1,
     term: 2,

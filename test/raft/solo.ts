@@ -12,6 +12,7 @@ import type {
   Index,
   InstallSnapshot,
   LogReader,
+  Membership,
   Message,
   Millis,
   NodeId,
@@ -24,6 +25,10 @@ import type {
 import { pastEntry, testLimits } from "./harness.ts";
 
 export interface SoloOptions {
+  /** Of the core; 0 unless told. */
+  readonly directory?: number;
+  /** The configuration to start with, instead of what the next two say. */
+  readonly membership?: Membership;
   /** Nodes 1 to `voters` vote; default 3. */
   readonly voters?: number;
   /** The core only learns; the voters are then 2 to `voters` + 1. */
@@ -65,9 +70,10 @@ export class Solo {
     );
     const ids = Array.from({ length: options.voters ?? 3 }, (_, position) => position + 1);
     const membership =
-      options.learner === true
+      options.membership ??
+      (options.learner === true
         ? newMembership({ voters: ids.map((id) => id + 1), learners: [1] })
-        : newMembership({ voters: ids });
+        : newMembership({ voters: ids }));
     const last = this.stored.at(-1) ?? compacted;
     const restored = {
       hardState: options.hardState ?? { term: last.term, vote: null },
@@ -86,7 +92,7 @@ export class Solo {
       },
     };
     this.raft = new Raft(
-      { ...testLimits, ...options.limits, id: 1, group: 0 },
+      { ...testLimits, ...options.limits, id: 1, group: 0, directory: options.directory ?? 0 },
       restored,
       reader,
       seededRandom(7),
@@ -97,8 +103,12 @@ export class Solo {
   }
 
   /** The fields that a message from `peer` shares with all others. */
-  from(peer: NodeId, term: Term): { group: number; from: NodeId; to: NodeId; term: Term } {
-    return { group: 0, from: peer, to: 1, term };
+  from(
+    peer: NodeId,
+    term: Term,
+    directory = 0,
+  ): { group: number; from: NodeId; to: NodeId; term: Term; directory: number } {
+    return { group: 0, from: peer, to: 1, term, directory };
   }
 
   /** One input and the turn that follows. */
@@ -208,7 +218,7 @@ export class Solo {
 
 /** An AppendEntries of the leader `from` in `term`, with entries of the given terms behind `previous`. */
 export function append(
-  envelope: { group: number; from: NodeId; to: NodeId; term: Term },
+  envelope: { group: number; from: NodeId; to: NodeId; term: Term; directory: number },
   { previous, terms = [], commitIndex = 0 }: { previous: EntryId; terms?: readonly Term[]; commitIndex?: Index },
 ): Message & { kind: "AppendEntries" } {
   const entries = terms.map((term, position) => pastEntry({ index: previous.index + 1 + position, term }));

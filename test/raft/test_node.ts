@@ -61,8 +61,10 @@ export class TestNode {
   private before: Snapshot | null = null;
   private commitSeen: Index = 0;
   private readonly random: Random;
+  private directory: number;
 
   constructor(private readonly options: TestNodeOptions) {
+    this.directory = options.raft.directory;
     this.random = seededRandom(options.seed);
   }
 
@@ -84,7 +86,8 @@ export class TestNode {
     assert(this.core === null, "a node starts once a life");
     const restored = this.storage.load(this.options.raft.group, this.options.membership);
     const reader = this.storage.reader(this.options.raft.group);
-    this.core = new Raft(this.options.raft, restored, reader, this.random, now);
+    const { directory } = this;
+    this.core = new Raft({ ...this.options.raft, directory }, restored, reader, this.random, now);
     this.before = snapshotOf(this.core.view);
     this.commitSeen = restored.snapshot.index;
     this.applied = [];
@@ -125,6 +128,15 @@ export class TestNode {
     this.storage.persist([past]);
     this.storage = this.storage.crash({ unconfirmed: 1 });
     this.durable = this.after(past);
+  }
+
+  /** The disk of a node that is down is replaced by an empty one. */
+  wipe(): void {
+    assert(this.core === null, "only the disk of a node that is down can be replaced");
+    this.storage = new MemoryStorage();
+    this.durable = { hardState: { term: 0, vote: null }, terms: [] };
+    this.images.clear();
+    this.directory++;
   }
 
   /** Cuts the power: of the writes under way, the oldest `unconfirmed` reached the disk. */

@@ -83,6 +83,8 @@ function detail(message: Message): string {
     case "TimeoutNow":
     case "Removed":
       return "";
+    case "DirectoryRefused":
+      return ` ${message.refused}`;
     default:
       return unreachable(message);
   }

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ProaError } from "../../src/lib/errors.ts";
-import { directoryInUse, openDataDirectory, type DataDirectory, type Identity } from "../../src/storage/mod.ts";
+import { directoryInUse, openDataDirectory, type DataDirectory, type Owner } from "../../src/storage/mod.ts";
 import { collectGarbage, openSqlite } from "../helpers/runtime.ts";
 import { inTempDirectory } from "../helpers/temp_directory.ts";
 import { runChild } from "./children.ts";
@@ -12,7 +12,7 @@ import { entryOf, group, readAll, threeVoters, Writer } from "./writes.ts";
 
 const runtime = { openSqlite };
 
-function open(directory: string, expected: Identity = testIdentity): DataDirectory {
+function open(directory: string, expected: Owner = testIdentity): DataDirectory {
   return openDataDirectory({ runtime, directory, expected });
 }
 
@@ -44,14 +44,16 @@ describe("data directory", () => {
       expect(statSync(directory).mode & 0o777).toBe(0o700);
       const file = join(directory, "identity.json");
       expect(statSync(file).mode & 0o777).toBe(0o600);
+      const { identity, storage } = open(directory);
+      const { directoryNumber, ...owner } = identity;
+      expect(owner).toEqual(testIdentity);
       expect(JSON.parse(readFileSync(file, "utf8"))).toEqual({
-        format: 1,
+        format: 2,
         cluster_id: testIdentity.clusterId,
         cluster: "test",
         node_id: 1,
+        directory_number: directoryNumber,
       });
-      const { identity, storage } = open(directory);
-      expect(identity).toEqual(testIdentity);
       expect(storage.load(group, threeVoters).lastIndex).toBe(1);
       storage.close();
       expect(readdirSync(directory).sort()).toEqual(["identity.json", "lock", "raft.db", "snapshots"]);
@@ -61,7 +63,7 @@ describe("data directory", () => {
     inTempDirectory((directory) => {
       create(directory);
       const { identity, storage } = open(directory, { ...testIdentity, clusterId: "f".repeat(32) });
-      expect(identity).toEqual(testIdentity);
+      expect(identity.clusterId).toBe(testIdentity.clusterId);
       storage.close();
     }));
 
@@ -75,8 +77,8 @@ describe("data directory", () => {
         `DATA_FOREIGN Cannot open ${directory}: it belongs to node 1 of cluster "test", not to node 1 of cluster "b"`,
       );
       const file = join(directory, "identity.json");
-      writeFileSync(file, readFileSync(file, "utf8").replace('"format":1', '"format":2'));
-      expect(refusal(() => open(directory))).toBe(`DATA_FOREIGN Cannot open ${directory}: identity.json has format 2`);
+      writeFileSync(file, readFileSync(file, "utf8").replace('"format":2', '"format":3'));
+      expect(refusal(() => open(directory))).toBe(`DATA_FOREIGN Cannot open ${directory}: identity.json has format 3`);
     }));
 
   const spoiled = [
@@ -86,6 +88,8 @@ describe("data directory", () => {
     "[]",
     '{"format":1}',
     '{"format":1,"cluster_id":"00","cluster":"test","node_id":1}',
+    `{"format":2,"cluster_id":"${testIdentity.clusterId}","cluster":"test","node_id":1}`,
+    `{"format":2,"cluster_id":"${testIdentity.clusterId}","cluster":"test","node_id":1,"directory_number":0}`,
   ];
   test("a damaged identity is refused, never made anew", () =>
     inTempDirectory((directory) => {
@@ -117,6 +121,50 @@ describe("data directory", () => {
       writeFileSync(path, "");
       expect(refusal(() => open(directory))).toBe(expected);
       expect(refusal(() => open(directory))).toBe(expected);
+    }));
+
+  test("P13: each directory has a number of its own, and keeps it", () =>
+    inTempDirectory((root) => {
+      const numbers = ["a", "b", "b"].map((name) => {
+        const { identity, storage } = open(join(root, name));
+        storage.close();
+        return identity.directoryNumber;
+      });
+      expect(numbers[0] === numbers[1]).toBe(false);
+      expect(numbers[1]).toBe(numbers[2] ?? 0);
+      expect(numbers.every((number) => Number.isSafeInteger(number) && number > 0)).toBe(true);
+    }));
+
+  test("P13: the log of another directory of the same node is refused", () =>
+    inTempDirectory((root) => {
+      const [ours, theirs] = [join(root, "ours"), join(root, "theirs")];
+      for (const directory of [ours, theirs]) create(directory);
+      renameSync(join(theirs, "raft.db"), join(ours, "raft.db"));
+      expect(refusal(() => open(ours))).toBe(`DATA_FOREIGN Cannot open ${ours}: raft.db belongs to another node`);
+    }));
+
+  test("P13: a directory without a number is given one, wherever that was cut off", () =>
+    inTempDirectory((directory) => {
+      create(directory);
+      const file = join(directory, "identity.json");
+      const older = `{"format":1,"cluster_id":"${testIdentity.clusterId}","cluster":"test","node_id":1}`;
+      const newer = readFileSync(file, "utf8");
+      runSql(directory, `UPDATE meta SET value = '${older}' WHERE name = 'owner'`);
+      writeFileSync(file, older);
+      const first = open(directory);
+      expect(first.storage.load(group, threeVoters).lastIndex).toBe(1);
+      first.storage.close();
+      const { directoryNumber } = first.identity;
+      expect(directoryNumber).toBeGreaterThan(0);
+      writeFileSync(file, older); // the power failed after the store had it
+      const second = open(directory);
+      second.storage.close();
+      expect(second.identity.directoryNumber).toBe(directoryNumber);
+      expect(JSON.parse(readFileSync(file, "utf8"))).toMatchObject({ format: 2, directory_number: directoryNumber });
+      writeFileSync(file, newer);
+      expect(refusal(() => open(directory))).toContain("raft.db belongs to another node");
+      writeFileSync(file, older.replace('"node_id":1', '"node_id":2'));
+      expect(refusal(() => open(directory, { ...testIdentity, nodeId: 2 }))).toContain("belongs to another node");
     }));
 
   test("the log of another node is refused", () =>
@@ -169,7 +217,8 @@ describe("data directory", () => {
         const directory = join(root, `stage${i}`);
         prepare(directory);
         const { identity, storage } = open(directory);
-        expect(identity).toEqual(testIdentity);
+        const { directoryNumber } = identity;
+        expect(identity).toEqual({ ...testIdentity, directoryNumber });
         storage.load(group, threeVoters);
         storage.close();
         open(directory).storage.close();

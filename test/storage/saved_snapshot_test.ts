@@ -125,7 +125,7 @@ describe("a restored directory", () => {
   const membership = newMembership({ voters: [1, 2] });
   const image = imageOf(chunkBytes + 5);
   const restoring = {
-    identity: testIdentity,
+    owner: testIdentity,
     group: 0,
     index: 17,
     term: 2,
@@ -142,7 +142,8 @@ describe("a restored directory", () => {
       createRestoredDirectory({ runtime, directory }, restoring);
       expect(readdirSync(directory).sort()).toEqual(["identity.json", "lock", "raft.db", "snapshots"]);
       const { identity, storage, snapshots } = openDataDirectory({ runtime, directory, expected: testIdentity });
-      expect(identity).toEqual(testIdentity);
+      const { directoryNumber } = identity;
+      expect(identity).toEqual({ ...testIdentity, directoryNumber });
       const place = { index: 17, term: 2 };
       expect(storage.load(0, newMembership({ voters: [9] }))).toEqual({
         hardState: { term: 2, vote: null },

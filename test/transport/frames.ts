@@ -7,7 +7,7 @@ import { clusterId } from "../wire/sample_messages.ts";
 /** A heartbeat, from node 1 unless said otherwise, that a test knows again by its round. */
 export function heartbeat(options: { readonly from?: NodeId; readonly to: NodeId; readonly round: number }): Message {
   const { from = 1, to, round } = options;
-  return { kind: "Heartbeat", group: 0, from, to, term: 1, commitIndex: 0, round, session: 1 };
+  return { kind: "Heartbeat", group: 0, directory: 0, from, to, term: 1, commitIndex: 0, round, session: 1 };
 }
 
 export function roundOf(message: Message): number {

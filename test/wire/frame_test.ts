@@ -15,7 +15,7 @@ import {
 import { appendOf, clusterId, makeEntry, makePayload, otherClusterId, sampleMessages } from "./sample_messages.ts";
 
 const receiver = { self: 2, clusterId: clusterIdBytes(clusterId), peers: new Set([1, 3]) };
-const route = { group: 0, from: 1, to: 2 };
+const route = { group: 0, from: 1, to: 2, directory: 9 };
 const timeoutNow: Message = { kind: "TimeoutNow", ...route, term: 7 };
 
 function frameOf(message: Message, cluster = clusterId): Uint8Array {
@@ -85,20 +85,20 @@ describe("a frame", () => {
   });
 
   test("is laid out as documented, which other versions rely on", () => {
-    const frame = frameOf({ kind: "TimeoutNow", group: 3, from: 1, to: 2, term: 7 });
+    const frame = frameOf({ kind: "TimeoutNow", group: 3, directory: 9, from: 1, to: 2, term: 7 });
     const hex = [...frame].map((byte) => byte.toString(16).padStart(2, "0")).join("");
     expect(hex.slice(0, -8)).toBe(
-      "0000002e" +
+      "0000002f" +
         "7072" +
-        "01" +
+        "02" +
         "0b" +
         "00000003" +
         "00000001" +
         "00000002" +
         clusterId +
-        "00000002" +
+        "00000003" +
         "00000000" +
-        "9107",
+        "920709",
     );
   });
 
@@ -178,7 +178,7 @@ describe("a frame is foreign", () => {
   });
 
   test("when it is of another version", () => {
-    expect(fateOf(changed(heartbeat, (view) => view.setUint8(6, 2)))).toEqual({ kind: "foreign", reason: "version" });
+    expect(fateOf(changed(heartbeat, (view) => view.setUint8(6, 1)))).toEqual({ kind: "foreign", reason: "version" });
   });
 
   test("when it is of another cluster", () => {
@@ -241,7 +241,7 @@ describe("behind a valid checksum, a frame is corrupt (rule L14)", () => {
   });
 
   test("when the previous entry is of a later term than the message", () => {
-    const beyond = changed(appendOf(route), (_view, frame) => frame.set([6], frameHeaderBytes + 3));
+    const beyond = changed(appendOf(route), (_view, frame) => frame.set([6], frameHeaderBytes + 4));
     expect(fateOf(beyond)).toBe("corrupt");
   });
 
@@ -286,30 +286,30 @@ describe("behind a valid checksum, a frame is corrupt (rule L14)", () => {
 
   test("when a field is negative, fractional, too large, of another type, missing or one too many", () => {
     const bytesOfTerm = {
-      negative: [0x91, 0xff],
-      fractional: [0x91, 0xcb, 0x3f, 0xf8, 0, 0, 0, 0, 0, 0],
-      tooLarge: [0x91, 0xcf, 0, 0x20, 0, 0, 0, 0, 0, 0],
-      roundedTooLarge: [0x91, 0xcf, 0, 0x20, 0, 0, 0, 0, 0, 1],
-      infinite: [0x91, 0xcb, 0x7f, 0xf0, 0, 0, 0, 0, 0, 0],
-      flag: [0x91, 0xc3],
-      nil: [0x91, 0xc0],
-      text: [0x91, 0xa1, 0x37],
-      emptyText: [0x91, 0xa0],
+      negative: [0x92, 0xff, 9],
+      fractional: [0x92, 0xcb, 0x3f, 0xf8, 0, 0, 0, 0, 0, 0, 9],
+      tooLarge: [0x92, 0xcf, 0, 0x20, 0, 0, 0, 0, 0, 0, 9],
+      roundedTooLarge: [0x92, 0xcf, 0, 0x20, 0, 0, 0, 0, 0, 1, 9],
+      infinite: [0x92, 0xcb, 0x7f, 0xf0, 0, 0, 0, 0, 0, 0, 9],
+      flag: [0x92, 0xc3, 9],
+      nil: [0x92, 0xc0, 9],
+      text: [0x92, 0xa1, 0x37, 9],
+      emptyText: [0x92, 0xa0, 9],
       map: [0x81, 0x01, 0x07],
-      nested: [0x91, 0x91, 0x07],
-      timestamp: [0x91, 0xd6, 0xff, 0, 0, 0, 1],
-      missing: [0x90],
-      oneTooMany: [0x92, 7, 7],
+      nested: [0x92, 0x91, 0x07, 9],
+      timestamp: [0x92, 0xd6, 0xff, 0, 0, 0, 1, 9],
+      missing: [0x91, 7],
+      oneTooMany: [0x93, 7, 9, 7],
       notAnArray: [7],
       nilForAnArray: [0xc0],
       empty: [],
-      trailing: [0x91, 7, 7],
-      cutShort: [0x91],
+      trailing: [0x92, 7, 9, 7],
+      cutShort: [0x92, 7],
       hugeArray: [0xdd, 0xff, 0xff, 0xff, 0xff],
-      hugeText: [0x91, 0xdb, 0xff, 0xff, 0xff, 0xff],
-      reserved: [0x91, 0xc1],
+      hugeText: [0x92, 0xdb, 0xff, 0xff, 0xff, 0xff, 9],
+      reserved: [0x92, 0xc1, 9],
     };
-    expect(fateOf(timeoutNowWithHead([0x91, 0xcf, 0, 0x1f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]))).toEqual({
+    expect(fateOf(timeoutNowWithHead([0x92, 0xcf, 0, 0x1f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 9]))).toEqual({
       kind: "message",
       message: { kind: "TimeoutNow", ...route, term: Number.MAX_SAFE_INTEGER },
     });

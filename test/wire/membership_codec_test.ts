@@ -10,7 +10,10 @@ import { sampleMembership } from "./sample_messages.ts";
 const simple = newMembership({ voters: [1, 2, 3], learners: [9] });
 
 /** The bytes that a proa without checks would write. */
-function unchecked({ voters, outgoing, learners, learnersNext, retired, servers }: Membership): Uint8Array {
+function unchecked(
+  { voters, outgoing, learners, learnersNext, retired, servers, directories }: Membership,
+  version: 1 | 2 = 2,
+): Uint8Array {
   const u16 = (value: number): number[] => [value >>> 8, value & 0xff];
   const u32 = (value: number): number[] => [...u16(value >>> 16), ...u16(value & 0xffff)];
   const text = (value: string): number[] => {
@@ -18,10 +21,16 @@ function unchecked({ voters, outgoing, learners, learnersNext, retired, servers 
     return [...u16(bytes.length), ...bytes];
   };
   return Uint8Array.from([
-    1,
+    version,
     ...[voters, outgoing, learners, learnersNext, retired].flatMap((ids) => [...u16(ids.length), ...ids.flatMap(u32)]),
     ...u16(servers.length),
     ...servers.flatMap(({ id, replicate, service }) => [...u32(id), ...text(replicate), ...text(service)]),
+    ...(version === 1 ? [] : u16(directories.length)),
+    ...directories.flatMap(({ id, directory }) => [
+      ...u32(id),
+      ...u32(Math.floor(directory / 0x1_0000_0000)),
+      ...u32(directory % 0x1_0000_0000),
+    ]),
   ]);
 }
 
@@ -57,6 +66,9 @@ describe("the codec of configurations", () => {
     ["the address of a stranger", { servers: [{ ...server, id: 8 }] }],
     ["two addresses of one node", { servers: [server, server] }],
     ["an endless address", { servers: [{ ...server, replicate: "x".repeat(301) }] }],
+    ["a directory of a stranger", { directories: [{ id: 8, directory: 1 }] }],
+    ["two directories of one node", { directories: [1, 2].map((directory) => ({ id: 1, directory })) }],
+    ["a directory without a number", { directories: [{ id: 1, directory: 0 }] }],
     ["65 members", { voters: members(60), learners: [61, 62, 63, 64, 65] }],
   ];
   for (const [what, change] of illegal) {
@@ -69,14 +81,21 @@ describe("the codec of configurations", () => {
 
   test("refuses an address that is not UTF-8", () => {
     const bytes = unchecked({ ...simple, servers: [server] });
-    bytes[bytes.length - 1] = 0xff;
+    bytes[bytes.length - 3] = 0xff;
     expect(() => decodeMembership(bytes)).toThrow("not UTF-8");
   });
 
   test("X4: refuses a version that it does not know, and names it", () => {
     const bytes = encodeMembership(simple);
-    bytes[0] = 2;
-    expect(() => decodeMembership(bytes)).toThrow("a configuration of version 2");
+    for (const version of [0, 3]) {
+      bytes[0] = version;
+      expect(() => decodeMembership(bytes)).toThrow(`a configuration of version ${version}`);
+    }
+  });
+
+  test("reads what was written before directories had numbers", () => {
+    const older = { ...sampleMembership, directories: [] };
+    expect(decodeMembership(unchecked(older, 1))).toEqual(older);
   });
 
   test("only ever refuses damaged bytes, or takes them for the one configuration that they are", () => {

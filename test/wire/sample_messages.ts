@@ -19,6 +19,10 @@ export const sampleMembership: Membership = {
     { id: 1, replicate: "127.0.0.1:4001", service: "127.0.0.1:5001" },
     { id: 70_000, replicate: "[::1]:4001", service: "köln.example:5001" },
   ],
+  directories: [
+    { id: 3, directory: 1 },
+    { id: 4, directory: largest },
+  ],
 };
 
 /** An entry whose checksum is right. */
@@ -35,6 +39,7 @@ export function makePayload(length: number, seed = 1): Uint8Array {
 export function appendOf(route: Route, ...payloadLengths: readonly number[]): Message {
   return {
     kind: "AppendEntries",
+    directory: 1,
     ...route,
     term: 5,
     previous: { index: 9, term: 3 },
@@ -54,7 +59,7 @@ export interface Route {
 
 /** Every kind, and every shape that a kind has. */
 export function sampleMessages({ from, to }: { readonly from: number; readonly to: number }): readonly Message[] {
-  const route = { group: 0, from, to };
+  const route = { group: 0, from, to, directory: 2 ** 48 };
   return [
     { kind: "RequestPreVote", ...route, term: 8, lastLog: { index: 0, term: 0 } },
     { kind: "RequestPreVoteResponse", ...route, term: 8, granted: true, campaignTerm: 8 },
@@ -131,5 +136,6 @@ export function sampleMessages({ from, to }: { readonly from: number; readonly t
     { kind: "ReadIndexResponse", ...route, term: 8, request: 9, boot: 1, index: 77, lease: false },
     { kind: "TimeoutNow", ...route, term: 8 },
     { kind: "Removed", ...route, term: 8 },
+    { kind: "DirectoryRefused", ...route, term: 8, refused: largest },
   ];
 }
