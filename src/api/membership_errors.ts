@@ -28,7 +28,8 @@ function refusedError(
   { reason, nodes }: MembershipOutcome & { readonly kind: "refused" },
   node: NodeService,
 ): ProaError {
-  const who = `node${nodes.length === 1 ? "" : "s"} ${nodes.join(", ")}`;
+  const isOne = nodes.length === 1;
+  const who = `node${isOne ? "" : "s"} ${nodes.join(", ")}`;
   const refuse = (code: ProaError["code"], why: string, hint: string): ProaError =>
     new ProaError(code, `Cannot change the members: ${why}`, { hint });
   switch (reason) {
@@ -49,7 +50,7 @@ function refusedError(
     case "retired":
       return refuse(
         "MEMBERSHIP_REFUSED",
-        `${who} has left for good`,
+        `${who} ${isOne ? "has" : "have"} left for good`,
         "use an id that was never used, with an empty directory",
       );
     case "tooMany":
@@ -57,14 +58,18 @@ function refusedError(
     case "notCaughtUp":
       return refuse(
         "NOT_CAUGHT_UP",
-        `${who} must be a learner that is up and has caught up before it votes`,
+        isOne
+          ? `${who} must be a learner that is up and has caught up before it votes`
+          : `${who} must be learners that are up and have caught up before they vote`,
         "start the node with proa node start --join, and wait: proa cluster status",
       );
     case "quorumLost":
       return refuse(
         "MEMBERSHIP_REFUSED",
-        `${who} does not answer, and without it there would be no majority`,
-        "bring it back first, or remove it: proa cluster status",
+        isOne
+          ? `${who} does not answer, and without it there would be no majority`
+          : `${who} do not answer, and without them there would be no majority`,
+        "bring back who is missing first, or remove it: proa cluster status",
       );
     case "unknownNode":
       return refuse("NOT_FOUND", `there is no ${who}`, "proa cluster members shows who belongs to the cluster");

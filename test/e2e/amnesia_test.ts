@@ -12,7 +12,7 @@ proaBinary();
 
 /** Some writes, all of them acknowledged. */
 async function write(cluster: RealCluster, prefix: string, to = cluster.ids): Promise<readonly string[]> {
-  const load = new Load(cluster, { callers: 4, prefix, to });
+  const load = new Load(cluster, { callers: 4, prefix, targets: () => to });
   await until("some writes are acknowledged", () => Promise.resolve(load.acknowledgedCount > 100));
   return (await load.stop()).acknowledged;
 }

@@ -1,7 +1,7 @@
 /** Three real processes of the compiled executable on ports of their own, for end-to-end tests and the measuring scripts. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createWriteStream, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createWriteStream, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,11 +19,17 @@ export interface StatusView {
   readonly role: string;
   readonly term: number;
   readonly leader: number | null;
+  readonly removed: boolean;
   readonly applied_index: number;
   readonly first_index: number;
   readonly snapshot_index: number;
   readonly state_hash: string;
-  readonly peers: readonly { readonly id: number; readonly lag: number; readonly state: string }[];
+  readonly peers: readonly {
+    readonly id: number;
+    readonly lag: number;
+    readonly active: boolean;
+    readonly state: string;
+  }[];
   readonly transport: {
     readonly messagesReceived: number;
     readonly framesCorrupt: number;
@@ -34,12 +40,20 @@ export interface StatusView {
 export class RealCluster {
   readonly directory = mkdtempSync(join(tmpdir(), "proa-e2e-"));
   private readonly children = new Map<number, ChildProcess>();
+  /** Nodes that came later, and the endpoints through which they joined. */
+  private readonly joined = new Map<number, string>();
+  /** The server list that the first nodes are started with. */
+  readonly servers: string;
 
   private constructor(
-    private readonly ports: ReadonlyMap<number, NodePorts>,
+    private readonly ports: Map<number, NodePorts>,
     private readonly flags: readonly string[],
     private readonly programs: Readonly<Record<number, readonly string[]>>,
-  ) {}
+  ) {
+    this.servers = [...ports]
+      .map(([id, port]) => `${id},127.0.0.1:${port.replicate},127.0.0.1:${port.service}`)
+      .join(";");
+  }
 
   /**
    * Starts `count` nodes, each with `flags`, and waits for a leader. `prepare` is told the ports before the first node
@@ -67,12 +81,9 @@ export class RealCluster {
     return cluster;
   }
 
+  /** The nodes that there are, whether they run or not. */
   get ids(): readonly number[] {
     return [...this.ports.keys()];
-  }
-
-  get servers(): string {
-    return [...this.ports].map(([id, port]) => `${id},127.0.0.1:${port.replicate},127.0.0.1:${port.service}`).join(";");
   }
 
   get endpoints(): string {
@@ -93,16 +104,33 @@ export class RealCluster {
     return join(this.directory, `n${id}`);
   }
 
+  /** What a node has logged; nothing if it was never started. */
   log(id: number): string {
-    return readFileSync(join(this.directory, `n${id}.log`), "utf8");
+    const path = join(this.directory, `n${id}.log`);
+    return existsSync(path) ? readFileSync(path, "utf8") : "";
+  }
+
+  /** Gives a new node ports and a name; the cluster must be told of it, and it must be started. */
+  async reserve(id: number): Promise<void> {
+    const [replicate = 0, service = 0] = await freePorts(2);
+    this.joined.set(id, this.endpoints);
+    this.ports.set(id, { replicate, service });
+  }
+
+  /** Ends a node that has left, and forgets it. */
+  async forget(id: number): Promise<void> {
+    await this.kill(id);
+    this.ports.delete(id);
   }
 
   start(id: number): void {
+    const through = this.joined.get(id);
+    const membership = through === undefined ? ["--servers", this.servers] : ["--join", through];
     const [program, ...before] = this.programs[id] ?? [proaBinary()];
     if (program === undefined) throw new Error(`node ${id} has no program`);
     const child = spawn(
       program,
-      [...before, "node", "start", "--id", `${id}`, "--servers", this.servers, "--data", this.data(id), ...this.flags],
+      [...before, "node", "start", "--id", `${id}`, ...membership, "--data", this.data(id), ...this.flags],
       {
         stdio: ["ignore", "ignore", "pipe"],
         env: environment(),
@@ -137,7 +165,7 @@ export class RealCluster {
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.ids.map((id) => this.kill(id)));
+    await Promise.all([...this.children.keys()].map((id) => this.kill(id)));
     rmSync(this.directory, { recursive: true, force: true });
   }
 

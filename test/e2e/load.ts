@@ -1,4 +1,5 @@
 /** Clients that write without a pause and remember what they were promised. */
+import { classifyFetchFailure } from "../../src/client/fetch_failure.ts";
 import type { RealCluster } from "./cluster.ts";
 
 export interface LoadReport {
@@ -8,26 +9,35 @@ export interface LoadReport {
   readonly refused: number;
   /** Answers that say that nobody knows, and answers that never came. */
   readonly unknown: number;
+  /** What they said, with the node that was asked. */
+  readonly unknownReasons: readonly string[];
   /** Connections that could not be made. */
   readonly unreachable: number;
   /** The longest time between two acknowledgements, in milliseconds. */
   readonly longestPauseMs: number;
 }
 
-/** Writes from `callers` callers at once, each key once, to the nodes `to` in turn (all of them unless told), until stopped. */
+/** Writes from `callers` callers at once, each key once, to the nodes in turn, until stopped. */
 export class Load {
   private readonly acknowledged: string[] = [];
   private refused = 0;
-  private unknown = 0;
+  private readonly unknownReasons: string[] = [];
   private unreachable = 0;
   private longestPauseMs = 0;
+  /** The longest since the last call of {@link takePause}. */
+  private pauseMs = 0;
   private lastAckAt = performance.now();
   private running = true;
   private readonly callers: readonly Promise<void>[];
 
   constructor(
     private readonly cluster: RealCluster,
-    private readonly options: { readonly callers: number; readonly prefix: string; readonly to?: readonly number[] },
+    private readonly options: {
+      readonly callers: number;
+      readonly prefix: string;
+      /** Whom to write to; default: all nodes that there are. */
+      readonly targets?: () => readonly number[];
+    },
   ) {
     this.callers = Array.from({ length: options.callers }, (_, caller) =>
       this.call(caller, `${options.prefix}-${caller}`),
@@ -38,16 +48,23 @@ export class Load {
     return this.acknowledged.length;
   }
 
+  /** The longest time between two acknowledgements since the last call, in milliseconds, up to now. */
+  takePause(): number {
+    const pauseMs = Math.max(this.pauseMs, performance.now() - this.lastAckAt);
+    this.pauseMs = 0;
+    return pauseMs;
+  }
+
   async stop(): Promise<LoadReport> {
     this.running = false;
     await Promise.all(this.callers);
-    const { acknowledged, refused, unknown, unreachable, longestPauseMs } = this;
-    return { acknowledged, refused, unknown, unreachable, longestPauseMs };
+    const { acknowledged, refused, unknownReasons, unreachable, longestPauseMs } = this;
+    return { acknowledged, refused, unknown: unknownReasons.length, unknownReasons, unreachable, longestPauseMs };
   }
 
   private async call(caller: number, name: string): Promise<void> {
-    const ids = this.options.to ?? this.cluster.ids;
     for (let count = 0; this.running; count++) {
+      const ids = this.options.targets?.() ?? this.cluster.ids;
       const id = ids[(caller + count) % ids.length] ?? 1;
       await this.put(id, `${name}-${count}`);
     }
@@ -60,13 +77,12 @@ export class Load {
         body: key,
         signal: AbortSignal.timeout(10_000),
       });
-      await response.text();
+      const said = await response.text();
       if (response.status === 200) this.onAcknowledged(key);
-      else if (response.status === 504) this.unknown++;
+      else if (response.status === 504) this.unknownReasons.push(`node ${id}: ${said.trim()}`);
       else this.refused++;
     } catch (error) {
-      const refused = error instanceof Error && "code" in error && error.code === "ConnectionRefused";
-      if (!refused) this.unknown++;
+      if (classifyFetchFailure(error).sent !== "no") this.unknownReasons.push(`node ${id}: ${String(error)}`);
       else {
         this.unreachable++;
         await new Promise((resolve) => setTimeout(resolve, 10)); // the node is down: do not spin
@@ -77,6 +93,7 @@ export class Load {
   private onAcknowledged(key: string): void {
     const now = performance.now();
     this.longestPauseMs = Math.max(this.longestPauseMs, now - this.lastAckAt);
+    this.pauseMs = Math.max(this.pauseMs, now - this.lastAckAt);
     this.lastAckAt = now;
     this.acknowledged.push(key);
   }
