@@ -34,6 +34,7 @@ export type {
 } from "./client/client.ts";
 export { KeyValue, type Bytes, type KeyStamps } from "./client/key_value.ts";
 export type { Consistency, HistoryPage, KeyVersion, RangePage } from "./client/operations.ts";
+export type { Lock, LockOptions } from "./client/lock.ts";
 export { NotAppliedError, UnknownOutcomeError } from "./client/outcomes.ts";
 export type { Selection } from "./client/selection.ts";
 export type { Txn, TxnCondition, TxnOutcome, TxnStep, TxnStepResult } from "./client/txn.ts";

@@ -7,6 +7,7 @@ import { demoCommands } from "./demo.ts";
 import { kvCommands } from "./kv.ts";
 import { kvStreamCommands } from "./kv_streams.ts";
 import { leaderCommands } from "./leader.ts";
+import { lockCommands } from "./lock.ts";
 import { logCommands } from "./log.ts";
 import { nodeCommands } from "./node.ts";
 import { probeCommands } from "./probe.ts";
@@ -18,6 +19,7 @@ import { waitCommands } from "./wait.ts";
 export const commands: readonly Command[] = [
   ...kvCommands,
   ...kvStreamCommands,
+  ...lockCommands,
   ...leaderCommands,
   ...clusterCommands,
   ...waitCommands,

@@ -17,6 +17,8 @@ import {
   rangeOperation,
 } from "./operations.ts";
 import type { Consistency, HistoryPage, RangePage } from "./operations.ts";
+import { takeLock } from "./lock.ts";
+import type { Lock, LockOptions } from "./lock.ts";
 import { NotAppliedError } from "./outcomes.ts";
 import { Pipeline } from "./pipeline.ts";
 import { Router } from "./router.ts";
@@ -223,6 +225,14 @@ export class Client {
       { ...range, previous, only, progress, begin, signal: AbortSignal.any(signals) },
       { router: this.router, clock: this.clock },
     );
+  }
+
+  /**
+   * Waits until the lock `name` is ours, in the order of arrival, and keeps it until it is released or lost: see {@link Lock},
+   * and docs/locks.md for what is promised. Rejects with WAIT_TIMEOUT when `timeoutMs` is over.
+   */
+  async lock(name: string, options: LockOptions = {}): Promise<Lock> {
+    return takeLock(name, options, { client: this, clock: this.clock, closing: this.closing.signal });
   }
 
   /** The revision of the store, as new as every write that was acknowledged before. */

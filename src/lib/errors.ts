@@ -33,6 +33,7 @@ export const exitOfCode = {
   REMOVED: 3,
   READ_TIMEOUT: 3,
   OUTCOME_UNKNOWN: 4,
+  LOCK_LOST: 4,
   NOT_FOUND: 5,
   LEASE_NOT_FOUND: 5,
   COMPACTED: 5,
