@@ -3,25 +3,37 @@ import { between, happens, sample } from "./chance.ts";
 import { type Faults, meanGapMs, type Trouble } from "./fault.ts";
 import type { Host } from "./host.ts";
 import { waysBetween } from "./links.ts";
+import { transferLeader } from "./office_faults.ts";
+
+/** How long the past goes on coming back, in election timeouts. */
+const echoTimeouts = 6;
 
 export const echoFaults = {
   echoes: (trouble) => {
-    const { cluster, random, repeat } = trouble;
+    const { cluster, random, timeoutMs, repeat, after } = trouble;
     cluster.network.keepSome();
-    repeat(meanGapMs(trouble), () => {
+    let isBusy = false;
+    repeat(meanGapMs(trouble) / 2, () => {
       const { leader } = cluster;
-      if (leader === null || happens(random, 0.3)) {
-        const victim = cluster.victim(random);
-        if (victim.isUp) victim.crash();
-        echoAgain(trouble, victim);
-      } else loseLeadersTail(trouble, leader);
+      if (isBusy) return;
+      isBusy = true;
+      after((2 + echoTimeouts) * timeoutMs, () => (isBusy = false));
+      if (leader === null || happens(random, 0.3)) crashAndEcho(trouble, cluster.victim(random));
+      else loseLeadersTail(trouble, leader);
     });
   },
 } satisfies Faults;
 
+/** A machine falls, and hears again what was said to it in its last life. */
+function crashAndEcho({ cluster, timeoutMs, after }: Trouble, victim: Host): void {
+  const echo = cluster.network.pastOf(victim.id);
+  if (victim.isUp) victim.crash();
+  for (let times = 1; times <= echoTimeouts; times++) after(times * timeoutMs, () => echo(timeoutMs));
+}
+
 /**
  * A leader loses entries that a few others have stored and acknowledged, because its own disk did not come to them. While those
- * few are away it may lead again, with other entries in their place, and hear the old acknowledgements again.
+ * few are away it leads again, if that can be arranged, with other entries in their place, and hears the old acknowledgements.
  */
 function loseLeadersTail(trouble: Trouble, leader: Host): void {
   const { cluster, random, timeoutMs, after, undoAfter } = trouble;
@@ -34,13 +46,15 @@ function loseLeadersTail(trouble: Trouble, leader: Host): void {
   undoAfter(hangsMs, () => leader.disk.release());
   undoAfter(hangsMs, network.links.cut(waysBetween([leader.id, ...witnesses], rest)));
   after(hangsMs * 0.99, () => {
+    const echo = network.pastOf(leader.id);
     if (leader.isUp) leader.crash();
-    undoAfter(between(random, 3, 6) * timeoutMs, network.links.cut(waysBetween(witnesses, ids)));
-    echoAgain(trouble, leader);
+    undoAfter(echoTimeouts * timeoutMs, network.links.cut(waysBetween(witnesses, ids)));
+    for (let times = 1; times <= 2 * echoTimeouts; times++) {
+      after((times * timeoutMs) / 2, () => {
+        const { leader: successor } = cluster;
+        if (successor === leader) echo(timeoutMs / 2);
+        else if (successor !== null) transferLeader(successor, leader.id);
+      });
+    }
   });
-}
-
-/** Several times, because nobody knows when the machine is up again. */
-function echoAgain({ cluster, timeoutMs, after }: Trouble, host: Host): void {
-  for (let echo = 1; echo <= 4; echo++) after(echo * timeoutMs, () => cluster.network.echo(host.id, timeoutMs));
 }

@@ -39,7 +39,7 @@ const stragglerMsMax = 500;
 /** The latest that a frame comes back. */
 const replayMsMax = 4000;
 /** Frames that are kept for each machine. */
-const keptMax = 60;
+const keptMax = 100;
 
 /** What arrives at a machine. `damaged` frames differ from what was sent, and must never pass for a message. */
 export interface Packet {
@@ -115,7 +115,7 @@ export class SimNetwork {
     }
   }
 
-  /** From now on some of all that is sent is kept, so that it can {@link echo}. */
+  /** From now on some of all that is sent is kept, so that it can come again: see {@link pastOf}. */
   keepSome(): void {
     this.kept = new Map();
   }
@@ -128,10 +128,13 @@ export class SimNetwork {
     else packets[this.echoes.integer(0, keptMax - 1)] = packet;
   }
 
-  /** What was kept for `to` arrives again, all of it within `withinMs`, in any order. */
-  echo(to: NodeId, withinMs: number): void {
-    for (const packet of this.kept?.get(to) ?? [])
-      this.deliver({ to }, packet, this.options.timeline.now + between(this.echoes, 0, withinMs));
+  /** What was sent to `to` until now, as far as it was kept: each call of the returned function lets it arrive again, within `withinMs`, in any order. */
+  pastOf(to: NodeId): (withinMs: number) => void {
+    const packets = [...(this.kept?.get(to) ?? [])];
+    return (withinMs) => {
+      for (const packet of packets)
+        this.deliver({ to }, packet, this.options.timeline.now + between(this.echoes, 0, withinMs));
+    };
   }
 
   /** Loses all that is on its way. */

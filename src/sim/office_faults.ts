@@ -47,7 +47,7 @@ export const officeFaults = {
 } satisfies Faults;
 
 /** Asks `host` to hand its office over, to whoever is best prepared or to one node. */
-function transferLeader(host: Host, to: NodeId | null): void {
+export function transferLeader(host: Host, to: NodeId | null): void {
   host.request(
     (node, answered) => node.transferLeader(0, to, answered),
     () => undefined,
