@@ -2,21 +2,26 @@
 import { InvalidValueError } from "./command.ts";
 import type { Parse } from "./command.ts";
 import { isEndpoint } from "../src/client/endpoints.ts";
+import { durationMs } from "../src/lib/duration.ts";
 
 /** Any text. */
 export const text: Parse<string> = (value) => value;
 
-const millisOfUnit: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 const durationMsMax = 24 * 3_600_000;
 
 /** Milliseconds of a duration such as `150ms`, `2s`, `1.5s`, `5m`: above zero, at most a day. */
 export const duration: Parse<number> = (value) => {
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(value);
-  const unit = millisOfUnit[match?.[2] ?? ""];
-  if (unit === undefined) throw new InvalidValueError("expected a duration such as 150ms, 2s or 5m");
-  const millis = Number(match?.[1]) * unit;
+  const millis = durationMs(value);
+  if (millis === null) throw new InvalidValueError("expected a duration such as 150ms, 2s or 5m");
   if (millis < 1 || millis > durationMsMax) throw new InvalidValueError("expected a duration from 1ms to 24h");
   return millis;
+};
+
+/** Whole milliseconds of a time to live, whose bounds are the server's. */
+export const timeToLive: Parse<number> = (value) => {
+  const millis = durationMs(value);
+  if (millis !== null && Number.isSafeInteger(millis)) return millis;
+  throw new InvalidValueError("expected a duration such as 30s, 5m, 12h or 7d");
 };
 
 const bytesOfUnit: Readonly<Record<string, number>> = { "": 1, B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };

@@ -25,6 +25,7 @@ export type {
   ConditionFailed,
   ConnectOptions,
   Deleted,
+  Hanging,
   HistoryOptions,
   RangeOptions,
   ReadOptions,
@@ -34,11 +35,21 @@ export type {
 } from "./client/client.ts";
 export { KeyValue, type Bytes, type KeyStamps } from "./client/key_value.ts";
 export type { Consistency, HistoryPage, KeyVersion, RangePage } from "./client/operations.ts";
+export type {
+  ClientLeases,
+  GrantOptions,
+  KeepAliveCallOptions,
+  KeptLease,
+  Lease,
+  LeasePage,
+  LeasesPage,
+} from "./client/leases.ts";
 export type { Lock, LockOptions } from "./client/lock.ts";
 export { NotAppliedError, UnknownOutcomeError } from "./client/outcomes.ts";
 export type { Selection } from "./client/selection.ts";
 export type { Txn, TxnCondition, TxnOutcome, TxnStep, TxnStepResult } from "./client/txn.ts";
 export type { WatchedRevision, WatchEvent } from "./client/watch.ts";
+export type { GrantedLease } from "./wire/mod.ts";
 export { ProaError, type Applied, type ErrorCode } from "./lib/errors.ts";
 export { lineLogger, type LogFields, type Logger, type LogLevel } from "./lib/logger.ts";
 

@@ -6,6 +6,7 @@ import { configCommands } from "./config.ts";
 import { demoCommands } from "./demo.ts";
 import { kvCommands } from "./kv.ts";
 import { kvStreamCommands } from "./kv_streams.ts";
+import { leaseCommands } from "./lease.ts";
 import { leaderCommands } from "./leader.ts";
 import { lockCommands } from "./lock.ts";
 import { logCommands } from "./log.ts";
@@ -19,6 +20,7 @@ import { waitCommands } from "./wait.ts";
 export const commands: readonly Command[] = [
   ...kvCommands,
   ...kvStreamCommands,
+  ...leaseCommands,
   ...lockCommands,
   ...leaderCommands,
   ...clusterCommands,

@@ -1,7 +1,7 @@
 /** `proa kv`: reading and writing keys. */
 import { command, flag, option, optional, optionOr, required } from "../command.ts";
 import { keyEncoding } from "../key_encoding.ts";
-import { choice, integer, requestIdText, text } from "../parsers.ts";
+import { choice, integer, requestIdText, text, timeToLive } from "../parsers.ts";
 
 const consistency = optionOr(
   "level",
@@ -22,7 +22,9 @@ const put = command({
   description:
     "Returns once a majority of the nodes has it on disk and it is applied. The value - is read from stdin, and @FILE from a file. " +
     "A write that is not answered is sent again until the timeout, under an id by which the nodes know it again, so that it takes effect at most once. " +
-    "If nobody knows then whether it did (exit 4), the message names the id: repeat it with --request-id.",
+    "If nobody knows then whether it did (exit 4), the message names the id: repeat it with --request-id. " +
+    "With --ttl a lease is granted in the same step, for this key alone: the key is deleted when its time is over, and the lease ends when the key is deleted or put again. " +
+    "A put without --ttl and --lease takes the key off the lease that it hung on.",
   args: {
     key: required(text, "1 byte to 8 KiB"),
     value: required(text, "0 bytes to 1 MiB; - for stdin, @FILE for a file"),
@@ -30,6 +32,8 @@ const put = command({
   options: {
     ifAbsent: flag("only if the key does not exist, else exit 6"),
     ifRev: option("revision", integer(1), "only if the key was last changed at this revision, else exit 6"),
+    ttl: option("duration", timeToLive, "delete the key after so long, such as 30s, 12h or 7d: from 1s to 3650d"),
+    lease: option("id", integer(1), "delete the key with this lease, which exists, else exit 5"),
     requestId,
     keyEncoding,
   },
@@ -38,6 +42,7 @@ const put = command({
     { command: "proa kv put config @app.toml", does: "the bytes of a file" },
     { command: "date | proa kv put now -", does: "what stdin says, with its newline" },
     { command: "proa kv put lock mine --if-absent", does: "only the first one wins; the others exit with 6" },
+    { command: "proa kv put session/ada here --ttl 30s", does: "gone after 30 seconds, unless it is put again" },
     { command: "proa kv put -- offset -5", does: "a value that looks like an option" },
   ],
   run: async ({ args, options }, context) => {
@@ -196,7 +201,7 @@ const txn = command({
     "Reads a transaction: comparisons, and operations to do when all of them hold (then) or when one does not (else). " +
     "All that it changes gets one revision; it has at most 128 comparisons, and operations in each branch, and puts no key twice. " +
     "As lines, with blanks or tabs between words and \\xNN, \\t, \\n, \\\\ for bytes: if value KEY = TEXT; if version, create_revision, mod_revision or lease KEY = NUMBER; " +
-    "if exists KEY; if missing KEY; then or else, followed by put KEY VALUE, get KEY, del KEY, del-prefix PREFIX or range PREFIX. Relations are = != < >. " +
+    "if exists KEY; if missing KEY; then or else, followed by put KEY VALUE, put-lease ID KEY VALUE, get KEY, del KEY, del-prefix PREFIX or range PREFIX. Relations are = != < >. " +
     "Or as JSON: an object with compare, then and else, as POST /v1/txn takes it (docs/http.md). Prints then or else, and a line for each operation.",
   args: {},
   options: {

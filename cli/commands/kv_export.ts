@@ -1,4 +1,7 @@
-/** What `proa kv export` and `proa kv import` do: keys and values as JSON, a line each, whole or refused. */
+/**
+ * What `proa kv export` and `proa kv import` do: keys and values as JSON, a line each, whole or refused. An export says which
+ * lease a key hung on; an import makes keys that hang on none, for leases belong to the cluster that counts their time.
+ */
 import type { Context } from "../context.ts";
 import { typedBound } from "../key_encoding.ts";
 import type { KeyEncoding } from "../key_encoding.ts";
@@ -69,6 +72,8 @@ interface Item {
 interface Progress {
   imported: number;
   skipped: number;
+  /** Lines whose keys hung on a lease. */
+  unleased: number;
   revision: number | null;
   /** Whether the first line said that this is an export, which has a last line, too. */
   isExport: boolean;
@@ -77,7 +82,7 @@ interface Progress {
 }
 
 export async function importKeys({ file, ifAbsent }: ImportRequest, context: Context): Promise<void> {
-  const progress: Progress = { imported: 0, skipped: 0, revision: null, isExport: false, announced: null };
+  const progress: Progress = { imported: 0, skipped: 0, unleased: 0, revision: null, isExport: false, announced: null };
   using client = libraryClient(context);
   try {
     for await (const lines of readLines(file)) {
@@ -88,13 +93,14 @@ export async function importKeys({ file, ifAbsent }: ImportRequest, context: Con
   } catch (error) {
     throw error instanceof ProaError ? withProgress(error, progress) : error;
   }
-  const { imported, skipped, revision } = progress;
+  const { imported, skipped, unleased, revision } = progress;
   const text = `imported ${String(imported)} keys${skipped === 0 ? "" : `, skipped ${String(skipped)}`}`;
   const at = revision === null ? {} : { revision };
   context.output.confirmation(
-    { imported, skipped, ...at },
+    { imported, skipped, ...(unleased > 0 && { unleased }), ...at },
     revision === null ? text : `${text} rev=${String(revision)}`,
   );
+  if (unleased > 0) context.output.note(`${String(unleased)} keys hung on a lease, and hang on none now`);
 }
 
 /** The put that a line asks for; null for a line that is none. Throws USAGE for one that cannot be understood. */
@@ -116,6 +122,7 @@ function itemOf({ number, bytes }: Line, progress: Progress, ifAbsent: boolean):
   const [key, content] = [bytesOfJson("key", value), bytesOfJson("value", value)];
   if (key === null) throw badLine(number, "it has neither key nor key_b64");
   if (content === null) throw badLine(number, "it has neither value nor value_b64");
+  if (typeof value["lease"] === "number" && value["lease"] > 0) progress.unleased++;
   return { operation: putOperation({ key, value: content, ifRevision: ifAbsent ? 0 : null }) };
 }
 

@@ -72,7 +72,7 @@ const importKeys = command({
   path: ["kv", "import"],
   summary: "Write keys and values from lines of JSON",
   description:
-    "Reads what kv export writes, or any lines with key and value, in bounded memory. Keys that are not in the input stay as they are. It is no transaction: " +
+    "Reads what kv export writes, or any lines with key and value, in bounded memory. Keys that are not in the input stay as they are; those that hung on a lease hang on none. It is no transaction: " +
     "when it fails, a part is written, and it may be repeated from the beginning. --timeout is for each message.",
   args: {},
   options: {

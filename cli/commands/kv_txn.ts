@@ -76,11 +76,21 @@ function comparisonOf(text: string, word: Word, refuse: Refuse): Fields {
 function operationOf(text: string, word: Word, refuse: Refuse): Fields {
   const [op, afterOp] = word(text);
   const [key, value] = word(afterOp);
+  if (op === "put-lease") return leasedPutOf(afterOp, word, refuse);
   if (op === "put" && key !== "") return { op, ...bytes("key", key, refuse), ...bytes("value", value, refuse) };
   if ((op === "get" || op === "del") && key !== "" && value === "") return { op, ...bytes("key", key, refuse) };
   if ((op === "range" || op === "del-prefix") && value === "")
     return { op: op === "range" ? op : "del", ...bytes("prefix", key, refuse) };
-  throw refuse("an operation is: put KEY VALUE, get KEY, del KEY, del-prefix PREFIX, or range PREFIX");
+  throw refuse(
+    "an operation is: put KEY VALUE, put-lease ID KEY VALUE, get KEY, del KEY, del-prefix PREFIX, or range PREFIX",
+  );
+}
+
+function leasedPutOf(text: string, word: Word, refuse: Refuse): Fields {
+  const [lease, afterLease] = word(text);
+  const [key, value] = word(afterLease);
+  if (!/^\d{1,16}$/.test(lease) || key === "") throw refuse("it is put-lease ID KEY VALUE, and an id is a number");
+  return { op: "put", lease: Number(lease), ...bytes("key", key, refuse), ...bytes("value", value, refuse) };
 }
 
 /** The first word, and what follows it. */

@@ -16,7 +16,7 @@ import {
   prefixRange,
   putKey,
 } from "../../src/client/kv_requests.ts";
-import type { Condition, HistoryPage, KeyRange, ListPage } from "../../src/client/kv_requests.ts";
+import type { Condition, Hanging, HistoryPage, KeyRange, ListPage } from "../../src/client/kv_requests.ts";
 import type { Consistency } from "../../src/client/operations.ts";
 import { ProaError } from "../../src/lib/errors.ts";
 
@@ -25,6 +25,8 @@ export interface PutRequest {
   readonly value: string;
   readonly ifAbsent: boolean;
   readonly ifRev: number | undefined;
+  readonly ttl: number | undefined;
+  readonly lease: number | undefined;
   readonly requestId: string | undefined;
   readonly keyEncoding: KeyEncoding;
 }
@@ -32,15 +34,24 @@ export interface PutRequest {
 export async function put(request: PutRequest, context: Context): Promise<void> {
   if (request.ifAbsent && request.ifRev !== undefined)
     throw usage("put", "--if-absent and --if-rev exclude each other");
+  if (request.ttl !== undefined && request.lease !== undefined)
+    throw usage("put", "--ttl and --lease exclude each other");
   const key = typedKey({ text: request.key, encoding: request.keyEncoding, verb: "put" });
   const condition: Condition = request.ifAbsent ? { kind: "absent" } : revisionCondition(request.ifRev);
   const written = await putKey(clientOf(context), {
     key,
     value: typedValue(request.value),
     condition,
+    hanging: hangingOf(request),
     requestId: request.requestId,
   });
-  context.output.confirmation(written, `ok rev=${written.revision}`);
+  const granted = written.lease === undefined ? "" : ` lease=${written.lease}`;
+  context.output.confirmation(written, `ok rev=${written.revision}${granted}`);
+}
+
+function hangingOf({ ttl, lease }: Pick<PutRequest, "ttl" | "lease">): Hanging {
+  if (ttl !== undefined) return { kind: "ttl", ttl: `${ttl}ms` };
+  return lease === undefined ? null : { kind: "lease", id: lease };
 }
 
 export interface GetRequest {

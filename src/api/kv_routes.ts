@@ -2,9 +2,12 @@
 import { ByteWriter } from "../lib/byte_writer.ts";
 import { ProaError } from "../lib/errors.ts";
 import {
+  leaseError,
   prefixEnd,
   readGetAnswer,
+  readGranted,
   readRangeAnswer,
+  ttlProblem,
   writeDelete,
   writeDeleteRange,
   writeGet,
@@ -17,6 +20,7 @@ import { revisionCondition, tagOfRevision } from "./conditions.ts";
 import { submit } from "./exchange.ts";
 import type { Batch, Exchange, Handler } from "./exchange.ts";
 import { rangePage } from "./kv_json.ts";
+import { ttlOfText } from "./lease_routes.ts";
 import { submitCommand } from "./once.ts";
 import { bytesResponse, jsonResponse } from "./responses.ts";
 import {
@@ -35,13 +39,15 @@ export const keyPathPrefix = "/v1/kv/";
 
 const consistencies = ["linearizable", "lease", "stale"] as const;
 const booleans = ["true", "false"] as const;
+const leaseParameters = ["lease", "ttl"];
 const rangeParameters = ["prefix", "start", "end"];
 const limitMax = 0xffff_ffff;
 
 /** `GET|PUT|DELETE /v1/kv/{key}`: the key is in the path. */
 export const getKeyInPath: Handler = (exchange) =>
   getKey(exchange, keyInPath(exchange), parseQuery(exchange.target.query, ["consistency", "revision"]));
-export const putKeyInPath: Handler = (exchange) => putKey(exchange, keyInPath(exchange, []));
+export const putKeyInPath: Handler = (exchange) =>
+  putKey(exchange, keyInPath(exchange), parseQuery(exchange.target.query, leaseParameters));
 export const deleteKeyInPath: Handler = (exchange) => deleteKey(exchange, keyInPath(exchange, []));
 
 /** `GET /v1/kv`: one key with `?key=`, else a range. */
@@ -60,9 +66,10 @@ export const getInQuery: Handler = (exchange) => {
 
 /** `PUT /v1/kv?key=`. */
 export const putInQuery: Handler = (exchange) => {
-  const key = bytesParameter(parseQuery(exchange.target.query, ["key"]), "key");
+  const query = parseQuery(exchange.target.query, ["key", ...leaseParameters]);
+  const key = bytesParameter(query, "key");
   if (key === null) throw invalid("Cannot put: no key is given", "PUT /v1/kv/{key}, or ?key= in the query");
-  return putKey(exchange, key);
+  return putKey(exchange, key, query);
 };
 
 /** `DELETE /v1/kv`: one key with `?key=`, else a range. */
@@ -95,15 +102,30 @@ async function getKey(exchange: Exchange, key: Uint8Array, query: Query): Promis
   return bytesResponse(exchange.context.node, { status: 200, headers }, state.value);
 }
 
-async function putKey(exchange: Exchange, key: Uint8Array): Promise<Response> {
+async function putKey(exchange: Exchange, key: Uint8Array, query: Query): Promise<Response> {
   const { context, request, deadline } = exchange;
+  const hanging = hangingOf(query);
   const ifRevision = revisionCondition(request.headers, { action: "put", mayBeAbsent: true });
   const bytesMax = context.limits.valueBytesMax;
   const value = await context.bodies.receive(request, { action: "put", what: "the value", bytesMax, deadline });
   const writer = new ByteWriter(key.length + value.length + 16);
-  writePut(writer, { key, value, ifRevision });
-  const { revision, modRevision } = await write(exchange, writer, "put");
-  return jsonResponse(context.node, { status: 200 }, { revision, mod_revision: modRevision });
+  writePut(writer, { key, value, ifRevision, ...hanging });
+  const result = await write(exchange, writer, "put");
+  const written = { revision: result.revision, mod_revision: result.modRevision };
+  const lease = "ttlMs" in hanging ? { lease: readGranted(result).id } : {};
+  return jsonResponse(context.node, { status: 200 }, { ...written, ...lease });
+}
+
+/** What the key is to hang on. */
+function hangingOf(query: Query): { readonly lease?: number } | { readonly ttlMs: number } {
+  const lease = integerParameter(query, "lease", Number.MAX_SAFE_INTEGER);
+  const ttl = query.get("ttl");
+  if (ttl === undefined) return lease === null ? {} : { lease };
+  if (lease !== null) throw invalid("Cannot put: lease and ttl exclude each other", "ttl grants a lease of its own");
+  const ttlMs = ttlOfText("put", ttl);
+  const problem = ttlProblem("put", ttlMs);
+  if (problem !== null) throw invalid(problem.message);
+  return { ttlMs };
 }
 
 async function deleteKey(exchange: Exchange, key: Uint8Array): Promise<Response> {
@@ -148,6 +170,8 @@ function read(query: Query, writer: ByteWriter): Batch {
 async function write(exchange: Exchange, writer: ByteWriter, action: "put" | "delete"): Promise<CommandResult> {
   const result = await submitCommand(exchange, writer.peek());
   if (result.status === "ok") return result;
+  const error = leaseError(action, result);
+  if (error !== null) throw error;
   const { modRevision } = result;
   const why = modRevision === 0 ? "the key does not exist" : `the mod revision of the key is ${modRevision}`;
   throw new ProaError("PRECONDITION_FAILED", `Cannot ${action}: ${why}`, {

@@ -58,8 +58,9 @@ function operation(route: DocumentedRoute, method: string, doc: OperationDoc): J
     name,
     in: "path",
     required: true,
-    description: "percent-encoded bytes",
-    schema: { type: "string" },
+    ...(name === "id"
+      ? { description: "the id of a lease", schema: { type: "integer", minimum: 1 } }
+      : { description: "percent-encoded bytes", schema: { type: "string" } }),
   }));
   const answers = Object.entries(doc.answers).map(([status, content]) => [
     status,

@@ -61,6 +61,12 @@ const ifNoneMatch: Parameter = {
   schema: { type: "string", const: "*" },
 };
 
+/** What a key that is put is to hang on. */
+const hanging = {
+  lease: { description: "a lease that exists, with which the key goes", schema: positive },
+  ttl: { description: "grants a lease for the key alone, such as 30s", schema: text },
+};
+
 const json = (shape: z.ZodType): Content => ({ kind: "json", shape });
 const bytes: Content = { kind: "bytes" };
 
@@ -74,10 +80,11 @@ export const operationDocs: Readonly<Record<string, OperationDoc>> = {
   },
   "PUT /v1/kv/{key}": {
     summary: "Write one key",
+    query: hanging,
     headers: { "If-Match": ifMatch, "If-None-Match": ifNoneMatch },
     body: bytes,
     answers: { 200: [json(shapes.written)] },
-    errors: [400, 409, 412, 413, 503, 504],
+    errors: [400, 404, 409, 412, 413, 503, 504],
   },
   "DELETE /v1/kv/{key}": {
     summary: "Delete one key",
@@ -100,11 +107,11 @@ export const operationDocs: Readonly<Record<string, OperationDoc>> = {
   },
   "PUT /v1/kv": {
     summary: "Write the key in the query",
-    query: { key },
+    query: { key, ...hanging },
     headers: { "If-Match": ifMatch, "If-None-Match": ifNoneMatch },
     body: bytes,
     answers: { 200: [json(shapes.written)] },
-    errors: [400, 409, 412, 413, 503, 504],
+    errors: [400, 404, 409, 412, 413, 503, 504],
   },
   "DELETE /v1/kv": {
     summary: "Delete a range of keys in one revision, or the key in the query",
@@ -123,7 +130,35 @@ export const operationDocs: Readonly<Record<string, OperationDoc>> = {
     summary: "Compare, then do one of two lists of operations in one revision",
     body: json(shapes.txn),
     answers: { 200: [json(shapes.txnResult)] },
+    errors: [400, 404, 409, 413, 503, 504],
+  },
+  "POST /v1/leases": {
+    summary: "Grant a lease: a time that keys hang on",
+    body: json(shapes.grant),
+    answers: { 200: [json(shapes.granted)] },
     errors: [400, 409, 413, 503, 504],
+  },
+  "GET /v1/leases": {
+    summary: "All leases, in the order of their grants",
+    query: { after: { description: "behind the one that next said", schema: positive }, limit },
+    answers: { 200: [json(shapes.leasesPage)] },
+    errors: [400, 503],
+  },
+  "GET /v1/leases/{id}": {
+    summary: "How much time is left to a lease, and what hangs on it",
+    query: { start: { description: "only keys from this one on", schema: text }, limit },
+    answers: { 200: [json(shapes.leasePage)] },
+    errors: [400, 404, 503],
+  },
+  "DELETE /v1/leases/{id}": {
+    summary: "End a lease, and delete its keys in one revision",
+    answers: { 200: [json(shapes.deleted)] },
+    errors: [400, 404, 409, 503, 504],
+  },
+  "POST /v1/leases/{id}/keep-alive": {
+    summary: "Begin the time of a lease anew",
+    answers: { 200: [json(shapes.granted)] },
+    errors: [400, 404, 409, 503, 504],
   },
   "GET /v1/history": {
     summary: "The versions of a key that can be read, the newest first",

@@ -13,6 +13,8 @@ const ids = z.array(z.int().positive());
 const text = z.string();
 const base64 = z.string().meta({ contentEncoding: "base64" });
 
+const duration = text.regex(/^\d+(\.\d+)?(ms|s|m|h|d)$/);
+
 /** Bytes as they come in JSON: the first where they are valid UTF-8, else the second. */
 function bytes(name: string): Record<string, z.ZodType> {
   return { [name]: text.optional(), [`${name}_b64`]: base64.optional() };
@@ -34,7 +36,11 @@ export const errorBody = z.object({
   }),
 });
 
-export const written = z.object({ revision: number, mod_revision: number });
+export const written = z.object({
+  revision: number,
+  mod_revision: number,
+  lease: number.optional().describe("the lease that was granted with it, where ttl asked for one"),
+});
 export const deleted = z.object({ revision: number, deleted: number });
 
 export const page = z.object({
@@ -68,6 +74,8 @@ const fieldTypes: Readonly<Record<string, z.ZodType>> = {
   is: z.enum(["=", "!=", "<", ">"]),
   number,
   exists: z.boolean(),
+  lease: z.int().positive(),
+  ttl: duration,
 };
 
 /** What `names` may be, each of them left out or not. A name that nobody described may be anything, which the test forbids. */
@@ -111,6 +119,34 @@ export const txnResult = z.object({
       z.object({ op: z.literal("omitted") }),
     ]),
   ),
+});
+
+/** What `POST /v1/leases` takes. */
+export const grant = z.strictObject({ ttl: duration, id: z.int().positive().optional() });
+export const granted = z.object({ id: number, ttl_ms: number, revision: number });
+
+const lease = {
+  id: number,
+  ttl_ms: number,
+  remaining_ms: number.describe("by the clock of the leader"),
+  bound: z.boolean().describe("whether it was granted with a put, and ends with its last key"),
+  key_count: number,
+};
+
+export const leasePage = z.object({
+  revision: number,
+  ...lease,
+  keys: z.array(z.object(bytes("key"))),
+  more: z.boolean(),
+  next: text.optional().describe("the percent-encoded start of the page that follows"),
+});
+
+export const leasesPage = z.object({
+  revision: number,
+  count: number,
+  leases: z.array(z.object(lease)),
+  more: z.boolean(),
+  next: number.optional().describe("the after of the page that follows"),
 });
 
 const version = z.object({ ...bytes("value"), ...stamps });

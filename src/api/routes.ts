@@ -4,6 +4,15 @@ import { postBatch } from "./batch_routes.ts";
 import { getLive, getReady, getStatus, postTransfer } from "./cluster_routes.ts";
 import { groupZero, type Exchange, type Handler } from "./exchange.ts";
 import { getHistory } from "./history_routes.ts";
+import {
+  deleteLease,
+  getLease,
+  getLeases,
+  isKeepAlivePath,
+  isLeasePath,
+  postKeepAlive,
+  postLeases,
+} from "./lease_routes.ts";
 import { getMembers, postMembers } from "./members_routes.ts";
 import {
   deleteInQuery,
@@ -57,6 +66,9 @@ export const routes: readonly Route[] = [
   { ...exact("/v1/kv", { GET: getInQuery, PUT: putInQuery, DELETE: deleteInQuery }), takesId: true },
   exact("/v1/batch", { POST: postBatch }),
   { ...exact("/v1/txn", { POST: postTxn }), takesId: true },
+  { ...exact("/v1/leases", { GET: getLeases, POST: postLeases }), takesId: true },
+  { path: "/v1/leases/{id}", matches: isLeasePath, methods: { GET: getLease, DELETE: deleteLease }, takesId: true },
+  { path: "/v1/leases/{id}/keep-alive", matches: isKeepAlivePath, methods: { POST: postKeepAlive }, takesId: true },
   exact("/v1/history", { GET: getHistory }),
   exact("/v1/watch", { GET: getWatch }),
   exact("/v1/settings", { GET: getSettings, PATCH: patchSettings }),
@@ -89,7 +101,7 @@ export async function answer(exchange: Exchange): Promise<Response> {
 function refuseId(headers: Headers, what: string): void {
   if (!headers.has("idempotency-key")) return;
   throw new ProaError("INVALID_REQUEST", `Cannot ${what} with an Idempotency-Key: this request does not take one`, {
-    hint: "leave it out, or write with PUT, DELETE or POST /v1/txn",
+    hint: "leave it out, or write with PUT, DELETE, POST /v1/txn or POST /v1/leases",
   });
 }
 

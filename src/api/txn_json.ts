@@ -1,5 +1,5 @@
 /** Transactions as JSON: what a request says, and what came of it (docs/http.md). */
-import { neededBytes, optionalBytes, rangeOf } from "../client/batch_operations.ts";
+import { leaseField, neededBytes, optionalBytes, rangeOf } from "../client/batch_operations.ts";
 import { isRecord } from "../client/json.ts";
 import { jsonBytes } from "../client/key_text.ts";
 import { assert } from "../lib/assert.ts";
@@ -32,7 +32,7 @@ type Fields = Readonly<Record<string, unknown>>;
 const bytesFields = (...names: readonly string[]): readonly string[] => names.flatMap((name) => [name, `${name}_b64`]);
 /** What each operation may have beside `op`. */
 export const fieldsOfOp: Readonly<Record<string, readonly string[]>> = {
-  put: bytesFields("key", "value"),
+  put: [...bytesFields("key", "value"), "lease"],
   get: bytesFields("key"),
   del: bytesFields("key", "prefix", "start", "end"),
   range: [...bytesFields("prefix", "start", "end"), "limit", "keys_only"],
@@ -86,7 +86,8 @@ function writeOperation(writer: ByteWriter, fields: Fields): void {
   if (known === undefined) throw invalid(`op is ${JSON.stringify(op)}, not put, get, del or range`);
   checkNames(String(op), fields, ["op", ...known]);
   if (op === "put") {
-    writePut(writer, { key: neededBytes(fields, "key"), value: neededBytes(fields, "value"), ifRevision: null });
+    const lease = leaseField(fields) ?? 0;
+    writePut(writer, { key: neededBytes(fields, "key"), value: neededBytes(fields, "value"), ifRevision: null, lease });
   } else if (op === "del") {
     const [key, range] = [optionalBytes(fields, "key"), rangeOf(fields)];
     if ((key === null) === (range === null)) throw invalid("del needs a key, or a prefix, or a start");

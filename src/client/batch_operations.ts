@@ -1,7 +1,8 @@
 /** The operations of `kv batch` and `POST /v1/batch`: one JSON object each, and one for the result of each. */
+import { durationMs } from "../lib/duration.ts";
 import { ProaError } from "../lib/errors.ts";
 import type { CommandResult, KeyRange } from "../wire/mod.ts";
-import { prefixEnd } from "../wire/mod.ts";
+import { leaseError, prefixEnd, readGranted } from "../wire/mod.ts";
 import type { Operation } from "./frame.ts";
 import { isRecord } from "./json.ts";
 import { bytesOfJson, jsonBytes } from "./key_text.ts";
@@ -20,7 +21,7 @@ export function resultJson(result: BatchResult): Readonly<Record<string, unknown
 
 /** What each operation may have beside `op`; a name stands for itself and, where it is bytes, for `name_b64`. */
 export const fieldsOfOp: Readonly<Record<string, readonly string[]>> = {
-  put: ["key", "key_b64", "value", "value_b64", "if_rev", "if_absent"],
+  put: ["key", "key_b64", "value", "value_b64", "if_rev", "if_absent", "lease", "ttl"],
   get: ["key", "key_b64"],
   del: ["key", "key_b64", "if_rev", "prefix", "prefix_b64", "start", "start_b64", "end", "end_b64"],
 };
@@ -48,11 +49,36 @@ function putOf(fields: Fields): Operation<BatchResult> {
   const revision = revisionField(fields);
   if (ifAbsent === true && revision !== null) throw invalid("if_absent and if_rev exclude each other");
   const ifRevision = ifAbsent === true ? 0 : revision;
-  const command = { key: neededBytes(fields, "key"), value: neededBytes(fields, "value"), ifRevision };
+  const [lease, ttlMs] = [leaseField(fields), ttlField(fields)];
+  if (lease !== null && ttlMs !== null) throw invalid("lease and ttl exclude each other");
+  const command = {
+    key: neededBytes(fields, "key"),
+    value: neededBytes(fields, "value"),
+    ifRevision,
+    ...(lease !== null && { lease }),
+    ...(ttlMs !== null && { ttlMs }),
+  };
   return mapped(
     putOperation(command),
-    conditional("put", ({ revision, modRevision }) => ({ revision, mod_revision: modRevision })),
+    conditional("put", (result) => {
+      const granted = ttlMs === null ? {} : { lease: readGranted(result).id };
+      return { revision: result.revision, mod_revision: result.modRevision, ...granted };
+    }),
   );
+}
+
+/** The lease that a put is to hang on; null where none is named. Throws INVALID_REQUEST. */
+export function leaseField({ lease }: Fields): number | null {
+  if (lease === undefined) return null;
+  if (typeof lease === "number" && Number.isSafeInteger(lease) && lease > 0) return lease;
+  throw invalid(`lease is ${JSON.stringify(lease)}, not the id of a lease`);
+}
+
+function ttlField({ ttl }: Fields): number | null {
+  if (ttl === undefined) return null;
+  const ttlMs = typeof ttl === "string" ? durationMs(ttl) : null;
+  if (ttlMs !== null) return ttlMs;
+  throw invalid(`ttl is ${JSON.stringify(ttl)}, not a duration such as 30s or 5m`);
 }
 
 function deletionOf(fields: Fields): Operation<BatchResult> {
@@ -118,6 +144,8 @@ function conditional(
 ): (result: CommandResult) => BatchResult {
   return (result) => {
     if (result.status === "ok") return { ok: true, fields: fieldsOf(result) };
+    const missing = leaseError(action, result);
+    if (missing !== null) return { ok: false, error: missing };
     const { modRevision } = result;
     const why = modRevision === 0 ? "the key does not exist" : `the mod revision of the key is ${modRevision}`;
     const error = new ProaError("PRECONDITION_FAILED", `Cannot ${action}: ${why}`, { revision: modRevision });

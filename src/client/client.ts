@@ -3,7 +3,8 @@
  * what has definitely not happened. What may have happened it sends again under the same id, by which the store knows it
  * (rule C1), and reports where that leads to no answer in time.
  */
-import type { CommandResult, KeyRange } from "../wire/mod.ts";
+import { leaseError, readGranted } from "../wire/mod.ts";
+import type { CommandResult, KeyRange, PutCommand } from "../wire/mod.ts";
 import { defaultEndpoints, isEndpoint } from "./endpoints.ts";
 import type { Operation } from "./frame.ts";
 import { bytesOf } from "./key_value.ts";
@@ -17,9 +18,10 @@ import {
   rangeOperation,
 } from "./operations.ts";
 import type { Consistency, HistoryPage, RangePage } from "./operations.ts";
+import { ClientLeases } from "./leases.ts";
 import { takeLock } from "./lock.ts";
 import type { Lock, LockOptions } from "./lock.ts";
-import { NotAppliedError } from "./outcomes.ts";
+import { NotAppliedError, outcomeError } from "./outcomes.ts";
 import { Pipeline } from "./pipeline.ts";
 import { Router } from "./router.ts";
 import type { ClientClock } from "./router.ts";
@@ -64,11 +66,21 @@ export type Condition =
   /** Only if the latest put of the key was at this revision ({@link KeyValue.modRevision}). */
   | { readonly ifRevision: number; readonly ifAbsent?: never };
 
+/** What a key that is put is to hang on, and goes with. Without it the key hangs on no lease, whatever it hung on before. */
+export interface Hanging {
+  /** A lease that exists, else the call rejects with `LEASE_NOT_FOUND`. */
+  readonly lease?: number | undefined;
+  /** Instead: a lease of its own, granted with it for so long, in milliseconds; it ends when the key is deleted or put again. */
+  readonly ttlMs?: number | undefined;
+}
+
 /** A write that took effect. */
 export interface Written {
   readonly ok: true;
   /** The revision of the store right after it; of a put also the `modRevision` of its key. */
   readonly revision: number;
+  /** Of a put with `ttlMs`: the lease that was granted. */
+  readonly lease?: number;
 }
 
 /** A delete that took effect, if only by finding nothing. */
@@ -123,6 +135,8 @@ const timeoutMsDefault = 5000;
  * that are under way at once take effect in any order; a call that is made after another has ended takes effect after it.
  */
 export class Client {
+  /** Leases: times that keys hang on. */
+  readonly lease: ClientLeases;
   private readonly timeoutMs: number;
   private readonly clock: ClientClock;
   private readonly closing = new AbortController();
@@ -136,21 +150,28 @@ export class Client {
     if (wrong !== undefined) throw invalid(`Cannot connect: the endpoint ${JSON.stringify(wrong)} is not host:port`);
     this.timeoutMs = checkedTimeout(timeoutMs);
     this.clock = clock;
+    this.lease = new ClientLeases({ client: this, clock, closing: this.closing.signal });
     this.router = new Router({ endpoints, clock });
     this.pipeline = new Pipeline({ router: this.router, clock, repeatUnknown });
   }
 
   /** Writes a value. Resolves once a majority has it on disk and it is applied. */
-  put(key: Bytes, value: Bytes, options?: CallOptions): Promise<Written>;
-  put(key: Bytes, value: Bytes, options: CallOptions & Condition): Promise<Written | ConditionFailed>;
+  put(key: Bytes, value: Bytes, options?: CallOptions & Hanging): Promise<Written>;
+  put(key: Bytes, value: Bytes, options: CallOptions & Hanging & Condition): Promise<Written | ConditionFailed>;
   async put(
     key: Bytes,
     value: Bytes,
-    options: CallOptions & Partial<Condition> = {},
+    options: CallOptions & Hanging & Partial<Condition> = {},
   ): Promise<Written | ConditionFailed> {
     const ifRevision = revisionOf(options);
-    const result = await this.run(putOperation({ key: bytesOf(key), value: bytesOf(value), ifRevision }), options);
-    return conditional(result) ?? { ok: true, revision: result.revision };
+    const command = { key: bytesOf(key), value: bytesOf(value), ifRevision, ...hangingOf(options) };
+    const result = await this.run(putOperation(command), options);
+    const missing = leaseError("put", result);
+    if (missing !== null) throw outcomeError(missing);
+    const failed = conditional(result);
+    if (failed !== null) return failed;
+    const granted = options.ttlMs === undefined ? {} : { lease: readGranted(result).id };
+    return { ok: true, revision: result.revision, ...granted };
   }
 
   /** Reads a key; null where it does not exist. */
@@ -270,6 +291,13 @@ function revisionOf({
   if (ifAbsent === true) throw invalid("Cannot write: ifAbsent and ifRevision exclude each other");
   if (Number.isSafeInteger(ifRevision) && ifRevision > 0) return ifRevision;
   throw invalid(`Cannot write: ifRevision is ${ifRevision}, not a revision`);
+}
+
+function hangingOf({ lease, ttlMs }: Hanging): Pick<PutCommand, "lease" | "ttlMs"> {
+  if (lease === undefined) return ttlMs === undefined ? {} : { ttlMs };
+  if (ttlMs !== undefined) throw invalid("Cannot put: lease and ttlMs exclude each other");
+  if (Number.isSafeInteger(lease) && lease > 0) return { lease };
+  throw invalid(`Cannot put: lease is ${lease}, not the id of a lease`);
 }
 
 function rangeOfKey(key: Uint8Array): KeyRange {

@@ -9,6 +9,17 @@ import type { Consistency } from "./operations.ts";
 /** When a write may take effect; null for always. */
 export type Condition = { readonly kind: "absent" } | { readonly kind: "revision"; readonly revision: number } | null;
 
+/** What a key is to hang on: a lease that exists, or one that is granted with it for so long; null: on none. */
+export type Hanging =
+  { readonly kind: "lease"; readonly id: number } | { readonly kind: "ttl"; readonly ttl: string } | null;
+
+export interface PutAnswer {
+  readonly revision: number;
+  readonly mod_revision: number;
+  /** The lease that was granted with it. */
+  readonly lease?: number;
+}
+
 /** `start` ≤ key < `end`; an end of null leaves the range open. */
 export interface KeyRange {
   readonly start: Uint8Array;
@@ -58,24 +69,30 @@ export async function putKey(
     key,
     value,
     condition,
+    hanging = null,
     requestId,
   }: {
     readonly key: Uint8Array;
     readonly value: Uint8Array<ArrayBuffer>;
     readonly condition: Condition;
+    readonly hanging?: Hanging;
     readonly requestId?: RequestIdChoice;
   },
-): Promise<{ readonly revision: number; readonly mod_revision: number }> {
+): Promise<PutAnswer> {
   const answer = await client.write({
     method: "PUT",
-    path: keyPath(key),
+    path: `${keyPath(key)}${hangingQuery(hanging)}`,
     headers: { "Content-Type": "application/octet-stream", ...conditionHeader(condition) },
     body: value,
     ...onceOf(requestId),
     doing: `put ${shownKey(key)}`,
   });
   const body = jsonAnswer(answer);
-  return { revision: numberField(answer, body, "revision"), mod_revision: numberField(answer, body, "mod_revision") };
+  const revisions = {
+    revision: numberField(answer, body, "revision"),
+    mod_revision: numberField(answer, body, "mod_revision"),
+  };
+  return hanging?.kind === "ttl" ? { ...revisions, lease: numberField(answer, body, "lease") } : revisions;
 }
 
 export interface Deletion {
@@ -245,13 +262,19 @@ function revisionQuery(revision: number | null): string {
   return revision === null ? "" : `&revision=${revision}`;
 }
 
-function onceOf(requestId: RequestIdChoice): Pick<ClientRequest, "once"> {
+/** How a write may be sent again. */
+export function onceOf(requestId: RequestIdChoice): Pick<ClientRequest, "once"> {
   return requestId === null ? {} : { once: { id: requestId } };
 }
 
 /** In the query, because a URL parser folds a path that ends in the key `..`. */
 function keyPath(key: Uint8Array): string {
   return `/v1/kv?key=${percentEncode(key)}`;
+}
+
+function hangingQuery(hanging: Hanging): string {
+  if (hanging === null) return "";
+  return hanging.kind === "lease" ? `&lease=${hanging.id}` : `&ttl=${hanging.ttl}`;
 }
 
 function rangeQuery({ start, end }: KeyRange): string {
@@ -263,13 +286,15 @@ function conditionHeader(condition: Condition): Readonly<Record<string, string>>
   return condition.kind === "absent" ? { "If-None-Match": "*" } : { "If-Match": `"${condition.revision}"` };
 }
 
-function jsonAnswer(answer: HttpAnswer): Readonly<Record<string, unknown>> {
+/** The object that an answer holds in JSON. */
+export function jsonAnswer(answer: HttpAnswer): Readonly<Record<string, unknown>> {
   const body = parseJson(answer.body);
   if (!isRecord(body)) throw malformed(answer, "a JSON object");
   return body;
 }
 
-function numberField(answer: HttpAnswer, body: Readonly<Record<string, unknown>>, name: string): number {
+/** The number `name` of an answer. */
+export function numberField(answer: HttpAnswer, body: Readonly<Record<string, unknown>>, name: string): number {
   const value = body[name];
   if (typeof value !== "number") throw malformed(answer, name);
   return value;
@@ -282,7 +307,8 @@ function numberHeader(answer: HttpAnswer, name: string): number {
 }
 
 /** The request succeeded, but its answer is not what this version understands. */
-function malformed(answer: HttpAnswer, missing: string): ProaError {
+/** The error for an answer that lacks what was asked for. */
+export function malformed(answer: HttpAnswer, missing: string): ProaError {
   return new ProaError("INTERNAL", `Cannot read the answer of ${answer.endpoint}: it lacks ${missing}`, {
     hint: "compare proa version with the version that proa cluster status --json shows",
     applied: "yes",

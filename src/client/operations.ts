@@ -8,6 +8,7 @@ import {
   readHistoryAnswer,
   readRangeAnswer,
   readResult,
+  ttlProblem,
   valueProblem,
   writeDelete,
   writeDeleteRange,
@@ -47,6 +48,7 @@ export function putOperation(command: PutCommand): Operation<CommandResult> {
   const { key, value } = command;
   const doing = `put ${shownKey(key)}`;
   check(keyProblem("put", key.length) ?? valueProblem("put", value.length, defaultCommandLimits));
+  if (command.ttlMs !== undefined) check(ttlProblem("put", command.ttlMs));
   return write(doing, key.length + value.length, (writer) => {
     writePut(writer, command);
   });

@@ -5,6 +5,7 @@ import { ByteWriter } from "../lib/byte_writer.ts";
 import { CorruptError } from "../lib/errors.ts";
 import {
   defaultCommandLimits,
+  leaseError,
   readResult,
   readTxnResult,
   validateCommands,
@@ -27,10 +28,12 @@ export type TxnCondition =
   | { readonly key: Bytes; readonly value: Bytes; readonly is?: CompareRelation }
   | { readonly key: Bytes; readonly version: number; readonly is?: CompareRelation }
   | { readonly key: Bytes; readonly createRevision: number; readonly is?: CompareRelation }
-  | { readonly key: Bytes; readonly modRevision: number; readonly is?: CompareRelation };
+  | { readonly key: Bytes; readonly modRevision: number; readonly is?: CompareRelation }
+  | { readonly key: Bytes; readonly lease: number; readonly is?: CompareRelation };
 
 export type TxnStep =
-  | { readonly put: Bytes; readonly value: Bytes }
+  /** Where `lease` does not exist, the whole transaction rejects with `LEASE_NOT_FOUND`, and changes nothing. */
+  | { readonly put: Bytes; readonly value: Bytes; readonly lease?: number | undefined }
   | { readonly get: Bytes }
   | { readonly delete: Bytes }
   | { readonly deleteRange: Selection }
@@ -79,7 +82,10 @@ export function txnOperation(txn: Txn): Operation<TxnOutcome> {
       writer.bytes(command);
     },
     decode: (reader) => {
-      const { revision, body } = readResult(reader);
+      const result = readResult(reader);
+      const missing = leaseError("run the transaction", result);
+      if (missing !== null) throw missing;
+      const { revision, body } = result;
       if (body === undefined) throw new CorruptError("a result of a transaction without its steps");
       const { succeeded, operations } = readTxnResult(body);
       const steps = succeeded ? branches.then : branches.else;
@@ -98,7 +104,10 @@ const latest = { consistency: "linearizable", revision: null } as const;
 
 function stepOf(step: TxnStep): Step {
   if ("put" in step) {
-    const command = { key: bytesOf(step.put), value: bytesOf(step.value), ifRevision: null };
+    const { lease = 0 } = step;
+    if (!Number.isSafeInteger(lease) || lease < 0)
+      throw new NotAppliedError("INVALID_REQUEST", `Cannot put: lease is ${lease}, not the id of a lease`);
+    const command = { key: bytesOf(step.put), value: bytesOf(step.value), ifRevision: null, lease };
     return { kind: "write", operation: putOperation(command) };
   }
   if ("get" in step) return { kind: "get", operation: getOperation(bytesOf(step.get), latest) };
@@ -133,7 +142,9 @@ function comparisonOf(condition: TxnCondition): Comparison {
       ? (["version", condition.version] as const)
       : "createRevision" in condition
         ? (["create_revision", condition.createRevision] as const)
-        : (["mod_revision", condition.modRevision] as const);
+        : "lease" in condition
+          ? (["lease", condition.lease] as const)
+          : (["mod_revision", condition.modRevision] as const);
   if (Number.isSafeInteger(operand) && operand >= 0) return { key, target, relation, operand };
   throw new NotAppliedError("INVALID_REQUEST", `Cannot compare: ${target} is ${operand}, not a whole number from 0`);
 }

@@ -34,6 +34,7 @@ export const exitOfCode = {
   READ_TIMEOUT: 3,
   OUTCOME_UNKNOWN: 4,
   LOCK_LOST: 4,
+  LEASE_LOST: 4,
   NOT_FOUND: 5,
   LEASE_NOT_FOUND: 5,
   COMPACTED: 5,

@@ -121,7 +121,11 @@ function part(value: Schema, name: string): Schema {
   return isObject(found) ? found : {};
 }
 
+/** A key may have slashes, what else stands in a path not. */
 function matches(known: string, path: string): boolean {
-  const brace = known.indexOf("{");
-  return brace !== -1 && path.startsWith(known.slice(0, brace));
+  const pattern = known
+    .replaceAll(".", "\\.")
+    .replace("{key}", ".*")
+    .replaceAll(/\{\w+\}/g, "[^/]+");
+  return new RegExp(`^${pattern}$`).test(path);
 }

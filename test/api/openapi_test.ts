@@ -47,6 +47,7 @@ async function askOne(api: DescribedApi, node: ClusterNode): Promise<void> {
   const { url } = node;
   const ask = (call: string, init?: Omit<RequestInit, "method">): Promise<Response> => api.ask(url, call, init);
   await askKeys(ask);
+  await askLeases(ask);
   await askBatches(ask);
   await askHistory(api, ask);
   await askCluster(ask);
@@ -77,6 +78,27 @@ async function askKeys(ask: Ask): Promise<void> {
   await ask("GET /v1/history?key=%ff");
 }
 
+async function askLeases(ask: Ask): Promise<void> {
+  for (const id of [7, 8]) await ask("POST /v1/leases", json({ ttl: "1h", id }));
+  expect((await ask("POST /v1/leases", json({ ttl: "1h", id: 7 }))).status).toBe(409);
+  expect((await ask("POST /v1/leases", { body: "no" })).status).toBe(400);
+  expect((await ask("POST /v1/leases", { body: " ".repeat(64 * 1024 + 1) })).status).toBe(413);
+  await ask("POST /v1/leases", json({ ttl: "1h" }));
+  await ask("GET /v1/leases");
+  await ask("GET /v1/leases?limit=1");
+  for (const path of ["/v1/kv/l1?", "/v1/kv?key=l2&", "/v1/kv?key=%ff&"]) {
+    await ask(`PUT ${path}lease=7`, { body: "1" });
+    await ask(`PUT ${path}ttl=1h`, { body: "1" });
+    expect((await ask(`PUT ${path}lease=99`, { body: "1" })).status).toBe(404);
+    await ask(`PUT ${path}lease=7`, { body: "1" });
+  }
+  await ask("GET /v1/leases/7");
+  await ask("GET /v1/leases/7?limit=1");
+  await ask("POST /v1/leases/7/keep-alive");
+  for (const call of ["GET /v1/leases/99", "DELETE /v1/leases/99", "POST /v1/leases/99/keep-alive"])
+    expect((await ask(call)).status).toBe(404);
+}
+
 async function askBatches(ask: Ask): Promise<void> {
   const binary = { key_b64: "/w==", value_b64: "/w==" };
   const range = [
@@ -88,6 +110,8 @@ async function askBatches(ask: Ask): Promise<void> {
   const ops = [
     { op: "put", key: "a", value: "1" },
     { op: "put", ...binary },
+    { op: "put", key: "l", value: "1", lease: 7 },
+    { op: "put", key: "l", value: "1", ttl: "1h" },
     { op: "put", key: "a", value: "1", if_absent: true },
     { op: "put", key: "a", value: "1", if_rev: 99 },
     { op: "get", key: "a" },
@@ -105,7 +129,7 @@ async function askBatches(ask: Ask): Promise<void> {
   ];
   const then = [
     { op: "put", key: "t", value: "1" },
-    { op: "put", key_b64: "/v4=", value_b64: "/w==" },
+    { op: "put", key_b64: "/v4=", value_b64: "/w==", lease: 7 },
     { op: "del", key: "none" },
     { op: "del", key_b64: "AA==" },
     ...range,
@@ -120,6 +144,8 @@ async function askBatches(ask: Ask): Promise<void> {
   const done = await ask("POST /v1/txn", json({ compare, then }));
   expect((await done.json()) as unknown).toMatchObject({ succeeded: true });
   await ask("POST /v1/txn", json({ compare: [{ key: "a", exists: false }], then, else: then }));
+  const unleased = await ask("POST /v1/txn", json({ then: [{ op: "put", key: "l", value: "1", lease: 99 }] }));
+  expect(unleased.status).toBe(404);
   const big = "v".repeat(1024 * 1024);
   await ask("PUT /v1/kv/big", { body: big });
   await ask("POST /v1/txn", json({ else: then, then: Array.from({ length: 9 }, () => ({ op: "get", key: "big" })) }));
@@ -154,12 +180,16 @@ async function askHistory(api: DescribedApi, ask: Ask): Promise<void> {
     ["PUT /v1/kv?key=i", { body: "1" }],
     ["DELETE /v1/kv?key=i", {}],
     ["POST /v1/txn", json({ then: [{ op: "put", key: "i", value: "1" }] })],
+    ["POST /v1/leases", json({ ttl: "1h" })],
+    ["POST /v1/leases/7/keep-alive", {}],
+    ["DELETE /v1/leases/8", {}],
   ] as const;
   for (const [call, init] of calls) {
     const born = (await ask("GET /v1/settings")).headers.get("x-proa-applied") ?? "";
-    const once = (seq: number): Promise<Response> =>
-      ask(call, { ...init, headers: { "idempotency-key": `${born}-s.${seq}` } });
-    expect([(await once(1)).status, (await once(2)).status, (await once(1)).status]).toEqual([200, 200, 409]);
+    const once = (seq: number, [asked, how]: readonly [string, Omit<RequestInit, "method">]): Promise<Response> =>
+      ask(asked, { ...how, headers: { "idempotency-key": `${born}-s.${seq}` } });
+    const [first, other] = [await once(1, [call, init]), await once(2, calls[0])];
+    expect([call, first.status, other.status, (await once(1, [call, init])).status]).toEqual([call, 200, 200, 409]);
   }
   for (const call of ["GET /v1/kv/a?revision=2", "GET /v1/kv?prefix=a&revision=2", "GET /v1/watch?from=2"]) {
     let status = 0;
@@ -202,7 +232,7 @@ async function openRpc(api: DescribedApi, { url }: ClusterNode): Promise<void> {
 async function namesOfParameters(api: DescribedApi, url: string): Promise<void> {
   const asking = api.operations.filter((operation) => !/ \/(livez|readyz|rpc)$/.test(operation));
   for (const operation of asking) {
-    const response = await api.ask(url, `${operation.replace("{key}", "a")}?zzzzzzzzzzzz=1`);
+    const response = await api.ask(url, `${operation.replace("{key}", "a").replace("{id}", "7")}?zzzzzzzzzzzz=1`);
     expect([operation, response.status]).toEqual([operation, 400]);
     const accepted = /^this request takes (.*)$/.exec(String((await errorOf(response))["hint"]))?.[1] ?? "";
     const names = accepted === "none" ? [] : accepted.split(", ");
@@ -234,6 +264,9 @@ const writes: readonly (readonly [call: string, init: Omit<RequestInit, "method"
   ["PUT /v1/kv?key=a", { body: "1" }],
   ["DELETE /v1/kv?key=a", {}],
   ["POST /v1/txn", json({ then: [{ op: "del", key: "a" }] })],
+  ["POST /v1/leases", json({ ttl: "1h" })],
+  ["POST /v1/leases/7/keep-alive", {}],
+  ["DELETE /v1/leases/7", {}],
   ["PATCH /v1/settings", json({ request_answers: 7 })],
   ["POST /v1/members", json({ add: { id: 9, replicate: "a:1", service: "a:2" } })],
   ["POST /v1/leader/transfer", json({})],
@@ -257,7 +290,16 @@ async function askWithoutMajority(api: DescribedApi, cluster: ServiceCluster): P
   await until(() => cluster.nodes.every(({ node }) => node.view(0).leader === null));
   const { url } = cluster.one;
   for (const [call, init] of writes) await settled(() => api.ask(url, call, { ...init, ...quick }), 503);
-  for (const path of ["/v1/kv/a", "/v1/kv", "/v1/history?key=a", "/v1/watch", "/v1/settings", "/v1/snapshot"])
+  for (const path of [
+    "/v1/kv/a",
+    "/v1/kv",
+    "/v1/history?key=a",
+    "/v1/leases",
+    "/v1/leases/7",
+    "/v1/watch",
+    "/v1/settings",
+    "/v1/snapshot",
+  ])
     expect([path, (await api.ask(url, `GET ${path}`, quick)).status]).toEqual([path, 503]);
 }
 

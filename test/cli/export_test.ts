@@ -52,6 +52,9 @@ test("what was exported is imported as it was, whatever its bytes, as of one rev
       const skipped = await other(["import", "--if-absent", "--json"], part.stdout);
       expect(jsonObject(skipped.stdout)).toEqual({ imported: 0, skipped: 1, revision: 5 });
       expect((await other(["import"], '{"key":"p","value":"q"}\n')).stdout).toBe("imported 1 keys rev=6\n");
+      const leased = await other(["import"], '{"key":"p","value":"q","lease":7}\n');
+      const note = "1 keys hung on a lease, and hang on none now\n";
+      expect(leased).toEqual({ status: 0, stdout: "imported 1 keys rev=7\n", stderr: note });
     });
   }));
 

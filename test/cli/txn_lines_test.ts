@@ -21,6 +21,8 @@ test("lines become comparisons and operations", () => {
     "if\tmissing\tkey with blanks",
     "then put b one two",
     "then\tput\tkey with blanks\t\\x00\\t",
+    "then put-lease 7 c a b",
+    "if lease c = 0",
     "then del a",
     "else get a",
     "else range b/",
@@ -32,10 +34,12 @@ test("lines become comparisons and operations", () => {
       { key: "a", target: "mod_revision", is: "<", number: 7 },
       { key: "b", exists: true },
       { key: "key with blanks", exists: false },
+      { key: "c", target: "lease", is: "=", number: 0 },
     ],
     then: [
       { op: "put", key: "b", value: "one two" },
       { op: "put", key: "key with blanks", value: "\u0000\t" },
+      { op: "put", lease: 7, key: "c", value: "a b" },
       { op: "del", key: "a" },
     ],
     else: [
@@ -49,6 +53,7 @@ test("lines become comparisons and operations", () => {
 test("a line that says nothing is named", () => {
   expect(refusal("then put a 1\nput a 1")).toContain('line 2: it begins with "put"');
   expect(refusal("if version a = x")).toContain("line 1: version is compared with a whole number");
+  expect(refusal("then put-lease x a b")).toContain("it is put-lease ID KEY VALUE, and an id is a number");
   expect(refusal("then get a b")).toContain("an operation is");
   expect(refusal("then put a \\q")).toContain("a backslash in the value");
 });
