@@ -18,7 +18,8 @@ import { streamOf } from "./chance.ts";
 import { type ClockOwner, SimClock } from "./clock.ts";
 import type { Surroundings } from "./host.ts";
 import { ObservedStore } from "./observed_store.ts";
-import { SimTransport } from "./sim_transport.ts";
+import { SimDatagrams } from "./sim_datagrams.ts";
+import { SimFrames, type SimTransport } from "./sim_transport.ts";
 
 export interface LifeOptions {
   readonly id: NodeId;
@@ -52,12 +53,18 @@ export class Life {
     const { plan, clusterId, clusterIdBytes, network, founders, trace, timeline } = around;
     this.clock = new SimClock(timeline, options.owner, { offsetMs: options.clock.offsetMs });
     this.clock.setRate(options.clock.rate);
-    this.transport = new SimTransport({
+    const carriage = {
       self: id,
       clusterId: clusterIdBytes,
       network,
-      onLeaving: (message) => this.onLeaving(message),
-    });
+      onLeaving: (message: Message): void => this.onLeaving(message),
+    };
+    if (plan.datagrams === null) this.transport = new SimFrames(carriage);
+    else {
+      const chance = streamOf(plan.seed, `datagrams ${id} life ${number}`);
+      const datagrams = { plan: plan.datagrams, clock: this.clock, random: chance, trace };
+      this.transport = new SimDatagrams({ ...carriage, ...datagrams });
+    }
     const random: Random = streamOf(plan.seed, `node ${id} life ${number}`);
     this.node = new Node(
       {

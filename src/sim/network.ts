@@ -9,7 +9,7 @@ import type { Message, NodeId } from "../raft/mod.ts";
 import { writeFrame } from "../wire/mod.ts";
 import { between, happens, streamOf, waitMs } from "./chance.ts";
 import { describeMessage } from "./describe.ts";
-import { Links } from "./links.ts";
+import { Links, type Way } from "./links.ts";
 import type { Timeline } from "./timeline.ts";
 import type { Trace } from "./trace.ts";
 
@@ -56,6 +56,10 @@ export interface NetworkOptions {
   readonly conditions: NetworkConditions;
 }
 
+function describeDatagram({ from, to }: Way, { length }: Uint8Array): string {
+  return `n${from} → n${to} datagram of ${length} bytes`;
+}
+
 export class SimNetwork {
   readonly links = new Links();
   conditions: NetworkConditions;
@@ -96,22 +100,26 @@ export class SimNetwork {
 
   /** Sends `message` as a frame, if there is still a way to its receiver. */
   post(message: Message): void {
+    this.carry(message, this.encode(message), () => describeMessage(message));
+  }
+
+  /** Sends bytes that nobody writes to afterwards. */
+  carry(way: Way, bytes: Uint8Array, describe = (): string => describeDatagram(way, bytes)): void {
     const { conditions } = this;
-    const bytes = this.encode(message);
-    const cut = this.links.isCut(message);
+    const cut = this.links.isCut(way);
     const lost = cut || happens(this.losses, conditions.loss);
-    this.options.trace.note(message.term * 8 + bytes.length * 64 + (lost ? 1 : 0), () => {
-      return `${describeMessage(message)}${cut ? " (cut)" : lost ? " (lost)" : ""}`;
+    this.options.trace.note(bytes.length * 64 + (lost ? 1 : 0), () => {
+      return `${describe()}${cut ? " (cut)" : lost ? " (lost)" : ""}`;
     });
     if (lost) return;
     const packet = this.damage({ bytes, damaged: false });
-    this.keep(message.to, packet);
+    this.keep(way.to, packet);
     const lateMs = happens(this.stragglers, conditions.stragglers) ? between(this.stragglers, 0, stragglerMsMax) : 0;
-    if (lateMs > 0) this.deliver(message, packet, this.options.timeline.now + lateMs);
-    else this.deliver(message, packet, this.arrivalOf(message));
-    if (happens(this.repeats, conditions.duplicates)) this.deliver(message, packet, this.arrivalOf(message));
+    if (lateMs > 0) this.deliver(way, packet, this.options.timeline.now + lateMs);
+    else this.deliver(way, packet, this.arrivalOf(way));
+    if (happens(this.repeats, conditions.duplicates)) this.deliver(way, packet, this.arrivalOf(way));
     if (happens(this.repeats, conditions.replays)) {
-      this.deliver(message, packet, this.options.timeline.now + between(this.repeats, 0, replayMsMax));
+      this.deliver(way, packet, this.options.timeline.now + between(this.repeats, 0, replayMsMax));
     }
   }
 
@@ -147,7 +155,7 @@ export class SimNetwork {
     return this.writer.take();
   }
 
-  private arrivalOf({ from, to }: Message): number {
+  private arrivalOf({ from, to }: Way): number {
     const { delayMs, spreadMs } = this.conditions;
     const direct = this.options.timeline.now + delayMs * between(this.delays, 0.8, 1.2);
     if (spreadMs > 0) return direct + waitMs(this.delays, spreadMs);
@@ -157,9 +165,9 @@ export class SimNetwork {
     return arrival;
   }
 
-  private deliver(message: Pick<Message, "to">, packet: Packet, time: number): void {
+  private deliver({ to }: Pick<Way, "to">, packet: Packet, time: number): void {
     const { era } = this;
-    const receive = this.receivers.get(message.to);
+    const receive = this.receivers.get(to);
     assert(receive !== undefined, "a message to a machine that does not exist");
     this.options.timeline.at(time, () => {
       if (this.era === era) receive(packet);

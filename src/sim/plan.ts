@@ -1,6 +1,7 @@
 /** What one run is made of. A plan follows from its seed and from what the caller fixed; nothing else enters a run. */
 import type { Millis } from "../raft/mod.ts";
 import type { NodeLimits } from "../node/mod.ts";
+import type { DatagramLimits, DatagramPath } from "../transport/mod.ts";
 
 /** Everything that can go wrong, by the name under which `proa sim --faults` knows it. */
 export const faultNames = [
@@ -50,6 +51,12 @@ export interface Wishes {
   readonly powerCutAtWrite?: number;
 }
 
+/** How messages travel in datagrams. */
+export interface DatagramPlan {
+  readonly path: DatagramPath;
+  readonly limits: DatagramLimits;
+}
+
 export interface Plan {
   readonly seed: number;
   /** Machines that found the cluster. */
@@ -65,7 +72,9 @@ export interface Plan {
   /** At which write all machines lose their power, if at any. */
   readonly powerCutAtWrite: number | null;
   readonly limits: NodeLimits;
-  /** What a frame takes from node to node. */
+  /** Null: each message is a frame of its own that the network loses or brings. */
+  readonly datagrams: DatagramPlan | null;
+  /** What a frame or datagram takes from node to node. */
   readonly delayMs: Millis;
   /** The mean time of a write to the disk; 0: durable at once. */
   readonly writeMs: Millis;
@@ -85,9 +94,10 @@ export interface Plan {
 /** A plan in one line. */
 export function describePlan(plan: Plan): string {
   const faults = [...plan.faults].map(([name, strength]) => `${name} ${strength.toFixed(2)}`);
-  const { nodes, joiners, clients, keys, faultsMs, limits } = plan;
+  const { nodes, joiners, clients, keys, faultsMs, limits, datagrams } = plan;
+  const carrier = datagrams === null ? "" : `datagrams of ${datagrams.path.datagramBytes} bytes, `;
   return (
-    `${nodes} nodes${joiners === 0 ? "" : ` and ${joiners} to join`}, ${clients} clients, ${keys.length} keys, ${Math.round(faultsMs)} ms of ` +
+    `${nodes} nodes${joiners === 0 ? "" : ` and ${joiners} to join`}, ${clients} clients, ${keys.length} keys, ${carrier} ${Math.round(faultsMs)} ms of ` +
     `${faults.length === 0 ? "no faults" : faults.join(", ")}; election timeout ${limits.electionTimeoutMs} ms`
   );
 }

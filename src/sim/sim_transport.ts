@@ -1,4 +1,4 @@
-/** A machine's way to the simulated network: the transport port of one life of a node. */
+/** A machine's way to the simulated network, frame by frame: the transport port of one life of a node. */
 import { assert } from "../lib/assert.ts";
 import { CorruptError } from "../lib/errors.ts";
 import type { Message, NodeId } from "../raft/mod.ts";
@@ -15,7 +15,13 @@ export interface SimTransportOptions {
   readonly onLeaving: (message: Message) => void;
 }
 
-export class SimTransport implements Transport {
+/** The transport of one life of a node, and what arrives there. */
+export interface SimTransport extends Transport {
+  receive(packet: Packet): void;
+}
+
+/** Each message is a frame that travels alone. */
+export class SimFrames implements SimTransport {
   onMessage: (message: Message) => void = () => undefined;
   readonly counters = newTransportCounters();
   private closed = false;

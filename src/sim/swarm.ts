@@ -1,8 +1,9 @@
 /** Draws the plan of a seed: each seed mixes its own faults, sizes and limits, so that together they go where no single mix would. */
 import type { Random } from "../lib/random.ts";
 import { defaultLimits, type NodeLimits } from "../node/mod.ts";
+import { defaultDatagramLimits } from "../transport/mod.ts";
 import { between, happens, pick, streamOf } from "./chance.ts";
-import { driftMax, type FaultName, faultNames, type Plan, type Wishes } from "./plan.ts";
+import { type DatagramPlan, driftMax, type FaultName, faultNames, type Plan, type Wishes } from "./plan.ts";
 
 /** The plan of `seed`. What is wished for replaces what would be drawn, and changes nothing else. */
 export function drawPlan(seed: number, wishes: Wishes): Plan {
@@ -34,6 +35,7 @@ export function drawPlan(seed: number, wishes: Wishes): Plan {
     powerCutAtWrite: wishes.powerCutAtWrite ?? null,
     faults,
     limits,
+    datagrams: drawDatagrams(seed, electionTimeoutMs),
   };
 }
 
@@ -69,6 +71,41 @@ function drawFaults(seed: number, wanted: readonly FaultName[] | null): Readonly
 
 /** Exactly what the fault "drift" makes of two clocks at its worst. */
 const clockRatioMax = (1 + driftMax) / (1 - driftMax);
+
+/** How many runs carry their messages in datagrams. */
+const datagramsShare = 0.2;
+
+/** Datagrams that hold few messages, or a piece of one; and times in proportion to those of elections. */
+function drawDatagrams(seed: number, electionTimeoutMs: number): DatagramPlan | null {
+  const random = streamOf(seed, "datagrams");
+  if (!happens(random, datagramsShare)) return null;
+  const times = {
+    assemblyMs: 8,
+    gapMs: 1.5,
+    bulkLifeMs: 4,
+    urgentLifeMs: 1.5,
+    resendMinMs: 0.1,
+    resendMaxMs: 1,
+    ackDelayMs: 0.02,
+    helloMs: 0.3,
+    helloGapMs: 0.02,
+    pingMs: 1.5,
+    silenceMs: 4.5,
+  };
+  const scaled = Object.fromEntries(Object.entries(times).map(([name, share]) => [name, share * electionTimeoutMs]));
+  return {
+    path: {
+      datagramBytes: pick(random, [512, 600, 1200]),
+      windowBytesMax: pick(random, [8_000, 50_000, 300_000]),
+    },
+    limits: {
+      ...defaultDatagramLimits,
+      ...scaled,
+      windowBytesMin: pick(random, [4_000, 8_000]),
+      urgentBytesMax: 4_000,
+    },
+  };
+}
 
 /** Limits so small that each of them is met. */
 function drawLimits(random: Random, snapshots: Random): NodeLimits {
