@@ -187,6 +187,7 @@ export class DatagramLink {
     if (this.outgoing === null) return;
     this.outgoing.outbox.clear();
     this.outgoing = null;
+    this.challenge = this.options.randomNumber(); // a late answer would bring back a session in which our numbers are used up
     this.pingAt = Infinity;
     this.isQuestion = true;
     this.helloAt = this.helloSentAt + this.options.limits.helloMs;

@@ -108,6 +108,24 @@ describe("messages in datagrams", () => {
   });
 });
 
+test("a peer that was given up is not taken back by an answer that it gave before: what is sent then would count as a repetition", () => {
+  const [world, one, two] = DatagramWorld.pair(12);
+  world.send(one, [heartbeat({ to: 2, round: 1 })]);
+  world.until(() => two.received.length === 1);
+  world.weather = { ...fair, loss: 1 };
+  const since = world.recorded.length;
+  world.pass(1500);
+  for (const { to, datagram } of world.recorded.slice(since)) if (to === 2) world.inject(2, datagram);
+  world.pass(300);
+  const answers = world.recorded.slice(since).filter(({ to }) => to === 1);
+  world.until(() => !one.endpoint.connected(2));
+  for (const { datagram } of answers) world.inject(1, datagram);
+  world.weather = fair;
+  world.until(() => one.endpoint.connected(2));
+  world.send(one, [heartbeat({ to: 2, round: 2 })]);
+  world.until(() => two.received.length === 2, 1000);
+});
+
 describe("a node that starts again", () => {
   test("is greeted again, and hears nothing of what was meant for its earlier life", () => {
     const [world, one] = DatagramWorld.pair(6);
