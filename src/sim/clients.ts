@@ -181,10 +181,9 @@ class Client {
     if (ending.kind === "lost") this.shared.counters.unknown++;
     if (tries <= 1 || this.shared.isOver()) return this.pause();
     this.leader = null;
+    write.mayHaveRun = true; // for a refusal of an earlier try that comes late, be it before the next one is sent
     this.cluster.timeline.after(between(this.random, 0, this.cluster.plan.pauseMs), () => {
-      if (this.shared.isOver()) return;
-      write.mayHaveRun = true; // for a refusal of an earlier try that comes late, too
-      this.tryOnce(write, tries - 1);
+      if (!this.shared.isOver()) this.tryOnce(write, tries - 1);
     });
   }
 
