@@ -1,5 +1,6 @@
 /** All deliberate bugs, each of which the simulator must find. */
 import { answersMutants } from "./answers.ts";
+import { datagramsMutants } from "./datagrams.ts";
 import { diskMutants } from "./disk.ts";
 import { electionsMutants } from "./elections.ts";
 import { leaseMutants } from "./leases.ts";
@@ -18,4 +19,5 @@ export const mutants: readonly Mutant[] = [
   ...leaseMutants,
   ...sessionsMutants,
   ...membershipMutants,
+  ...datagramsMutants,
 ];
