@@ -276,8 +276,8 @@ export class Node implements NodeService {
   }
 
   private sendChunks(orders: readonly ChunkOrder[]): void {
-    const { snapshotter } = this.group;
-    this.transport.send(orders.map((order) => snapshotter.read(order)));
+    const { snapshotter, raft } = this.group;
+    this.transport.send(orders.map((order) => snapshotter.read(raft, order)).filter((message) => message !== null));
   }
 
   private persist(write: Persist): void {

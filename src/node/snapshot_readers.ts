@@ -1,6 +1,6 @@
 /** Reads out the snapshots that are being sent, one open file for each follower, for as long as it is sent to. */
 import { assert } from "../lib/assert.ts";
-import type { ChunkOrder, GroupId, InstallSnapshot, NodeId, RaftState } from "../raft/mod.ts";
+import type { ChunkOrder, EntryId, GroupId, InstallSnapshot, NodeId, RaftState } from "../raft/mod.ts";
 import { snapshotName, type SnapshotReader, type SnapshotStore } from "../storage/snapshots.ts";
 
 interface OpenReader {
@@ -30,6 +30,16 @@ export class SnapshotReaders {
       done += next.length;
     }
     return { ...message, chunk };
+  }
+
+  /** Closes all that read this snapshot. */
+  drop({ index, term }: EntryId): void {
+    const dropped = snapshotName({ group: this.group, index, term });
+    for (const [to, { name, reader }] of this.open) {
+      if (name !== dropped) continue;
+      reader.close();
+      this.open.delete(to);
+    }
   }
 
   private readerFor({ to, snapshot: { index, term } }: ChunkOrder["message"]): SnapshotReader {

@@ -60,6 +60,8 @@ export class Snapshotter {
   private imageBytes = 0;
   /** How many times longer the log may grow now than the limits say: from 1 to 1.5. */
   private slack: number;
+  /** The snapshot that took the place of a damaged one; 0 if there was none. */
+  private mendedIndex: Index = 0;
   /** Writes under way that record a snapshot, oldest first. */
   private recording: { readonly seq: number; readonly name: string }[] = [];
 
@@ -105,7 +107,7 @@ export class Snapshotter {
   /** One piece of work, if there is any. Returns whether there is more. */
   work(raft: Raft): boolean {
     this.tidy(raft);
-    if (this.taking === null && this.isDue) this.startTaking(raft);
+    if (this.taking === null && (this.isDue || raft.view.snapshotIsDamaged)) this.startTaking(raft);
     if (this.taking === null) return false;
     this.takeSlice(raft, this.taking);
     return true;
@@ -138,6 +140,7 @@ export class Snapshotter {
     writer.commit(); // and only then may anything be compacted (rule S1)
     const { index, term, membership } = meta;
     const { bytes } = writer;
+    if (raft.view.snapshotIsDamaged) this.mendedIndex = index;
     this.imageBytes = bytes;
     this.slack = this.drawSlack();
     this.behind = { entries: this.behind.entries - covered.entries, bytes: this.behind.bytes - covered.bytes };
@@ -154,9 +157,23 @@ export class Snapshotter {
     return Math.max(target, raft.view.log.compacted.index);
   }
 
-  /** What is to be sent for `order`. Throws {@link CorruptError} when the snapshot is damaged. */
-  read(order: ChunkOrder): InstallSnapshot {
-    return this.readers.read(order);
+  /**
+   * What is to be sent for `order`; null if the snapshot is damaged. That costs the snapshot and not the service: what it stands
+   * for is whole in the state machine, which is written to another one at once. Throws {@link CorruptError} if that
+   * one is damaged, too, before there was a further one: then the disk can hold nothing.
+   */
+  read(raft: Raft, order: ChunkOrder): InstallSnapshot | null {
+    const { snapshot } = order.message;
+    if (raft.view.snapshotIsDamaged && raft.view.snapshot?.index === snapshot.index) return null; // an order of the same turn
+    try {
+      return this.readers.read(order);
+    } catch (error) {
+      if (!(error instanceof CorruptError) || snapshot.index === this.mendedIndex) throw error;
+      this.ports.logger.log("error", "snapshot damaged", { index: snapshot.index, reason: error.message });
+      this.readers.drop(snapshot);
+      raft.snapshotDamaged(snapshot);
+      return null;
+    }
   }
 
   /** Keeps a chunk. Returns whether with it a snapshot was installed, and the state machine is another. */

@@ -40,7 +40,15 @@ import type {
 } from "./ready.ts";
 import { isRefused, noteRefusal, refuseDirectory } from "./directories.ts";
 import { stepReplication } from "./replication.ts";
-import { canInstall, install, neededIndex, refuseInstall, restoreSnapshot, takeSnapshot } from "./snapshots.ts";
+import {
+  canInstall,
+  install,
+  neededIndex,
+  onSnapshotDamaged,
+  refuseInstall,
+  restoreSnapshot,
+  takeSnapshot,
+} from "./snapshots.ts";
 import { RaftState, type RaftOptions } from "./state.ts";
 import type { EntryId, Index, LogReader, Millis, Restored, SnapshotInfo } from "./types.ts";
 import { answerPreVote, answerVote, answerWaitingPreVotes, hearsLeader } from "./voting.ts";
@@ -297,6 +305,11 @@ export class Raft {
   /** The driver has made a snapshot of what is applied, and it is durable: the log is compacted up to `compactTo` (rule S1). */
   snapshotTaken(snapshot: SnapshotInfo, compactTo: Index): void {
     takeSnapshot(this.state, snapshot, compactTo);
+  }
+
+  /** A snapshot was found damaged when it was read out to be sent; none of it is, and the driver takes another if that was the newest. */
+  snapshotDamaged(snapshot: EntryId): void {
+    onSnapshotDamaged(this.state, snapshot);
   }
 
   /** Whether the snapshot that has just arrived as a whole is still of use: to be asked before the state machine takes it over. */

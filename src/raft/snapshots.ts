@@ -21,10 +21,15 @@ export function restoreSnapshot(state: RaftState, snapshot: SnapshotInfo): void 
 export function takeSnapshot(state: RaftState, snapshot: SnapshotInfo, compactTo: Index): void {
   const { log } = state;
   assert(snapshot.index <= log.appliedIndex && log.matches(snapshot), "a snapshot is of what is applied (rule S1)");
-  assert(state.snapshot === null || snapshot.index > state.snapshot.index, "a snapshot is newer than the last");
+  const { index = -1 } = state.snapshot ?? {};
+  assert(
+    snapshot.index > index || (snapshot.index === index && state.snapshotIsDamaged),
+    "a snapshot is newer than the last",
+  );
   assert(compactTo <= snapshot.index, "only what the snapshot stands for may go (rule S1)");
   assert(snapshot.bytes > 0, "no image is empty");
   state.snapshot = snapshot;
+  state.snapshotIsDamaged = false;
   log.compactTo(Math.max(compactTo, log.compacted.index));
   state.compactionDue = true;
   if (state.role.kind !== "leader") return;
@@ -40,7 +45,10 @@ export function sendSnapshot(
   const { sending } = progress;
   // A snapshot that the log no longer follows would not help: begin with the newest.
   if (sending !== null && sending.snapshot.index + 1 < state.log.firstIndex) progress.giveUpSnapshot(++leader.sessions);
-  if (progress.sending === null) progress.becomeSnapshot(newSending(state));
+  if (progress.sending === null) {
+    if (state.snapshotIsDamaged) return; // the driver is making another
+    progress.becomeSnapshot(newSending(state));
+  }
   sendChunks(state, { to, progress });
 }
 
@@ -61,6 +69,16 @@ function sendChunks(state: RaftState, { to, progress }: { readonly to: NodeId; r
       },
       length: chunk.length,
     });
+  }
+}
+
+/** A snapshot turned out to be damaged when it was read: whoever was to get it waits for another (rule P12). */
+export function onSnapshotDamaged(state: RaftState, { index }: EntryId): void {
+  if (state.snapshot?.index === index) state.snapshotIsDamaged = true;
+  const { role } = state;
+  if (role.kind !== "leader") return;
+  for (const progress of role.progress.values()) {
+    if (progress.sending?.snapshot.index === index) progress.giveUpSnapshot(++role.sessions);
   }
 }
 
@@ -163,6 +181,7 @@ export function install(state: RaftState, snapshot: SnapshotInfo): void {
   role.receiving = null;
   log.restart(snapshot);
   state.snapshot = snapshot;
+  state.snapshotIsDamaged = false;
   state.compactionDue = true;
   acknowledge(state, { from: role.leader, session }, snapshot.index);
 }

@@ -74,6 +74,8 @@ export class RaftState {
   chunks: InstallSnapshot[] = [];
   /** The newest durable snapshot. Invariant: it stands for all that is compacted. */
   snapshot: SnapshotInfo | null = null;
+  /** Whether it was found damaged, so that nothing of it is sent until there is another (rule P12). */
+  snapshotIsDamaged = false;
   /** Whether the beginning of the log or the snapshot changed since storage was told. */
   compactionDue = false;
   /** Numbers the writes handed to storage. */

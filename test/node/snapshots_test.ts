@@ -164,3 +164,66 @@ describe("snapshots", () => {
     cluster.until(() => new Set(hashes(cluster)).size === 1 && cluster.node(away).status(0).key_count === 7);
   });
 });
+
+describe("a snapshot that is found damaged when it is sent", () => {
+  /** A leader whose newest snapshot is the only way for node 3 to catch up, but for how much was applied behind it. */
+  function behind(isLast: (node: Node) => boolean): { cluster: TestCluster; leader: Node; away: Node; name: string } {
+    const cluster = new TestCluster({ nodes: 3, limits });
+    const leader = cluster.leader();
+    const away = cluster.follower();
+    cluster.isolate(away.id);
+    fill(cluster, leader, { from: 0, count: 40 });
+    for (let from = 40; !isLast(leader); from++) fill(cluster, leader, { from, count: 1 });
+    const [name = ""] = cluster.snapshots(leader.id).list();
+    return { cluster, leader, away, name };
+  }
+  const isAhead = (node: Node): boolean => node.status(0).applied_index > node.status(0).snapshot_index;
+  const isThere = (node: Node): boolean => node.status(0).applied_index === node.status(0).snapshot_index;
+
+  for (const [what, isLast, spoil] of [
+    [
+      "damaged",
+      isAhead,
+      (cluster, id, name) => cluster.snapshots(id).damage(name, cluster.snapshots(id).fileBytes(name) - 30),
+    ],
+    ["damaged, and nothing is newer", isThere, (cluster, id, name) => cluster.snapshots(id).damage(name, 200)],
+    ["missing", isAhead, (cluster, id, name) => cluster.snapshots(id).remove(name)],
+  ] as readonly [string, (node: Node) => boolean, (cluster: TestCluster, id: number, name: string) => void][]) {
+    test(`P12 costs that snapshot, and not the leader: ${what}`, () => {
+      const { cluster, leader, away, name } = behind(isLast);
+      const { term, applied_index } = leader.status(0);
+      spoil(cluster, leader.id, name);
+      cluster.network.heal();
+      cluster.until(() => away.status(0).applied_index >= applied_index);
+      expect([leader.status(0).role, leader.status(0).term]).toEqual(["leader", term]);
+      expect(away.status(0).snapshot_index > 0).toBe(true);
+      expect(new Set(hashes(cluster)).size).toBe(1);
+      for (const kept of cluster.snapshots(leader.id).list()) cluster.snapshots(leader.id).verify(kept);
+      cluster.crash(leader.id);
+      cluster.start(leader.id); // on the new one
+      cluster.until(() => cluster.node(leader.id).status(0).applied_index >= applied_index);
+    });
+  }
+
+  test("P12 stops the node if the next one is damaged as well", () => {
+    const cluster = new TestCluster({ nodes: 5, limits });
+    const leader = cluster.leader();
+    const [first, second] = cluster.nodes.filter((node) => node !== leader);
+    if (first === undefined || second === undefined) throw new Error("there are no followers");
+    for (const { id } of [first, second]) cluster.isolate(id);
+    fill(cluster, leader, { from: 0, count: 40 });
+    const snapshots = cluster.snapshots(leader.id);
+    const spoil = (): void => {
+      for (const name of snapshots.list()) snapshots.damage(name, 200);
+    };
+    spoil();
+    cluster.network.heal();
+    cluster.isolate(second.id);
+    cluster.until(() => first.status(0).applied_index === leader.status(0).applied_index);
+    spoil();
+    cluster.network.heal();
+    expect(() => cluster.until(() => second.status(0).applied_index === leader.status(0).applied_index)).toThrow(
+      "checksum mismatch",
+    );
+  });
+});
