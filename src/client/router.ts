@@ -35,9 +35,9 @@ export interface RouteSeeker {
 }
 
 /** How long a connection may take to open, in milliseconds: below what a caller waits, so that another node can be asked. */
-const connectTimeoutMs = 1000;
-/** How long an endpoint may take to tell its status, in milliseconds. */
-const surveyMs = 500;
+const openMs = 1000;
+/** How long the endpoints may take to tell their status, in milliseconds: first, and at most, for it doubles with each survey that found nobody. */
+const surveyMs = { first: 500, longest: 4000 };
 /** How long the other endpoints may contradict the first one that says that it leads, in milliseconds. */
 const objectionMs = 20;
 /** The pauses between surveys that found nobody, in milliseconds: an election takes a few of them. */
@@ -48,7 +48,6 @@ const statusRequest = {
   consistency: "stale",
   hops: 0,
   group: 0,
-  timeoutMs: surveyMs,
   count: 0,
   body: new Uint8Array(),
 } as const;
@@ -132,13 +131,13 @@ export class Router {
   private routeTo(endpoint: string): Route {
     let connection = this.connections.get(endpoint);
     if (connection === undefined) {
-      connection = this.connectionTo(endpoint);
+      connection = this.connectionTo(endpoint, openMs);
       this.connections.set(endpoint, connection);
     }
     return { endpoint, connection };
   }
 
-  private connectionTo(endpoint: string): RpcConnection {
+  private connectionTo(endpoint: string, connectTimeoutMs: number): RpcConnection {
     return new RpcConnection({ endpoint, timers: this.options.clock, connectTimeoutMs });
   }
 
@@ -146,7 +145,7 @@ export class Router {
   private async search(): Promise<void> {
     this.searching = true;
     for (let round = 0; !this.closed; round++) {
-      const found = bestOf(await this.survey());
+      const found = bestOf(await this.survey(Math.min(surveyMs.first * 2 ** round, surveyMs.longest)));
       if (found !== null) {
         this.current = found;
         this.lastAppliedIndex = found.appliedIndex;
@@ -171,21 +170,21 @@ export class Router {
     for (const seeker of seekers) if (seeker.isWaiting) this.seek(seeker);
   }
 
-  /** What the nodes say of themselves, as far as they answer in time. */
-  private async survey(): Promise<readonly Report[]> {
+  /** What the nodes say of themselves, as far as they answer within `timeoutMs`. */
+  private async survey(timeoutMs: number): Promise<readonly Report[]> {
     const given = this.options.endpoints;
     const asked = new Set([...given, ...this.servers.values()]);
-    const reports = await this.reportsOf([...asked]);
+    const reports = await this.reportsOf([...asked], timeoutMs);
     if (reports.length > 0) {
       this.servers = new Map(reports.flatMap(({ report }) => report.servers.map(({ id, service }) => [id, service])));
     }
     const unasked = [...this.servers.values()].filter((endpoint) => !asked.has(endpoint));
     if (unasked.length === 0 || bestOf(reports)?.isLeader === true) return reports;
-    return [...reports, ...(await this.reportsOf(unasked))];
+    return [...reports, ...(await this.reportsOf(unasked, timeoutMs))];
   }
 
   /** Ends early once a node says that it leads and nobody has objected for a moment. */
-  private reportsOf(endpoints: readonly string[]): Promise<readonly Report[]> {
+  private reportsOf(endpoints: readonly string[], timeoutMs: number): Promise<readonly Report[]> {
     const { clock } = this.options;
     const reports: Report[] = [];
     return new Promise((resolve) => {
@@ -196,7 +195,7 @@ export class Router {
         resolve([...reports]); // those that come too late change nothing any more
       };
       for (const endpoint of endpoints) {
-        void this.reportOf(endpoint).then((report) => {
+        void this.reportOf(endpoint, timeoutMs).then((report) => {
           missing--;
           if (report !== null) reports.push(report);
           if (missing === 0) end();
@@ -207,11 +206,11 @@ export class Router {
   }
 
   /** Asks over a connection of its own: what is under way on another must not end because a status is late. */
-  private reportOf(endpoint: string): Promise<Report | null> {
+  private reportOf(endpoint: string, timeoutMs: number): Promise<Report | null> {
     return new Promise((resolve) => {
-      const probe = this.connectionTo(endpoint);
+      const probe = this.connectionTo(endpoint, timeoutMs);
       this.probes.add(probe);
-      probe.request(statusRequest, (outcome) => {
+      probe.request({ ...statusRequest, timeoutMs }, (outcome) => {
         this.probes.delete(probe);
         resolve(this.reportIn(endpoint, outcome));
         probe.close();

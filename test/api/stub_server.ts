@@ -15,6 +15,8 @@ export class StubServer {
   readonly requests: RpcRequest[] = [];
   /** Connections so far. */
   opened = 0;
+  /** Who asks for the status gets it if he waits at least so long. Milliseconds. */
+  statusMs = 0;
 
   constructor(behaviour: Behaviour) {
     this.server = serve({
@@ -28,7 +30,10 @@ export class StubServer {
           return {
             message: (data) => {
               const request = decodeRequest(data);
-              if (request.kind === "status") return answerStatus(socket, request);
+              if (request.kind === "status") {
+                if (request.timeoutMs >= this.statusMs) answerStatus(socket, request);
+                return;
+              }
               this.requests.push(request);
               behaviour(socket, request);
             },

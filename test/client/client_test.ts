@@ -361,6 +361,12 @@ test("a signal ends a call: with its reason before it is sent, as unknown afterw
     },
   ));
 
+test("a node that is slow to tell its status is waited for longer and longer", () =>
+  withStub(answerPut, async (client, server) => {
+    server.statusMs = 1000;
+    expect((await client.put("a", "1")).revision).toBe(2);
+  }));
+
 test("a closed client has ended all calls", () =>
   withStub(answerPut, async (client, server) => {
     expect((await client.put("a", "1")).revision).toBe(2);
