@@ -15,30 +15,44 @@ export interface RunningCluster {
 const patienceMs = 5000;
 
 /**
- * The cluster behind `endpoints`; null when none answers and `directory` shows that the node has joined before. Throws a
- * `ProaError`, DATA_FOREIGN for an id that has left, or that votes and would come back with an empty disk (rule P13).
+ * The cluster behind `endpoints`; where none answers and the node has joined before, what `directory` knows of it: so a cluster
+ * comes back after a power cut although nobody is there to be asked. Throws a `ProaError`, DATA_FOREIGN for an id that has left,
+ * or that votes and would come back with an empty disk (rule P13).
  */
 export async function runningCluster(
   endpoints: readonly string[],
   { id, directory }: { readonly id: number; readonly directory: string },
-): Promise<RunningCluster | null> {
-  const isNew = readIdentity(directory) === null;
-  const client = new HttpClient({ endpoints, deadline: performance.now() + patienceMs, trace: () => undefined });
-  const status = await client
-    .read({ method: "GET", path: "/api/status", doing: "join the cluster" })
-    .catch((error: unknown) => {
-      if (isNew || !(error instanceof ProaError)) throw error;
-      return null;
-    });
-  if (status === null) return null;
-  const report = parseJson(status.body);
-  if (!isStatus(report)) {
-    throw new ProaError("UNREACHABLE", `Cannot join the cluster: ${status.endpoint} is no node of proa`, {
-      hint: "name service ports of running nodes with --join host:port,…",
+): Promise<RunningCluster> {
+  const known = readIdentity(directory);
+  let status: Status;
+  try {
+    status = await statusOf(endpoints);
+  } catch (error) {
+    if (known === null || !(error instanceof ProaError)) throw error;
+    return { cluster: known.cluster, clusterId: known.clusterId, servers: [] };
+  }
+  const { cluster, cluster_id: clusterId, servers, members } = status;
+  if (known === null) refuseForgotten(id, members, directory);
+  else if (known.clusterId !== clusterId) {
+    throw new ProaError("DATA_FOREIGN", `Cannot join the cluster "${cluster}": ${directory} belongs to another one`, {
+      hint: "name nodes of the cluster that it belongs to, or give this node a directory of its own",
     });
   }
-  if (isNew) refuseForgotten(id, report.members, directory);
-  return { cluster: report.cluster, clusterId: report.cluster_id, servers: report.servers };
+  return { cluster, clusterId, servers };
+}
+
+/** What the first node says that answers. */
+async function statusOf(endpoints: readonly string[]): Promise<Status> {
+  const client = new HttpClient({ endpoints, deadline: performance.now() + patienceMs, trace: () => undefined });
+  const { body, endpoint } = await client.read({ method: "GET", path: "/api/status", doing: "join the cluster" });
+  const status = parseJson(body);
+  const refuse = (reason: string): ProaError =>
+    new ProaError("UNREACHABLE", `Cannot join the cluster: ${endpoint} ${reason}`, {
+      hint: "name service ports of running nodes with --join host:port,…",
+    });
+  if (!isStatus(status)) throw refuse("is no node of proa");
+  if (status.removed) throw refuse("has left the cluster, and does not know who belongs to it now");
+  return status;
 }
 
 function refuseForgotten(id: number, { voters, outgoing, retired }: Status["members"], directory: string): void {
@@ -60,6 +74,7 @@ interface Status {
   readonly cluster: string;
   readonly cluster_id: string;
   readonly servers: readonly Server[];
+  readonly removed: boolean;
   readonly members: {
     readonly voters: readonly number[];
     readonly outgoing: readonly number[];
@@ -73,6 +88,7 @@ function isStatus(value: unknown): value is Status {
   return (
     typeof value["cluster"] === "string" &&
     typeof value["cluster_id"] === "string" &&
+    typeof value["removed"] === "boolean" &&
     isRecord(members) &&
     ["voters", "outgoing", "retired"].every((name) => Array.isArray(members[name])) &&
     Array.isArray(servers) &&

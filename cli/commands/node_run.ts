@@ -34,14 +34,13 @@ export async function runNode(options: NodeOptions, { runtime, output, env }: Co
   const directory = resolve(data);
   const { servers, observers } = placesOf(values);
   const joins = values.join === undefined ? null : await runningCluster(values.join, { id, directory });
-  const clusterName = joins?.cluster ?? cluster;
   const settings = {
     id,
     servers,
     observers,
     joins,
     directory,
-    cluster: clusterName,
+    cluster: joins?.cluster ?? cluster,
     limits,
     transport,
     version: productVersion,

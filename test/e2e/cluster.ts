@@ -156,6 +156,12 @@ export class RealCluster {
     if (this.children.get(id)?.kill(signal) !== true) throw new Error(`node ${id} does not run`);
   }
 
+  /** Whether a node was started and has not ended since. */
+  isRunning(id: number): boolean {
+    const child = this.children.get(id);
+    return child !== undefined && child.exitCode === null && child.signalCode === null;
+  }
+
   /** Waits until a node that was started has ended by itself, and returns its exit status; null after a signal. */
   async exitOf(id: number): Promise<number | null> {
     const child = this.children.get(id);
