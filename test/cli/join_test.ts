@@ -44,7 +44,7 @@ test("an id that has left, or that votes without its disk, does not come back (r
         expect(await refused(endpoint, id, directory)).toMatch(
           /^DATA_FOREIGN Cannot join as node \d: it votes in the cluster already, .*; proa cluster remove \d, then add it under/,
         );
-      writeIdentity(directory, { clusterId, cluster: "shop", nodeId: 2 });
+      writeIdentity(directory, { clusterId, cluster: "shop", nodeId: 2, directoryNumber: 7 });
       expect((await runningCluster([endpoint], { id: 2, directory })).clusterId).toBe(clusterId);
     }),
   ));
@@ -53,7 +53,7 @@ test("who has joined before goes on with what it knows where nobody answers; a n
   inTempDirectory(async (directory) => {
     const endpoint = await desertedEndpoint();
     expect(await refused(endpoint, 5, directory)).toContain("UNREACHABLE");
-    writeIdentity(directory, { clusterId, cluster: "shop", nodeId: 5 });
+    writeIdentity(directory, { clusterId, cluster: "shop", nodeId: 5, directoryNumber: 7 });
     expect(await runningCluster([endpoint], { id: 5, directory })).toEqual({ cluster: "shop", clusterId, servers: [] });
   }));
 
@@ -64,7 +64,12 @@ test("a directory of another cluster is refused, and so is who cannot tell", () 
       expect(await refused(gone.endpoint, 5, directory)).toContain("has left the cluster");
     });
     await withServers([node()], async ({ endpoint }) => {
-      writeIdentity(directory, { clusterId: clusterId.replace("0", "f"), cluster: "shop", nodeId: 5 });
+      writeIdentity(directory, {
+        clusterId: clusterId.replace("0", "f"),
+        cluster: "shop",
+        nodeId: 5,
+        directoryNumber: 7,
+      });
       expect(await refused(endpoint, 5, directory)).toMatch(
         /^DATA_FOREIGN Cannot join the cluster "shop": .* another one/,
       );
