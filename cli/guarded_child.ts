@@ -52,8 +52,11 @@ export class GuardedChild {
     this.guard = guard;
     this.ended = new Promise((resolve) => {
       child.once("exit", (code, signal) => {
+        if (this.killTimer !== null) {
+          clearTimeout(this.killTimer);
+          this.signal("SIGKILL"); // what it has started may not go on without it
+        }
         this.hasEnded = true;
-        if (this.killTimer !== null) clearTimeout(this.killTimer);
         guard.stdin?.end("done\n");
         resolve(signal === null ? (code ?? 1) : 128 + constants.signals[signal]);
       });

@@ -135,38 +135,69 @@ END`;
   60_000,
 );
 
-/** The first program ignores what asks it to end, and starts another one that would outlive it. */
+/** Ignores what asks it to end, and so does what it has started. */
 const stubborn = program('trap "" TERM; sleep 600 & while :; do sleep 600; done');
+/** Ends when it is asked to, and what it has started does not. */
+const careless = program('(trap "" TERM; exec sleep 600) & wait');
+
+/** What stands between somebody and the whole cluster, and can be cut. */
+class Relays {
+  private readonly proxies: CuttingProxy[] = [];
+
+  static async before(cluster: RealCluster): Promise<Relays> {
+    const relays = new Relays();
+    const renamed = new Map<string, string>();
+    for (const id of cluster.ids) {
+      const target = cluster.portsOf(id).service;
+      const proxy = await CuttingProxy.start({ target, random: seededRandom(1), cutRate: 0, renamed });
+      renamed.set(cluster.endpoint(id), proxy.endpoint);
+      relays.proxies.push(proxy);
+    }
+    return relays;
+  }
+
+  get endpoints(): string {
+    return this.proxies.map(({ endpoint }) => endpoint).join(",");
+  }
+
+  fallSilent(): void {
+    for (const proxy of this.proxies) proxy.fallSilent();
+  }
+
+  stop(): void {
+    for (const proxy of this.proxies) proxy.stop();
+  }
+}
+
+/** Somebody who has a lock, and what becomes of him. */
+interface Holder {
+  readonly name: string;
+  readonly endpoints: string;
+  readonly does: readonly string[];
+  readonly harm: (it: Locking) => void;
+  /** With which proa ends. */
+  readonly status: number | null;
+}
 
 test(
   "a holder that dies, is stopped or is cut off leaves no program behind, and the next one has a higher token",
   () =>
     withCluster(async (cluster) => {
-      const renamed = new Map<string, string>();
-      const proxies: CuttingProxy[] = [];
-      for (const id of cluster.ids) {
-        const target = cluster.portsOf(id).service;
-        proxies.push(await CuttingProxy.start({ target, random: seededRandom(1), cutRate: 0, renamed }));
-      }
-      for (const [at, { endpoint }] of proxies.entries()) renamed.set(cluster.endpoint(at + 1), endpoint);
-      const throughProxies = proxies.map(({ endpoint }) => endpoint).join(",");
-      const holders = [
+      const [first, second] = [await Relays.before(cluster), await Relays.before(cluster)];
+      const holders: readonly Holder[] = [
         {
           name: "dies",
           endpoints: cluster.endpoints,
-          harm: (holder: Locking) => holder.signal("SIGKILL"),
+          does: stubborn,
+          harm: (it) => it.signal("SIGKILL"),
           status: null,
         },
-        { name: "stops", endpoints: cluster.endpoints, harm: (holder: Locking) => holder.signal("SIGSTOP"), status: 4 },
-        {
-          name: "cut",
-          endpoints: throughProxies,
-          harm: () => proxies.forEach((proxy) => proxy.fallSilent()),
-          status: 4,
-        },
+        { name: "stops", endpoints: cluster.endpoints, does: stubborn, harm: (it) => it.signal("SIGSTOP"), status: 4 },
+        { name: "cut", endpoints: first.endpoints, does: stubborn, harm: () => first.fallSilent(), status: 4 },
+        { name: "cut-2", endpoints: second.endpoints, does: careless, harm: () => second.fallSilent(), status: 4 },
       ];
-      const succession = async ({ name, endpoints, harm, status }: (typeof holders)[number]): Promise<void> => {
-        const holder = new Locking(endpoints, [name, "--ttl", "4s", ...stubborn]);
+      const succession = async ({ name, endpoints, does, harm, status }: Holder): Promise<void> => {
+        const holder = new Locking(endpoints, [name, "--ttl", "4s", ...does]);
         const { pid, token } = await holder.begun;
         const next = new Locking(cluster.endpoints, [name, ...program("true")]);
         harm(holder);
@@ -182,7 +213,8 @@ test(
       try {
         await Promise.all(holders.map(succession));
       } finally {
-        for (const proxy of proxies) proxy.stop();
+        first.stop();
+        second.stop();
       }
     }),
   60_000,
