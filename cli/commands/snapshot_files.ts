@@ -1,6 +1,6 @@
 /** What `proa snapshot info` and `proa snapshot restore` do with a file: nothing in it is believed before it was checked. */
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
+import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { configFileOf } from "../config/config_file.ts";
 import type { NodeSettingValues, NodeValues } from "../config/node_settings.ts";
@@ -67,8 +67,10 @@ export function restoreSnapshot({ file, token, ...typed }: RestoreRequest, { run
 
 /** Runs `work` on a file that was opened, and says what is wrong with it in words for people. */
 function reading<T>(file: string, work: (saved: SavedSnapshot) => T): T {
-  if (!existsSync(file)) {
-    throw new ProaError("USAGE", `Cannot read ${file}: there is no such file`, {
+  const status = statSync(file, { throwIfNoEntry: false });
+  if (status?.isFile() !== true) {
+    const reason = status === undefined ? "there is no such file" : "it is no file"; // which alone can be read anywhere
+    throw new ProaError("USAGE", `Cannot read ${file}: ${reason}`, {
       hint: "name a file that proa snapshot save wrote",
     });
   }
