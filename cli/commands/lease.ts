@@ -18,7 +18,7 @@ const grant = command({
   args: { ttl: required(timeToLive, "how long it lasts, such as 30s, 12h or 7d: from 1s to 3650d") },
   options: {
     id: option("id", integer(1), "this id, unless a lease has it (exit 6)", {
-      defaultText: "one that was never chosen",
+      defaultText: "one that the cluster never chose before",
     }),
     requestId,
   },

@@ -22,13 +22,10 @@ export interface LeaseState extends LeaseTime {
   readonly bound: boolean;
 }
 
+/** Never changed but for its keys: what changes is another lease in its place. */
 export interface Lease extends LeaseState {
-  readonly renewal: number;
-  readonly remainingMs: number;
   readonly keys: LeaseKeys;
 }
-
-type MutableLease = { -readonly [Name in keyof Lease]: Lease[Name] };
 
 /** Told of what happens to leases, while entries are applied. */
 export interface LeaseListener {
@@ -46,7 +43,7 @@ export type Grant = Lease | "leaseExists" | "tooManyLeases";
 export class Leases {
   listener: LeaseListener | null = null;
   /** In the order of their grants. */
-  private readonly byId = new Map<number, MutableLease>();
+  private readonly byId = new Map<number, Lease>();
   private readonly hash = new StateHash();
   /** How many grants and renewals there were, each of which has a number. */
   private counted = 0;
@@ -93,17 +90,19 @@ export class Leases {
   renew(id: number): Lease | null {
     const lease = this.byId.get(id);
     if (lease === undefined) return null;
-    this.change(lease, { renewal: ++this.counted, remainingMs: lease.ttlMs });
-    this.listener?.onBegun(lease);
-    return lease;
+    const renewed = { ...lease, renewal: ++this.counted, remainingMs: lease.ttlMs };
+    this.replace(lease, renewed);
+    this.listener?.onBegun(renewed);
+    return renewed;
   }
 
   /** Takes in what is left to a lease, unless it was renewed since. A checkpoint never gives time. */
   checkpoint({ id, renewal, remainingMs }: LeaseCheckpoint): void {
     const lease = this.byId.get(id);
     if (lease?.renewal !== renewal || remainingMs >= lease.remainingMs) return;
-    this.change(lease, { renewal, remainingMs });
-    this.listener?.onCheckpoint(lease);
+    const nearer = { ...lease, remainingMs };
+    this.replace(lease, nearer);
+    this.listener?.onCheckpoint(nearer);
   }
 
   /** The lease, if it was not renewed since that moment. */
@@ -154,11 +153,9 @@ export class Leases {
     return { leases, more: false };
   }
 
-  /** All leases as an image has them, whatever changes later. */
+  /** All leases as an image has them, whatever changes later: references, which are copied. */
   items(): readonly LeaseState[] {
-    return Array.from(this.byId.values(), ({ id, ttlMs, remainingMs, renewal, granted, bound }) => {
-      return { id, ttlMs, remainingMs, renewal, granted, bound };
-    });
+    return [...this.byId.values()];
   }
 
   /** Takes in a key of an image, whose lease comes later. */
@@ -197,16 +194,15 @@ export class Leases {
     return this.counted === 0 ? [] : [...hash.numbers(), this.counted];
   }
 
-  private add(lease: MutableLease): void {
+  private add(lease: Lease): void {
     this.byId.set(lease.id, lease);
     this.hash.add(hashOf(lease));
   }
 
-  private change(lease: MutableLease, { renewal, remainingMs }: Pick<Lease, "renewal" | "remainingMs">): void {
-    this.hash.subtract(hashOf(lease));
-    lease.renewal = renewal;
-    lease.remainingMs = remainingMs;
-    this.hash.add(hashOf(lease));
+  /** Keeps its place in the order of grants. */
+  private replace(before: Lease, after: Lease): void {
+    this.hash.subtract(hashOf(before));
+    this.add(after);
   }
 }
 

@@ -53,7 +53,7 @@ export interface GrantedLease {
 export const leaseTtlMsMin = 1000;
 export const leaseTtlMsMax = 10 * 365 * 24 * 3600 * 1000;
 
-/** How many leases there may be: about 300 MB. Every node must agree, for it decides which grants take effect. */
+/** How many leases there may be: with what each node counts, about 500 MB. Every node must agree, for it decides which grants take effect. */
 export const leasesMax = 1_000_000;
 
 const operations = { grant: 1, renew: 2, revoke: 3, expire: 4, checkpoint: 5 } as const;
