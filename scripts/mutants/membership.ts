@@ -69,6 +69,11 @@ export const membershipMutants: readonly Mutant[] = [
     replace:
       "const voters = [...new Set([...membership.voters, state.id])];\n    const index = Math.min(quorumValue({ ...membership, voters }, stored), to);",
   }),
+  mutant("empty directory may vote", {
+    file: "src/raft/directories.ts",
+    find: 'if (message.kind === "DirectoryRefused" || state.directoryOf(from) === directory) return false;',
+    replace: "if (directory !== -1) return false;",
+  }),
   mutant("who has left campaigns", {
     file: "src/raft/state.ts",
     find: "if (this.isRemoved || this.isElsewhere) return false;",

@@ -81,7 +81,7 @@ class Client {
   private act(): void {
     const { random } = this;
     const { readWeight } = this.cluster.plan;
-    if (happens(random, readWeight / (1 + readWeight))) {
+    if (this.cluster.isQuiet || happens(random, readWeight / (1 + readWeight))) {
       const consistency = happens(random, 0.2)
         ? "stale"
         : happens(random, this.cluster.plan.leaseShare)
@@ -198,8 +198,9 @@ class Client {
 
   private tryRead(query: Query, consistency: Consistency, tries: number): void {
     const { cluster } = this;
-    const { history } = cluster;
-    const record = consistency === "stale" ? null : history.beginRead(query);
+    const { history, plan } = cluster;
+    const isTrusted = consistency === "linearizable" || (consistency === "lease" && plan.leasesHold);
+    const record = isTrusted ? history.beginRead(query) : null;
     askToRead(cluster, {
       client: this.number,
       host: consistency === "lease" ? this.chooseLeader() : this.chooseHost(),

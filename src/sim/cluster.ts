@@ -32,6 +32,8 @@ export class Cluster {
   readonly requests = new Set<MembershipRequest>();
   /** Who falls stays down, if it is in here. */
   private readonly lost = new Set<NodeId>();
+  /** Clients only read for now. */
+  isQuiet = false;
   /** How often a machine fell. */
   falls = 0;
   private readonly restarts: Random;
@@ -48,7 +50,10 @@ export class Cluster {
     this.restarts = streamOf(plan.seed, "restarts");
     const ids = Array.from({ length: plan.nodes + plan.joiners }, (_, position) => position + 1);
     const founders = newMembership({ voters: ids.slice(0, plan.nodes) });
-    this.safety = new Safety(founders, (id) => this.host(id).disk.durable);
+    this.safety = new Safety(founders, {
+      durableOf: (id) => this.host(id).disk.durable,
+      everHeld: (id, entry) => this.host(id).disks.everHeld(entry),
+    });
     this.network = new SimNetwork({
       seed: plan.seed,
       clusterId: clusterIdBytes(clusterId),
@@ -163,12 +168,17 @@ export class Cluster {
     return true;
   }
 
+  /** Starts a machine that is down, unless it is switched off for good. */
+  restart(host: Host): void {
+    if (!host.isUp && !this.lost.has(host.id)) host.boot();
+  }
+
   private onFall(host: Host): void {
     this.falls++;
     const { electionTimeoutMs } = this.plan.limits;
     const quick = happens(this.restarts, 0.5);
     this.timeline.after(between(this.restarts, 0, electionTimeoutMs * (quick ? 0.2 : 4)), () => {
-      if (!host.isUp && !this.lost.has(host.id)) host.boot();
+      this.restart(host);
     });
   }
 }

@@ -3,7 +3,7 @@
  * and which others may come to be. Checks that any two of them share a voter in all their quorums (I11).
  */
 import { assert } from "../lib/assert.ts";
-import { type EntryId, type Index, type Membership, membersOf, type Term } from "../raft/mod.ts";
+import { type EntryId, type Index, type Membership, membersOf, type NodeId, type Term } from "../raft/mod.ts";
 import { membershipCodec } from "../wire/mod.ts";
 import { quorumsMeet } from "./quorums.ts";
 import { check } from "./violation.ts";
@@ -23,6 +23,10 @@ export interface LogBook {
 export class Configurations {
   /** All that were ever handed to a disk and changed the members, by their entries. */
   private readonly known = new Map<string, Configured>();
+  /** All that were ever handed to a disk, those included that only bind members to their directories. */
+  private readonly written = new Map<string, Membership>();
+  /** By member, the committed entry that binds it to its directory. */
+  private readonly bindings = new Map<NodeId, EntryId>();
   /** Invariant: indexes rise; all but the last are of the past. */
   private readonly committed: Configured[];
   /** Those that follow the committed one in some log: each may still be committed. */
@@ -72,6 +76,7 @@ export class Configurations {
   onWritten(id: EntryId, payload: Uint8Array, lastTerm: Term): void {
     const membership = membershipCodec.decode(payload);
     const configured = { index: id.index, term: id.term, membership };
+    this.written.set(nameOf(id), membership);
     const before = this.before({ index: id.index - 1, term: lastTerm });
     if (membersText(membership) === membersText(before.membership)) return; // it binds some to their directories, and changes no quorum
     check(this.committed.includes(before), "I11", () => {
@@ -89,7 +94,14 @@ export class Configurations {
     this.pending.push(configured);
   }
 
+  /** The committed entry that binds `id` to its directory, if there is one (rule P13). */
+  bindingOf(id: NodeId): EntryId | null {
+    return this.bindings.get(id) ?? null;
+  }
+
   onCommitted(id: EntryId): void {
+    for (const bound of this.written.get(nameOf(id))?.directories ?? [])
+      if (!this.bindings.has(bound.id)) this.bindings.set(bound.id, id);
     const configured = this.known.get(nameOf(id));
     if (configured === undefined) return;
     this.committed.push(configured);

@@ -5,6 +5,7 @@ import type { Cluster } from "./cluster.ts";
 import { diskFaults } from "./disk_faults.ts";
 import { echoFaults } from "./echo_faults.ts";
 import type { Fault } from "./fault.ts";
+import { leaseFaults } from "./lease_faults.ts";
 import { machineFaults } from "./machine_faults.ts";
 import { memberFaults } from "./member_faults.ts";
 import { networkFaults } from "./network_faults.ts";
@@ -18,6 +19,7 @@ const faults: Readonly<Record<FaultName, Fault>> = {
   ...officeFaults,
   ...memberFaults,
   ...echoFaults,
+  ...leaseFaults,
 };
 
 /** Begins all faults of the plan. Returns how to end them: what they broke for a while is whole again then. */

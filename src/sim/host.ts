@@ -11,6 +11,7 @@ import { between, happens, streamOf } from "./chance.ts";
 import { describeWrite } from "./describe.ts";
 import { SimDisk } from "./disk.ts";
 import { Life } from "./life.ts";
+import { MachineDisks } from "./machine_disks.ts";
 import type { Packet, SimNetwork } from "./network.ts";
 import type { Plan } from "./plan.ts";
 import type { Reference } from "./reference.ts";
@@ -53,7 +54,7 @@ class PowerCutError extends Error {
 }
 
 export class Host {
-  readonly disk: SimDisk;
+  readonly disks: MachineDisks;
   /** How fast the clock of this machine runs. */
   clockRate = 1;
   /** How likely the power fails at each call for disk or network. */
@@ -69,29 +70,47 @@ export class Host {
     readonly id: NodeId,
     private readonly around: Surroundings,
   ) {
-    const { plan, timeline, safety, network } = around;
+    const { plan, timeline, safety, trace, network } = around;
     this.random = streamOf(plan.seed, `machine ${id}`);
-    this.disk = new SimDisk({
-      random: streamOf(plan.seed, `disk ${id}`),
-      timeline,
-      writeMs: plan.writeMs,
-      wake: (tell) => this.arrive("input", tell),
-      watcher: {
-        onWrite: (write, lastTerm) => {
-          this.life?.observe();
-          around.trace.note(write.seq, () => `n${id} writes #${write.seq}: ${describeWrite(write)}`);
-          safety.onWrite(this.state, write, lastTerm);
+    this.disks = new MachineDisks((number) => {
+      const disk: SimDisk = new SimDisk({
+        random: streamOf(plan.seed, number === 1 ? `disk ${id}` : `disk ${id}, ${number}`),
+        timeline,
+        writeMs: plan.writeMs,
+        wake: (tell) => this.arrive("input", tell),
+        watcher: {
+          onWrite: (write, lastTerm) => {
+            this.life?.observe();
+            trace.note(write.seq, () => `n${id} writes #${write.seq}: ${describeWrite(write)}`);
+            safety.onWrite(this.state, write, lastTerm);
+          },
+          onWritten: () => {
+            if (around.onWritten(this)) throw new PowerCutError("the power failed");
+            this.maybeDie();
+          },
+          onDurable: (before, durable) => safety.onDurable({ id, directory: disk.directoryNumber }, before, durable),
+          onDropped: (entry) => safety.onDropped(id, entry),
+          termAt: (index) => safety.committedTerm(index),
         },
-        onWritten: () => {
-          if (around.onWritten(this)) throw new PowerCutError("the power failed");
-          this.maybeDie();
-        },
-        onDurable: (before, durable) => safety.onDurable(id, before, durable),
-        onDropped: (entry) => safety.onDropped(id, entry),
-        termAt: (index) => safety.committedTerm(index),
-      },
+      });
+      return disk;
     });
     network.attach(id, (packet) => this.receive(packet));
+  }
+
+  /** The disk that it runs on. */
+  get disk(): SimDisk {
+    return this.disks.current;
+  }
+
+  /** Whether its data directory was lost: then nothing that it promises counts any more. */
+  get isWiped(): boolean {
+    return this.disks.lostOne;
+  }
+
+  /** Whether nothing is to be expected of it any more. */
+  get isLost(): boolean {
+    return this.isWiped || this.disk.isRotten;
   }
 
   /** The node that runs here now; null while the machine is down. */
@@ -154,6 +173,12 @@ export class Host {
   /** Cuts the power. */
   crash(): void {
     this.fall("loses its power");
+  }
+
+  /** Cuts the power, and with it the data directory is gone: a new, empty one takes its place. */
+  wipe(): void {
+    if (this.isUp) this.fall("loses its power, and its data directory");
+    this.disks.replace();
   }
 
   /** Ends the node in order: it answers all who wait, and only then goes. */
@@ -256,6 +281,8 @@ export class Host {
     } catch (error) {
       if (error instanceof PowerCutError) this.fall("loses its power on the way");
       else if (error instanceof ProaError && error.code === "DISK_FAILED") this.fall(`stops: ${error.message}`);
+      else if (error instanceof ProaError && error.code === "DATA_FOREIGN" && this.isWiped)
+        this.fall(`stops: ${error.message}`);
       else if (this.isDamage(error)) this.fall(`stops: ${error.message}`);
       else throw error;
     }

@@ -92,7 +92,7 @@ export class Life {
         newMachine: () =>
           new ObservedStore({
             onApplied: (entry, stateHash) => this.onApplied(entry, stateHash),
-            onRestored: (index, stateHash) => around.safety.onRestored(index, stateHash),
+            onRestored: (index, stateHash) => around.safety.applied.onRestored(index, stateHash),
           }),
       },
     );
@@ -147,6 +147,6 @@ export class Life {
     const { reference, safety } = this.around;
     this.observe();
     if (entry.index > reference.appliedIndex) reference.apply(entry);
-    safety.onApplied(entry, stateHash);
+    safety.applied.onApplied(entry, stateHash);
   }
 }

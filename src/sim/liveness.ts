@@ -55,7 +55,7 @@ export function proveLiveness(cluster: Cluster, runUntil: RunUntil): void {
  */
 function chooseWhole(cluster: Cluster, random: Random): readonly Host[] {
   const { configurations } = cluster;
-  const sound = cluster.hosts.filter(({ disk }) => !disk.isRotten);
+  const sound = cluster.hosts.filter((host) => !host.isLost);
   const wanted = random.integer(1, sound.length);
   let whole = sound;
   for (const host of shuffled(random, sound)) {
@@ -111,7 +111,8 @@ function heal(cluster: Cluster, core: readonly Host[], random: Random): () => re
   trace.note(core.length, () => `healed: n${core.map(({ id }) => id).join(", n")} of ${ids.length}`);
   const cuts = new Map<NodeId, () => void>();
   for (const host of hosts) {
-    if (core.includes(host)) continue;
+    // Who has lost its directory may come back as often as it likes.
+    if (core.includes(host) || (host.isWiped && happens(random, 0.5))) continue;
     const way = pick(random, ["down", "cut off", "cut off", "deaf", "mute", "asleep"] as const);
     trace.note(host.id, () => `n${host.id} is ${way} for good`);
     if (way === "asleep") {

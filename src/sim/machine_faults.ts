@@ -56,8 +56,8 @@ export const machineFaults = {
         : cluster.hosts.filter(() => happens(random, 0.5));
       for (const host of victims) {
         // A follower that leaps breaks what it promised to the leader that it heard; a leader only shortens its own lease.
-        const mayLeap = cluster.plan.leaseShare === 0 || (host.isUp && host.state.role.kind === "leader");
-        if (mayLeap) host.leapClock(between(random, 0, 3 * timeoutMs));
+        const isLeader = host.isUp && host.state.role.kind === "leader";
+        if (isLeader || !cluster.plan.leasesHold) host.leapClock(between(random, 0, 3 * timeoutMs));
       }
     });
   },

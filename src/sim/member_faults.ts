@@ -9,8 +9,9 @@ import { check } from "./violation.ts";
 export const memberFaults = {
   members: (trouble) => {
     const { cluster, random, timeoutMs, repeat } = trouble;
-    // Two wishes at a time may together leave nobody but rotten disks.
-    const operators = cluster.plan.faults.has("bit-rot") ? 1 : random.integer(1, 3);
+    // Two wishes at a time may together leave nobody but those who are lost.
+    const { faults } = cluster.plan;
+    const operators = faults.has("bit-rot") || faults.has("wipes") ? 1 : random.integer(1, 3);
     for (let number = 1; number <= operators; number++) startOperator(trouble, number);
     // Whoever has left goes on running for a while: it must not disturb.
     const runsOnMs = timeoutMs * between(random, 2, 20);
@@ -39,11 +40,11 @@ function startOperator(trouble: Trouble, number: number): void {
   });
 }
 
-/** Whether it leaves a majority whose disks are whole. */
+/** Whether it leaves a majority of those who are not lost. */
 function isSurvived(cluster: Cluster, request: MembershipRequest): boolean {
-  if (!cluster.hosts.some(({ disk }) => disk.isRotten)) return true;
+  if (!cluster.hosts.some((host) => host.isLost)) return true;
   cluster.requests.add(request);
-  const survives = cluster.survives(({ disk }) => disk.isRotten);
+  const survives = cluster.survives((host) => host.isLost);
   cluster.requests.delete(request);
   return survives;
 }

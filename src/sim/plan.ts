@@ -24,6 +24,7 @@ export const faultNames = [
   "hung-disk",
   "disk-errors",
   "bit-rot",
+  "wipes",
   "pauses",
   "drift",
   "leaps",
@@ -31,6 +32,7 @@ export const faultNames = [
   "handovers",
   "late-answers",
   "echoes",
+  "revivals",
   "members",
 ] as const;
 
@@ -87,8 +89,10 @@ export interface Plan {
   readonly valueBytesMax: number;
   /** How much more often reads are than writes. */
   readonly readWeight: number;
-  /** How many of the reads trust a lease. Above 0, no clock leaps but a leader's: that is what leases rest on. */
+  /** How many of the reads trust a lease. */
   readonly leaseShare: number;
+  /** Whether clocks do what leases rest on: none leaps but a leader's. Otherwise a read that trusts a lease is no more than a stale one. */
+  readonly leasesHold: boolean;
 }
 
 /** A plan in one line. */

@@ -4,6 +4,7 @@
  * what it checks.
  */
 import type {
+  DirectoryNumber,
   Entry,
   EntryId,
   HardState,
@@ -15,6 +16,7 @@ import type {
   RaftState,
   Term,
 } from "../raft/mod.ts";
+import { AppliedEntries } from "./applied_entries.ts";
 import { Configurations } from "./configurations.ts";
 import type { Durable } from "./disk.ts";
 import { decides, halvesOf } from "./quorums.ts";
@@ -32,11 +34,12 @@ interface Office {
   readonly terms: readonly Term[];
 }
 
-/** What every node must apply at one index, and come to. */
-interface Applied {
-  readonly term: Term;
-  readonly checksum: number;
-  readonly stateHash: string;
+/** What the disks of the machines hold for sure at this moment. */
+export interface Disks {
+  /** Of the disk that the machine runs on. */
+  readonly durableOf: (id: NodeId) => Durable;
+  /** Also of those that it has lost: nobody can have known of that before it spoke again. */
+  readonly everHeld: (id: NodeId, entry: EntryId) => boolean;
 }
 
 export class Safety {
@@ -45,15 +48,14 @@ export class Safety {
   /** Entries that were ever handed to a disk, by term and index in one number. */
   private readonly entries = new Map<number, { readonly lastTerm: Term; readonly checksum: number }>();
   private readonly votes = new Map<string, NodeId>();
-  /** `applied[i]` is entry i + 1. */
-  private readonly applied: Applied[] = [];
+  readonly applied = new AppliedEntries(() => this.commitIndex);
   /** `committed[i]` is entry i + 1. */
   private readonly committed: Committed[] = [];
 
-  /** `durableOf` tells what the disk of a machine holds for sure at this moment; `founders` is what the cluster begins with. */
+  /** `founders` is what the cluster begins with. */
   constructor(
     founders: Membership,
-    private readonly durableOf: (id: NodeId) => Durable,
+    private readonly disks: Disks,
   ) {
     this.configurations = new Configurations(founders, {
       termBefore: (id) => this.entries.get(nameOf(id))?.lastTerm ?? 0,
@@ -141,56 +143,24 @@ export class Safety {
   onLeading({ id, role, term, log }: Readonly<RaftState>): void {
     if (role.kind !== "leader") return;
     for (const [to, { matchIndex }] of role.progress) {
-      const { hardState, terms } = this.durableOf(to);
+      const { hardState } = this.disks.durableOf(to);
       // Under a later leader it may have lost what this one counted, and what is compacted here is committed anyway.
       if (hardState.term > term || matchIndex < log.firstIndex) continue;
-      check(terms[matchIndex - 1] === log.termAt(matchIndex), "I7", () => {
-        return `n${id} counts ${matchIndex}@${log.termAt(matchIndex)} on n${to}, which does not have it (I7)`;
+      const counted = { index: matchIndex, term: log.termAt(matchIndex) };
+      check(this.disks.everHeld(to, counted), "I7", () => {
+        return `n${id} counts ${matchIndex}@${counted.term} on n${to}, which does not have it (I7)`;
       });
     }
   }
 
   /** By the configuration that decides about this very entry, each half of it if there are two (rules L15 and M4). */
   private assertDurable({ index, term }: EntryId): void {
-    const holds = (id: NodeId): boolean => this.durableOf(id).terms[index - 1] === term;
+    const holds = (id: NodeId): boolean => this.disks.everHeld(id, { index, term });
     const membership = this.configurations.at(index);
     check(decides(membership, holds), "I7", () => {
       const counts = halvesOf(membership).map((half) => `${half.filter(holds).length} of ${half.length} disks`);
       return `${index}@${term} is committed and on ${counts.join(" and ")} (I7)`;
     });
-  }
-
-  /** I5: every life of every node applies the same entries in the same order, without a gap, and comes to the same state. */
-  onApplied(entry: Entry, stateHash: string): void {
-    const { index, term, checksum } = entry;
-    check(index <= this.commitIndex, "I5", () => `${index}@${term} was applied before it was committed (I5)`);
-    const known = this.applied[index - 1];
-    if (known === undefined) {
-      check(
-        index === this.applied.length + 1,
-        "I5",
-        () => `${index}@${term} was applied and nobody applied the one before (I5)`,
-      );
-      this.applied.push({ term, checksum, stateHash });
-      return;
-    }
-    check(
-      known.term === term && known.checksum === checksum,
-      "I5",
-      () => `two nodes applied different entries ${index} (I5)`,
-    );
-    check(known.stateHash === stateHash, "C5", () => `the states behind entry ${index} differ (C5)`);
-  }
-
-  /** S7: a state that came as an image is the one that the entries lead to. */
-  onRestored(index: Index, stateHash: string): void {
-    const known = this.applied[index - 1];
-    check(known !== undefined, "S1", () => `a snapshot of ${index}, which nobody has applied (S1)`);
-    check(
-      known.stateHash === stateHash,
-      "S7",
-      () => `the snapshot of ${index} is another state than its entries make (S7)`,
-    );
   }
 
   /** The term of an entry that is known to be committed. */
@@ -207,7 +177,11 @@ export class Safety {
   }
 
   /** I6: what is durable never goes back, not even in another life. Rule P3: no entry on disk before its term. */
-  onDurable(id: NodeId, before: HardState, { hardState, terms }: Durable): void {
+  onDurable(
+    { id, directory }: { readonly id: NodeId; readonly directory: DirectoryNumber },
+    before: HardState,
+    { hardState, terms }: Durable,
+  ): void {
     const { term, vote } = hardState;
     check(term >= before.term, "I6", () => `the durable term of n${id} fell from ${before.term} to ${term} (I6)`);
     check(
@@ -216,7 +190,7 @@ export class Safety {
       () => `n${id} has an entry of term ${terms.at(-1)} and is in term ${term} (P3)`,
     );
     if (vote === null) return;
-    const name = `${id}@${term}`;
+    const name = `${id} on ${directory}@${term}`;
     const known = this.votes.get(name);
     check(
       known === undefined || known === vote,
@@ -228,7 +202,7 @@ export class Safety {
 
   /** I6: a node begins its life with what its disk holds, nothing less and nothing else (rules P1 and P4). */
   onBoot({ id, term, vote, log }: Readonly<RaftState>): void {
-    const { hardState, terms } = this.durableOf(id);
+    const { hardState, terms } = this.disks.durableOf(id);
     const same = term === hardState.term && vote === hardState.vote;
     check(
       same,
@@ -251,7 +225,7 @@ export class Safety {
 
   /** I8: what a message promises is on disk when it leaves. `commitIndex` is that of the sender. */
   onLeaving(message: Message, commitIndex: Index): void {
-    const durable = this.durableOf(message.from);
+    const durable = this.disks.durableOf(message.from);
     const { term, vote } = durable.hardState;
     const promise = (kept: boolean, what: string): void => {
       check(

@@ -28,6 +28,7 @@ export function drawPlan(seed: number, wishes: Wishes): Plan {
   return {
     ...drawn,
     seed,
+    leasesHold: drawn.leaseShare > 0 && happens(streamOf(seed, "clocks"), 0.7),
     ...drawMachines(seed, { wanted: wishes.nodes ?? null, drawn: drawn.nodes, changes: faults.has("members") }),
     clients: wishes.clients ?? drawn.clients,
     keys: ["a", "b", "c", "d", "e", "f"].slice(0, drawn.keyCount),
