@@ -104,6 +104,7 @@ export class Frame implements RouteSeeker {
     this.kept = null;
     let kept = 0;
     for (const call of this.calls) if (call.phase !== "ended") this.calls[kept++] = call;
+    if (kept < this.calls.length) this.id = null; // other commands, another id
     this.calls.length = kept;
   }
 

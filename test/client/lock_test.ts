@@ -129,6 +129,25 @@ test("who waits and loses its lease goes to the end of the queue", () =>
     await (await unlucky)?.release();
   }));
 
+test("a lock outlives the leader", () =>
+  withClient(3, async (client, cluster) => {
+    const renewed = Promise.withResolvers<undefined>();
+    let leaderIsGone = false;
+    await using lock = await client.lock("l", {
+      ttlMs: 5000,
+      onRenewed: () => {
+        if (leaderIsGone) renewed.resolve(undefined);
+      },
+    });
+    const leader = await cluster.leader();
+    leader.node.stop();
+    await leader.service.stop();
+    leaderIsGone = true;
+    await renewed.promise;
+    lock.check();
+    expect((await client.get(lock.key))?.createRevision).toBe(lock.token);
+  }));
+
 test("who is cut off loses it before the next one has it", () =>
   withClient(1, async (client, cluster) => {
     const proxy = await CuttingProxy.start({

@@ -116,6 +116,27 @@ test("what a caller does with its bytes after it gave up does not change what is
   );
 });
 
+test("what nobody waits for any more is not sent again after a refusal, and the rest has another id", () => {
+  let refuseIt = (): void => undefined;
+  const later: Behaviour = (socket, request) => {
+    refuseIt = () => {
+      refuse(socket, request);
+    };
+  };
+  return withStub(first(later), async (client, asked) => {
+    const stop = new AbortController();
+    const impatient = client.put("a", "1", { signal: stop.signal });
+    const patient = client.put("b", "2");
+    await until(() => asked().length === 1);
+    stop.abort(new Error("changed my mind"));
+    await unknown(impatient);
+    refuseIt();
+    expect((await patient).revision).toBe(2);
+    expect(asked().map(({ id }) => id.split(".")[1])).toEqual(["1", "2"]);
+    expect((asked()[1]?.commands.length ?? 0) < (asked()[0]?.commands.length ?? 0)).toBe(true);
+  });
+});
+
 test("a session that is too old is renewed for a request that was never sent before, and an error for one that was", () => {
   const expired: Behaviour = (socket, request) => {
     answerOnce(socket, request, "requestExpired", 5000);
