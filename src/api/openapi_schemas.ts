@@ -216,6 +216,7 @@ export const status = z.object({
   state_hash: z.string().regex(/^[0-9a-f]{16}$/),
   members: z.object(membership),
   removed: z.boolean(),
+  unreadable: text.nullable(),
   servers,
   peers: z
     .array(
@@ -225,7 +226,7 @@ export const status = z.object({
         next: number,
         lag: number,
         rtt_ms: z.number().nonnegative().nullable(),
-        state: z.enum(["probe", "replicate", "snapshot", "reverted"]),
+        state: z.enum(["probe", "replicate", "snapshot", "reverted", "refused", "unreadable"]),
         active: z.boolean(),
       }),
     )

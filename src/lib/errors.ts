@@ -8,6 +8,9 @@ export class CorruptError extends Error {
   override readonly name = "CorruptError";
 }
 
+/** Bytes that a newer program may have written: they are whole, and nobody here can say what they mean (rule X4). */
+export class UnknownVersionError extends CorruptError {}
+
 /** Whether the command that failed took effect: the first thing that a caller who thinks of retrying must know. */
 export type Applied = "no" | "unknown" | "yes";
 

@@ -8,6 +8,7 @@ import type { Random } from "../lib/random.ts";
 import type { StateMachine } from "../kv/mod.ts";
 import type { SnapshotStore } from "../storage/mod.ts";
 import {
+  type AppendEntries,
   type DirectoryNumber,
   type Entry,
   type GroupId,
@@ -21,7 +22,7 @@ import {
   type Server,
   type SoftState,
 } from "../raft/mod.ts";
-import { asksForTime, firstQuery, membershipCodec } from "../wire/mod.ts";
+import { asksForTime, firstQuery, membershipCodec, payloadProblem } from "../wire/mod.ts";
 import { Admission } from "./admission.ts";
 import { Batcher } from "./batcher.ts";
 import { Housekeeping, type Propose } from "./housekeeping.ts";
@@ -77,6 +78,8 @@ export class Group {
   private readonly leases: LeaseKeeper;
   private readonly results = new ByteWriter(4096);
   private readonly answers = new ByteWriter(4096);
+  /** The entry that cannot be read of which the log of the program was last told. */
+  private unreadableTold = 0;
   private wasReady = false;
   private wasRemoved = false;
   private stopping = false;
@@ -232,7 +235,14 @@ export class Group {
 
   /** A message of a peer. */
   step(message: Message, now: Millis): void {
-    this.raft.step(message, now);
+    this.raft.step(message.kind === "AppendEntries" ? readable(message) : message, now);
+    const { unreadable } = this.raft.view;
+    if (unreadable === null || unreadable.index === this.unreadableTold) return;
+    this.unreadableTold = unreadable.index;
+    this.logger.log("error", "entry refused", {
+      ...unreadable,
+      hint: "start this node with the proa that the leader runs",
+    });
   }
 
   /** When {@link tick} has something to do next. */
@@ -341,6 +351,15 @@ export class Group {
     this.transfers.refuseAll();
     this.snapshotter.close();
   }
+}
+
+/** The batch up to the first entry that this program could not apply: what it cannot apply must not reach its log (rule X4). */
+function readable(message: AppendEntries): AppendEntries {
+  for (const [position, { kind, payload }] of message.entries.entries()) {
+    const problem = kind === "commands" ? payloadProblem(payload) : null;
+    if (problem !== null) return { ...message, entries: message.entries.slice(0, position), unreadable: problem };
+  }
+  return message;
 }
 
 const noResults = new Uint8Array(0);

@@ -49,6 +49,7 @@ export function nodeStatus(node: {
       retired: membership.retired,
     },
     removed: raft.isRemoved,
+    unreadable: raft.unreadable === null ? null : `entry ${raft.unreadable.index}: ${raft.unreadable.reason}`,
     servers: node.servers,
     peers: peers(raft, node.now),
     transport: { kind: options.transportKind, key: options.clusterKey, ...node.counters },
@@ -66,8 +67,24 @@ function peers(raft: Readonly<RaftState>, now: Millis): readonly PeerStatus[] {
       next: progress.nextIndex,
       lag: log.lastIndex - progress.matchIndex,
       rtt_ms: progress.rttMs === null ? null : Math.round(progress.rttMs * 100) / 100,
-      state: progress.isRefused ? "refused" : progress.hasReverted ? "reverted" : progress.state,
+      state: stateOf(progress),
       active: now - progress.contactAt < options.electionTimeoutMs,
     };
   });
+}
+
+function stateOf({
+  isRefused,
+  hasReverted,
+  cannotRead,
+  state,
+}: {
+  readonly isRefused: boolean;
+  readonly hasReverted: boolean;
+  readonly cannotRead: boolean;
+  readonly state: PeerStatus["state"];
+}): PeerStatus["state"] {
+  if (isRefused) return "refused";
+  if (hasReverted) return "reverted";
+  return cannotRead ? "unreadable" : state;
 }

@@ -36,6 +36,8 @@ export interface NodeStatus {
   };
   /** Whether this node has left the cluster for good, as far as it knows. */
   readonly removed: boolean;
+  /** Which entry of the leader this node cannot take, and why: a newer proa has made it. Null if there is none. */
+  readonly unreadable: string | null;
   readonly servers: readonly Server[];
   /** On the leader: how far each other node has come. Empty elsewhere. */
   readonly peers: readonly PeerStatus[];
@@ -52,9 +54,9 @@ export interface PeerStatus {
   readonly rtt_ms: number | null;
   /**
    * `reverted`: its disk lost what it had acknowledged; `refused`: it speaks from another data directory than the one that
-   * it is known by. In neither is it counted any more.
+   * it is known by: in neither is it counted any more. `unreadable`: it runs a program that is too old for the next entry.
    */
-  readonly state: "probe" | "replicate" | "snapshot" | "reverted" | "refused";
+  readonly state: "probe" | "replicate" | "snapshot" | "reverted" | "refused" | "unreadable";
   /** Whether it answered within the last election timeout. */
   readonly active: boolean;
 }

@@ -130,6 +130,11 @@ function append(state: RaftState, message: AppendEntries): AppendOutcome {
   // Only up to here is the log known to be the leader's; beyond it may lie a stale tail (rule L3).
   const matchIndex = previous.index + entries.length;
   commitUpTo(state, Math.min(message.commitIndex, matchIndex));
+  if (message.unreadable !== undefined) {
+    state.unreadable = { index: matchIndex + 1, reason: message.unreadable };
+    return { kind: "unreadable", matchIndex };
+  }
+  if (state.unreadable !== null && state.unreadable.index <= matchIndex) state.unreadable = null; // another leader had another one there
   return { kind: "accepted", matchIndex };
 }
 

@@ -48,6 +48,11 @@ export interface AppendEntries extends Envelope {
   readonly previous: EntryId;
   readonly entries: readonly Entry[];
   readonly commitIndex: Index;
+  /**
+   * Never sent: whoever took the message in says why there are no more entries, although more came. The next one was made by a
+   * newer program, and must not reach the log of one that cannot apply it (rule X4).
+   */
+  readonly unreadable?: string;
   /** Names the leader's view of this receiver; echoed by answers, which count for no other (rule L11). */
   readonly session: number;
 }
@@ -67,6 +72,8 @@ export interface AppendEntriesResponse extends Envelope {
 export type AppendOutcome =
   /** The log agrees with the leader's up to `matchIndex`, on disk. */
   | { readonly kind: "accepted"; readonly matchIndex: Index }
+  /** The same, and the next entry is one that the receiver cannot read: it can take it no sooner than as another program. */
+  | { readonly kind: "unreadable"; readonly matchIndex: Index }
   /**
    * No entry `previousIndex` of the leader's term there. `hint` is the last entry of the receiver that may still
    * agree: the leader skips all between at once (rule L9).

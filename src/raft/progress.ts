@@ -7,6 +7,9 @@ import { Inflights } from "./inflights.ts";
 import type { Sending } from "./sending.ts";
 import type { DirectoryNumber, Index, Millis } from "./types.ts";
 
+/** After so many refusals of a snapshot the wait for the next one is not doubled any more. */
+const refusalDoublingsMax = 6;
+
 export class Progress {
   /**
    * - `probe`: where the logs part is unknown; one append at a time.
@@ -29,6 +32,11 @@ export class Progress {
   session: number;
   /** The data directory that it is counted on; 0 before it has answered or voted for this leader (rule P13). */
   directory: DirectoryNumber;
+  /** Whether it cannot read the entry behind `matchIndex`, until it is started again as another program (rule X4). */
+  cannotRead = false;
+  /** When the next snapshot may be sent, after it has refused some. */
+  snapshotFrom: Millis = 0;
+  private snapshotsRefused = 0;
   /** Whether it was last heard from another directory than the one that it is bound to: nothing that it says counts. */
   isRefused = false;
   /** The life of the follower that answers now; 0 before its first answer. */
@@ -66,7 +74,7 @@ export class Progress {
 
   /** Whether an append may leave now. */
   get paused(): boolean {
-    if (this.hasReverted) return true;
+    if (this.hasReverted || this.cannotRead) return true;
     return this.state === "replicate" ? this.inflights.full : this.probeSent || this.state === "snapshot";
   }
 
@@ -128,6 +136,13 @@ export class Progress {
     return stuck;
   }
 
+  /** The follower stores all up to `index`, and cannot read what follows: nothing more is sent to this life of it. */
+  onUnreadable(index: Index): void {
+    if (index !== this.matchIndex || this.state === "snapshot") return;
+    this.becomeProbe(index + 1);
+    this.cannotRead = true;
+  }
+
   /** The log begins with `firstIndex` now. Whether the follower lacks what is gone is not known before it was asked. */
   onCompacted(firstIndex: Index): void {
     if (this.state !== "snapshot" && this.nextIndex < firstIndex) this.becomeProbe(firstIndex);
@@ -147,6 +162,9 @@ export class Progress {
     this.session = restarted.session;
     this.matchIndex = 0;
     this.commitIndexSent = 0;
+    this.cannotRead = false;
+    this.snapshotsRefused = 0;
+    this.snapshotFrom = 0;
     this.becomeProbe(nextIndex);
   }
 
@@ -168,7 +186,26 @@ export class Progress {
     this.becomeProbe(this.matchIndex + 1);
   }
 
+  /**
+   * The follower let go of what had arrived, perhaps because it cannot read it: each time it is left in peace for longer, so that a
+   * snapshot that is refused again and again does not fill the network.
+   */
+  onSnapshotRefused({
+    session,
+    now,
+    waitMs,
+  }: {
+    readonly session: number;
+    readonly now: Millis;
+    readonly waitMs: Millis;
+  }): void {
+    this.giveUpSnapshot(session);
+    this.snapshotFrom = now + waitMs * 2 ** Math.min(this.snapshotsRefused, refusalDoublingsMax);
+    this.snapshotsRefused++;
+  }
+
   private becomeReplicate(): void {
+    this.snapshotsRefused = 0;
     this.state = "replicate";
     this.nextIndex = this.matchIndex + 1;
     this.inflights.clear();

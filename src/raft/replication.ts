@@ -132,9 +132,11 @@ function onAppendAnswered(
   const { outcome } = message;
   switch (outcome.kind) {
     case "accepted":
+    case "unreadable":
       // More than we ever had cannot agree with us: such an answer is broken and says nothing.
       if (outcome.matchIndex > state.log.lastIndex) return;
       if (progress.onAccepted(outcome.matchIndex, state.log.firstIndex)) maybeCommit(state, leader);
+      if (outcome.kind === "unreadable") progress.onUnreadable(outcome.matchIndex);
       return;
     case "rejected": {
       progress.onTold(outcome.hint.index);

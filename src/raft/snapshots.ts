@@ -47,6 +47,7 @@ export function sendSnapshot(
   if (sending !== null && sending.snapshot.index + 1 < state.log.firstIndex) progress.giveUpSnapshot(++leader.sessions);
   if (progress.sending === null) {
     if (state.snapshotIsDamaged) return; // the driver is making another
+    if (state.now < progress.snapshotFrom) return;
     progress.becomeSnapshot(newSending(state));
   }
   sendChunks(state, { to, progress });
@@ -98,7 +99,12 @@ export function onChunkAnswered(
   if (sending === null || sending.snapshot.index !== message.index) return;
   // Before anything has arrived there is nothing to be lost: such an answer only means that chunks came in disorder.
   if (message.received === null) {
-    if (sending.received > 0) progress.giveUpSnapshot(++leader.sessions);
+    if (sending.received > 0)
+      progress.onSnapshotRefused({
+        session: ++leader.sessions,
+        now: state.now,
+        waitMs: state.options.electionTimeoutMs,
+      });
   } else if (message.received <= sending.snapshot.bytes) sending.onReceived(message.received, state.now);
 }
 
@@ -182,6 +188,7 @@ export function install(state: RaftState, snapshot: SnapshotInfo): void {
   log.restart(snapshot);
   state.snapshot = snapshot;
   state.snapshotIsDamaged = false;
+  state.unreadable = null;
   state.compactionDue = true;
   acknowledge(state, { from: role.leader, session }, snapshot.index);
 }

@@ -8,7 +8,17 @@ import type { Log } from "./log.ts";
 import { directoryOf, isVoter, type MembershipCodec } from "./membership.ts";
 import type { InstallSnapshot, Message, RequestPreVote } from "./message.ts";
 import type { ChunkOrder, ReadState } from "./ready.ts";
-import type { DirectoryNumber, GroupId, HardState, Membership, Millis, NodeId, SnapshotInfo, Term } from "./types.ts";
+import type {
+  DirectoryNumber,
+  GroupId,
+  HardState,
+  Index,
+  Membership,
+  Millis,
+  NodeId,
+  SnapshotInfo,
+  Term,
+} from "./types.ts";
 
 /** The limits and times of one Raft group. */
 export interface RaftOptions {
@@ -87,6 +97,8 @@ export class RaftState {
   toldRemoved = false;
   /** Who said that this node is bound to another directory than its own (rule P13). */
   readonly refusedBy = new Map<NodeId, boolean>();
+  /** The next entry that the leader has and this node cannot take, because a newer program made it (rule X4); null if there is none. */
+  unreadable: { readonly index: Index; readonly reason: string } | null = null;
   /** When the disk last confirmed something, or was given something after it had confirmed all. */
   diskHeardAt: Millis;
   /** Makes the ids of this node's own ReadIndex requests, across roles, so that none is ever reused. */

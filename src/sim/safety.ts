@@ -250,7 +250,7 @@ export class Safety {
         return;
       case "AppendEntriesResponse":
         promise(term >= message.term, "the term");
-        if (message.outcome.kind === "accepted")
+        if (message.outcome.kind !== "rejected")
           promise(this.holds(durable, message.term, message.outcome.matchIndex), `${message.outcome.matchIndex}`);
         return;
       case "RequestVote":

@@ -142,7 +142,7 @@ export class Acceptor {
     let frames = 0;
     for (let next = this.read(inbound); next !== null; next = this.read(inbound)) {
       frames++;
-      this.deliver(inbound, next);
+      if (next !== "newer") this.deliver(inbound, next);
     }
     if (frames > 0 || !wasPartial) inbound.waitingSinceMs = performance.now();
   }
@@ -162,8 +162,11 @@ export class Acceptor {
     return step.rest;
   }
 
-  /** The next message of `inbound`; null when there is none or no more will be read there. */
-  private read(inbound: Inbound): Message | null {
+  /**
+   * The next message of `inbound`; null when there is none or no more will be read there. `newer` stands for one that a newer program
+   * has sent and this one does not know (rule X4): what comes behind it may well be understood.
+   */
+  private read(inbound: Inbound): Message | "newer" | null {
     const { counters } = this.options;
     if (!this.inbounds.has(inbound)) return null; // closed by what the last message caused
     let decoded: DecodedFrame | null;
@@ -182,6 +185,10 @@ export class Acceptor {
     )
       return decoded.message;
     counters.framesForeign++;
+    if (decoded.kind === "foreign" && decoded.reason === "newer") {
+      this.warn(inbound, "foreign frame", "a newer proa has sent it");
+      return "newer";
+    }
     this.cutOff(inbound, "foreign frame", decoded.kind === "foreign" ? decoded.reason : "sender");
     return null;
   }
@@ -201,9 +208,14 @@ export class Acceptor {
   }
 
   private cutOff(inbound: Inbound, event: string, reason: string): void {
+    this.warn(inbound, event, reason);
+    this.drop(inbound);
+  }
+
+  /** Seldom enough that nobody can fill the log with it. */
+  private warn(inbound: Inbound, event: string, reason: string): void {
     this.options.logger.log(this.warned ? "debug" : "warn", event, { address: inbound.address, reason });
     this.warned = true;
-    this.drop(inbound);
   }
 
   private refuse(inbound: Inbound, reason: string): void {

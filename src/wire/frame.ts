@@ -15,7 +15,7 @@
 import { assert } from "../lib/assert.ts";
 import type { ByteWriter } from "../lib/byte_writer.ts";
 import { crc32 } from "../lib/checksum.ts";
-import { CorruptError } from "../lib/errors.ts";
+import { CorruptError, UnknownVersionError } from "../lib/errors.ts";
 import type { Entry, Message, NodeId } from "../raft/mod.ts";
 import { chunkPayloads } from "./chunk_codec.ts";
 import { entryRowBytes, writeEntryTable } from "./entry_codec.ts";
@@ -31,8 +31,8 @@ export interface FrameReceiver {
   readonly peers: ReadonlySet<NodeId> | null;
 }
 
-/** What makes a frame foreign: the first thing in it that is not ours. */
-export type ForeignReason = "magic" | "version" | "cluster" | "receiver" | "sender";
+/** What makes a frame foreign: the first thing in it that is not ours. `newer`: the frame is, but what it says only a newer program knows. */
+export type ForeignReason = "magic" | "version" | "cluster" | "receiver" | "sender" | "newer";
 
 /** A foreign frame is an expected outcome; a damaged one is a {@link CorruptError}. */
 export type DecodedFrame =
@@ -158,16 +158,21 @@ export function decodeFrame(frame: Uint8Array, receiver: FrameReceiver): Decoded
     throw new CorruptError("a frame does not match its checksum");
   }
   const table = frameHeaderBytes + u32At(frame, offsets.headLength);
-  const message = messageOf(
-    u8At(frame, offsets.kind),
-    { group: u32At(frame, offsets.group), from: u32At(frame, offsets.from), to: u32At(frame, offsets.to) },
-    unpackFields(frame.subarray(frameHeaderBytes, table)),
-    // Most frames carry no entries, and views cost more than looking.
-    table === checksum && payloads === frame.length
-      ? noEntries
-      : { table: frame.subarray(table, checksum), payloads: frame.subarray(payloads) },
-  );
-  return { kind: "message", message };
+  try {
+    const message = messageOf(
+      u8At(frame, offsets.kind),
+      { group: u32At(frame, offsets.group), from: u32At(frame, offsets.from), to: u32At(frame, offsets.to) },
+      unpackFields(frame.subarray(frameHeaderBytes, table)),
+      // Most frames carry no entries, and views cost more than looking.
+      table === checksum && payloads === frame.length
+        ? noEntries
+        : { table: frame.subarray(table, checksum), payloads: frame.subarray(payloads) },
+    );
+    return { kind: "message", message };
+  } catch (error) {
+    if (error instanceof UnknownVersionError) return { kind: "foreign", reason: "newer" };
+    throw error;
+  }
 }
 
 const noBytes = new Uint8Array(0);

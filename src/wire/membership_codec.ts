@@ -9,7 +9,7 @@
 import { assert } from "../lib/assert.ts";
 import { ByteReader } from "../lib/byte_reader.ts";
 import { ByteWriter } from "../lib/byte_writer.ts";
-import { CorruptError } from "../lib/errors.ts";
+import { CorruptError, UnknownVersionError } from "../lib/errors.ts";
 import type { Binding, Membership, MembershipCodec, NodeId, Server } from "../raft/mod.ts";
 
 /** A greater number was written by a newer program, whose configurations may mean more than we understand (rule X4). */
@@ -57,7 +57,9 @@ export function decodeMembership(payload: Uint8Array): Membership {
   const reader = new ByteReader(payload);
   const found = reader.u8();
   if (found < 1 || found > version)
-    throw new CorruptError(`a configuration of version ${found}, and this proa knows only those up to ${version}`);
+    throw new UnknownVersionError(
+      `a configuration of version ${found}, and this proa knows only those up to ${version}`,
+    );
   // Evaluated from top to bottom, so the lists stand in the order of `listsOf`.
   const membership = {
     voters: readIds(reader),

@@ -3,7 +3,7 @@
  * Refuses fields that do not fit the kind; knows nothing of frames, addresses and checksums.
  */
 import { unreachable } from "../lib/assert.ts";
-import { CorruptError } from "../lib/errors.ts";
+import { CorruptError, UnknownVersionError } from "../lib/errors.ts";
 import type {
   AppendEntries,
   AppendEntriesResponse,
@@ -43,6 +43,8 @@ const numbers: Readonly<Record<MessageKind, number>> = {
   Removed: 14,
   DirectoryRefused: 15,
 };
+
+const lastKind = Math.max(...Object.values(numbers));
 
 /** The number of a kind on the wire. Numbers are never given to another kind. */
 export function kindNumber(kind: MessageKind): number {
@@ -92,9 +94,11 @@ function ownFieldsOf(message: Message): readonly Field[] {
 
 /**
  * The message of kind number `kind` that `fields` and `entries` tell of. Payloads are views of `entries`.
- * Throws {@link CorruptError} on an unknown kind, on fields or entries too few, too many or out of range (rule L14).
+ * Throws {@link CorruptError} on no kind, on fields or entries too few, too many or out of range (rule L14), and
+ * {@link UnknownVersionError} on what a newer program may say (rule X4).
  */
 export function messageOf(kind: number, route: Route, fields: FieldReader, entries: EntryBytes): Message {
+  if (kind > lastKind) throw new UnknownVersionError("a kind of message that only a newer proa knows");
   const isAppend = kind === numbers.AppendEntries;
   if (!isAppend && entries.table.length > 0) throw new CorruptError("entries in a message that has none");
   if (!isAppend && kind !== numbers.InstallSnapshot && entries.payloads.length > 0) {
@@ -179,13 +183,15 @@ function readMessage(kind: number, envelope: Envelope, fields: FieldReader, entr
 
 function readAppendEntries(envelope: Envelope, fields: FieldReader, bytes: EntryBytes): AppendEntries {
   const previous = readEntryId(fields);
+  const { entries, unreadable } = readEntries(bytes, { previous, termMax: envelope.term });
   return {
     kind: "AppendEntries",
     ...envelope,
     previous,
-    entries: readEntries(bytes, { previous, termMax: envelope.term }),
+    entries,
     commitIndex: fields.integer(),
     session: fields.integer(),
+    ...(unreadable === null ? {} : { unreadable }),
   };
 }
 
@@ -200,14 +206,31 @@ function readAppendEntriesResponse(envelope: Envelope, fields: FieldReader): App
 }
 
 function fieldsOfOutcome(outcome: AppendEntriesResponse["outcome"]): readonly Field[] {
-  if (outcome.kind === "accepted") return [true, outcome.matchIndex];
-  return [false, outcome.previousIndex, outcome.hint.index, outcome.hint.term];
+  switch (outcome.kind) {
+    case "accepted":
+      return [outcomes.accepted, outcome.matchIndex];
+    case "rejected":
+      return [outcomes.rejected, outcome.previousIndex, outcome.hint.index, outcome.hint.term];
+    case "unreadable":
+      return [outcomes.unreadable, outcome.matchIndex];
+    default:
+      return unreachable(outcome);
+  }
 }
 
+const outcomes = { accepted: 1, rejected: 2, unreadable: 3 } as const;
+
 function readOutcome(fields: FieldReader): AppendEntriesResponse["outcome"] {
-  const accepted = fields.flag();
-  if (accepted) return { kind: "accepted", matchIndex: fields.integer() };
-  return { kind: "rejected", previousIndex: fields.integer(), hint: readEntryId(fields) };
+  switch (fields.integer()) {
+    case outcomes.accepted:
+      return { kind: "accepted", matchIndex: fields.integer() };
+    case outcomes.rejected:
+      return { kind: "rejected", previousIndex: fields.integer(), hint: readEntryId(fields) };
+    case outcomes.unreadable:
+      return { kind: "unreadable", matchIndex: fields.integer() };
+    default:
+      throw new CorruptError("unknown outcome of an append");
+  }
 }
 
 function fieldsOfReceived(received: number | null): readonly Field[] {

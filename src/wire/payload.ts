@@ -81,6 +81,17 @@ export function payloadCursor(payload: Uint8Array): CommandCursor {
   return new CommandCursor(commands);
 }
 
+/** Why a payload cannot be applied by this program, in words: a newer one has made it (rule X4). Null if it can. */
+export function payloadProblem(payload: Uint8Array): string | null {
+  try {
+    payloadCursor(payload);
+    return null;
+  } catch (error) {
+    if (error instanceof CorruptError) return error.message;
+    throw error;
+  }
+}
+
 /** Throws {@link CorruptError} when the body of the command is not what its codec wrote. */
 function checkBody(cursor: CommandCursor): void {
   switch (cursor.kind) {

@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { seededRandom } from "../../src/lib/random.ts";
 import type { AppendOutcome, EntryId, Message, NodeId } from "../../src/raft/mod.ts";
-import { Cluster, textOf } from "./harness.ts";
+import { Cluster, testLimits, textOf } from "./harness.ts";
 import { termsOf } from "./safety.ts";
 import { append, Solo } from "./solo.ts";
 
@@ -390,4 +390,45 @@ test("L2 L9 figure 7's worst followers apply the same commands", () => {
   const applied = (id: NodeId): readonly string[] => cluster.node(id).applied.map((entry) => textOf(entry.payload));
   expect(applied(2)).toEqual([...applied(1)]);
   expect(applied(2).length).toBe(11);
+});
+
+test("X4 what comes before an entry that cannot be read is kept and acknowledged, and nothing else", () => {
+  const solo = new Solo({ terms: [1] });
+  const first = append(solo.from(2, 1), { previous: { index: 1, term: 1 }, terms: [1], commitIndex: 9 });
+  const [answer] = solo.answers({ ...first, unreadable: "of another age" });
+  expect(answer).toMatchObject({ outcome: { kind: "unreadable", matchIndex: 2 } });
+  expect(solo.raft.view.unreadable).toEqual({ index: 3, reason: "of another age" });
+  expect([solo.raft.view.log.lastIndex, solo.raft.view.log.commitIndex]).toEqual([2, 2]);
+  solo.answers(append(solo.from(3, 2), { previous: { index: 2, term: 1 }, terms: [2] }));
+  expect([solo.raft.view.unreadable, solo.raft.view.log.lastIndex]).toEqual([null, 3]); // another leader, another entry
+});
+
+test("X4 who cannot read an entry is counted up to there, and sent nothing more in this life", () => {
+  const solo = new Solo();
+  solo.lead();
+  for (let i = 0; i < 3; i++) solo.input((raft) => raft.propose(new Uint8Array(1)));
+  solo.take();
+  const { role, term } = solo.raft.view;
+  if (role.kind !== "leader") throw new Error("no leader");
+  const { session = 0 } = role.progress.get(2) ?? {};
+  const answer = {
+    kind: "AppendEntriesResponse",
+    ...solo.from(2, term),
+    session,
+    boot: 1,
+    outcome: { kind: "unreadable", matchIndex: 2 },
+  } as const;
+  solo.step(answer);
+  expect(solo.raft.view.log.commitIndex).toBe(2);
+  const appends = (): number =>
+    solo.take().filter((message) => message.kind === "AppendEntries" && message.to === 2).length;
+  solo.take();
+  for (let i = 0; i < 8; i++) {
+    solo.tick(testLimits.heartbeatMs);
+    solo.step({ kind: "HeartbeatResponse", ...solo.from(2, term), session, boot: 1, round: role.round });
+    solo.step(answer); // repeated, it changes nothing
+  }
+  expect(appends()).toBe(0);
+  solo.step({ kind: "HeartbeatResponse", ...solo.from(2, term), session, boot: 2, round: role.round });
+  expect(appends()).toBe(1);
 });

@@ -337,3 +337,20 @@ test("P15 after a restart all that the snapshot holds is committed, and nothing 
   const { log } = solo.raft.view;
   expect([log.commitIndex, log.appliedIndex, log.lastIndex]).toEqual([100, 100, 102]);
 });
+
+test("S6 a snapshot that is refused each time is sent more and more seldom", () => {
+  const cluster = new Cluster({ voters: 3, limits: { chunkBytesMax: 10 } });
+  cluster.isolate(3);
+  cluster.elect(1);
+  for (let i = 0; i < 5; i++) cluster.propose(1, `${i}`);
+  cluster.run(300);
+  cluster.node(1).takeSnapshot();
+  cluster.heal();
+  cluster.node(3).damagedInstalls = 1000;
+  cluster.run(60_000);
+  const refused = 1000 - cluster.node(3).damagedInstalls;
+  expect(refused > 3 && refused < 12).toBe(true);
+  cluster.node(3).damagedInstalls = 0;
+  cluster.run(70_000);
+  expect(cluster.raft(3).view.log.commitIndex).toBe(cluster.raft(1).view.log.commitIndex);
+});

@@ -127,7 +127,7 @@ export class Safety {
         return;
       case "AppendEntriesResponse": {
         assert(term >= message.term, "answered an append before the term was durable (I8)");
-        if (message.outcome.kind !== "accepted") return;
+        if (message.outcome.kind === "rejected") return;
         const { matchIndex } = message.outcome;
         if (matchIndex === 0) return;
         const promised = this.termInOffice(message.term, matchIndex);

@@ -61,9 +61,9 @@ function detail(message: Message): string {
     case "AppendEntries":
       return ` ${id(message.previous)} + ${formatEntries(message.entries)}, commit ${message.commitIndex}`;
     case "AppendEntriesResponse":
-      return message.outcome.kind === "accepted"
-        ? ` accepted ${message.outcome.matchIndex}`
-        : ` rejected ${message.outcome.previousIndex}, hint ${id(message.outcome.hint)}`;
+      return message.outcome.kind === "rejected"
+        ? ` rejected ${message.outcome.previousIndex}, hint ${id(message.outcome.hint)}`
+        : ` ${message.outcome.kind} ${message.outcome.matchIndex}`;
     case "InstallSnapshot": {
       const { snapshot, offset, chunk, bytes } = message;
       return ` ${id(snapshot)} ${offset}..${offset + chunk.length} of ${bytes}`;

@@ -3,10 +3,11 @@ import { ByteWriter } from "../../src/lib/byte_writer.ts";
 import { crc32 } from "../../src/lib/checksum.ts";
 import { CorruptError } from "../../src/lib/errors.ts";
 import { seededRandom } from "../../src/lib/random.ts";
-import type { Entry, Message } from "../../src/raft/mod.ts";
+import { type Entry, type Message, newMembership } from "../../src/raft/mod.ts";
 import {
   clusterIdBytes,
   decodeFrame,
+  encodeMembership,
   frameBytesBound,
   frameHeaderBytes,
   writeFrame,
@@ -266,11 +267,35 @@ describe("behind a valid checksum, a frame is corrupt (rule L14)", () => {
     if (append.kind !== "AppendEntries") throw new Error("not an append");
     const noop = makeEntry({ index: 10, term: 4, kind: "noop", payload: makePayload(0) });
     for (const kind of [0, 12, 255]) {
-      expect(fateOf(changed(timeoutNow, (view) => view.setUint8(7, kind)))).toBe("corrupt");
+      const fateOfKind = fateOf(changed(timeoutNow, (view) => view.setUint8(7, kind)));
+      if (kind < 255) expect(fateOfKind).toBe("corrupt");
+      else expect(fateOfKind).toEqual({ kind: "foreign", reason: "newer" }); // rule X4
       const entryKindAt = (frame: Uint8Array): number => payloadStart(frame) - 4 - 9;
       const frame = changed({ ...append, entries: [noop] }, (view, bytes) => view.setUint8(entryKindAt(bytes), kind));
-      expect(fateOf(frame)).toBe("corrupt");
+      const fate = fateOf(frame);
+      if (kind === 0) expect(fate).toBe("corrupt");
+      else
+        expect(fate).toMatchObject({
+          message: { entries: [], unreadable: `an entry of kind ${kind}, and this proa knows only those up to 3` },
+        });
     }
+  });
+
+  test("X4: a batch ends before the first entry that a newer program has made, and says so", () => {
+    const append = appendOf(route);
+    if (append.kind !== "AppendEntries") throw new Error("not an append");
+    const newer = encodeMembership(newMembership({ voters: [1] }));
+    newer[0] = 9;
+    const entries = [
+      makeEntry({ index: 10, term: 4, kind: "noop", payload: makePayload(0) }),
+      makeEntry({ index: 11, term: 4, kind: "membership", payload: newer }),
+      makeEntry({ index: 12, term: 4, kind: "noop", payload: makePayload(0) }),
+    ];
+    const unreadable = "a configuration of version 9, and this proa knows only those up to 2";
+    expect(fateOf(frameOf({ ...append, entries }))).toEqual({
+      kind: "message",
+      message: { ...append, entries: entries.slice(0, 1), unreadable },
+    });
   });
 
   test("when a kind without entries has some, or only a payload", () => {

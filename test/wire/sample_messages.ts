@@ -106,6 +106,14 @@ export function sampleMessages({ from, to }: { readonly from: number; readonly t
       outcome: { kind: "rejected", previousIndex: 12, hint: { index: 4, term: 2 } },
     },
     {
+      kind: "AppendEntriesResponse",
+      ...route,
+      term: 8,
+      session: 1,
+      boot: 3,
+      outcome: { kind: "unreadable", matchIndex: 12 },
+    },
+    {
       kind: "InstallSnapshot",
       ...route,
       term: largest,
