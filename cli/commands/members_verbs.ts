@@ -67,18 +67,19 @@ export async function add(
     if (learner) return say(context, added, `node ${String(id)} added as a learner`);
   }
   const promoted = await post({ promote: id }, `promote node ${String(id)}`, context).catch((error: unknown) => {
-    if (!(error instanceof ProaError) || error.code !== "NOT_CAUGHT_UP") throw error;
-    throw new ProaError(
-      "NOT_CAUGHT_UP",
-      `Cannot promote node ${String(id)} yet: it is a learner that is not up, or has not caught up`,
-      {
-        hint: `start it with proa node start --id ${String(id)} --join ENDPOINTS --data DIR, then: proa cluster promote ${String(id)} --timeout 1m`,
-        applied: "yes",
-        tried: error.tried,
-      },
-    );
+    throw error instanceof ProaError && error.applied === "no" ? stillLearner(id, error) : error;
   });
   say(context, promoted, `node ${String(id)} votes   ${quorums(promoted)}`);
+}
+
+/** What was asked for has happened by half. */
+function stillLearner(id: number, { code, message, tried }: ProaError): ProaError {
+  const why = code === "NOT_CAUGHT_UP" ? "it is not up, or has not caught up" : message;
+  return new ProaError(code, `Cannot promote node ${String(id)} yet, which is a learner now: ${why}`, {
+    hint: `start it with proa node start --id ${String(id)} --join ENDPOINTS --data DIR, then: proa cluster promote ${String(id)} --timeout 1m`,
+    applied: "yes",
+    tried,
+  });
 }
 
 export async function promote(id: number, { plan }: PlanOption, context: Context): Promise<void> {

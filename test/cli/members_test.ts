@@ -1,17 +1,21 @@
 /** The verbs that change members, before a node that is not ours: what they send, what they print, and how they end. */
 import { expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { foreignNode, ok, readyNode, refusal, withServers } from "../client/foreign_server.ts";
 import type { ForeignServer, Received } from "../client/foreign_server.ts";
+import { inTempDirectory } from "../helpers/temp_directory.ts";
 import { jsonError, jsonObject, proa } from "./proa.ts";
+import { report } from "./reports.ts";
 
 const servers = [1, 2, 3, 4].map((id) => ({ id, replicate: `h:400${id}`, service: `h:500${id}` }));
-const report = { leader: 2, voters: [1, 2, 3], outgoing: [], learners: [4], learners_next: [], retired: [9], servers };
+const members = { leader: 2, voters: [1, 2, 3], outgoing: [], learners: [4], learners_next: [], retired: [9], servers };
 const before = { voters: [1, 2, 3], learners: [] };
 
 /** A node of the cluster above that answers changes as `react` says; `sent` holds their bodies. */
 function clusterNode(sent: unknown[], react: (body: Readonly<Record<string, unknown>>) => ReturnType<typeof ok>) {
   return readyNode(({ method, body }: Received) => {
-    if (method === "GET") return ok(report);
+    if (method === "GET") return ok(members);
     const text = new TextDecoder().decode(body);
     sent.push(JSON.parse(text));
     return react(jsonObject(text));
@@ -34,7 +38,7 @@ test("members shows a line for each node, or all of it in JSON", () =>
       "4     learner  h:4004     h:5004",
       "",
     ]);
-    expect(jsonObject((await proa(["cluster", "members", "--json", "-e", endpoint])).stdout)).toEqual(report);
+    expect(jsonObject((await proa(["cluster", "members", "--json", "-e", endpoint])).stdout)).toEqual(members);
   }));
 
 test("a plan shows voters and quorum before and after, and asks for nothing else", async () => {
@@ -101,7 +105,7 @@ test("a node that has not caught up in time is told how to be started, and that 
       "5",
       "h:4005",
       "--timeout",
-      "400ms",
+      "2s",
       "--json",
       "-e",
       endpoint,
@@ -128,7 +132,7 @@ test("what the cluster refuses ends with the exit status of its code", async () 
 test("a change that was sent and not answered is not repeated", async () => {
   let posts = 0;
   const node: Promise<ForeignServer> = readyNode(({ method }) =>
-    method === "POST" && ++posts > 0 ? "cut" : ok(report),
+    method === "POST" && ++posts > 0 ? "cut" : ok(members),
   );
   await withServers([node], async ({ endpoint }) => {
     const { status, stderr } = await proa(["cluster", "remove", "3", "--json", "-e", endpoint]);
@@ -145,6 +149,46 @@ test("a node that has left does not keep anybody waiting", async () => {
     expect(stderr).toContain("hint: ask h:5002\n");
   });
 });
+
+test("wait members returns when exactly those vote and no change is under way, and ends with 124 otherwise", async () => {
+  const leading = { id: 2, role: "leader", term: 8, leader: 2 };
+  const nodeWith = (outgoing: readonly number[]): Promise<ForeignServer> =>
+    foreignNode(() => ok(report(leading, { members: { voters: [1, 2, 3], outgoing, learners: [4] }, servers: [] })));
+  await withServers([nodeWith([]), nodeWith([5])], async (settled, changing) => {
+    const waiting = (ids: string, endpoint: string) =>
+      proa(["wait", "members", ids, "--timeout", "500ms", "-e", endpoint]);
+    const [done, other, busy, wrong] = await Promise.all([
+      waiting("3,1,2", settled.endpoint),
+      waiting("1,2", settled.endpoint),
+      waiting("1,2,3", changing.endpoint),
+      waiting("1,1", settled.endpoint),
+    ]);
+    expect([done.status, done.stdout]).toEqual([0, "voters 1,2,3\n"]);
+    expect([other.status, busy.status, wrong.status]).toEqual([124, 124, 2]);
+    expect(busy.stderr).toContain("node 2 leads 1,2,3, leaving 5");
+  });
+});
+
+test("who votes and who learns in a new cluster must fit the server list", () =>
+  inTempDirectory(async (directory) => {
+    const data = join(directory, "n1");
+    const list = "1,127.0.0.1:4001;2,127.0.0.1:4002;3,127.0.0.1:4003";
+    const wrong: readonly (readonly [args: readonly string[], says: string])[] = [
+      [["--members", "1,2,9"], "the server list does not name 9"],
+      [["--observers", "9"], "the server list does not name 9"],
+      [["--members", "1,2,3", "--observers", "3"], "3 is in both"],
+      [["--members", "1,2"], "3 is in neither"],
+      [["--observers", "1,2,3"], "nobody votes"],
+    ];
+    const start = ["node", "start", "--id", "1", "--servers", list, "--data", data];
+    const ends = await Promise.all(wrong.map(([args]) => proa([...start, ...args])));
+    for (const [at, { status, stderr }] of ends.entries()) {
+      const says = wrong[at]?.[1] ?? "";
+      expect([status, stderr.includes(says) ? says : stderr]).toEqual([2, says]);
+      expect(stderr).toContain("\nhint: ");
+    }
+    expect(existsSync(data)).toBe(false);
+  }));
 
 test("wrong arguments are refused before anybody is asked", async () => {
   await withServers([foreignNode(() => ok({}))], async ({ endpoint, requests }) => {

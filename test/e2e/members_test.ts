@@ -151,3 +151,21 @@ test("three nodes take the place of three in one change, and nobody who left com
     );
   });
 }, 60_000);
+
+test("an observer of a new cluster learns until it is promoted", async () => {
+  await withCluster(
+    async (cluster) => {
+      expect(await ok(cluster, "cluster", "members")).toMatch(/^3 +learner /m);
+      expect(await ok(cluster, "cluster", "status")).toContain("quorum 2/2   healthy");
+      await ok(cluster, "kv", "put", "a", "1");
+      await cluster.caughtUp();
+      const read = await cluster.proa(["kv", "get", "a"], { endpoints: cluster.endpoint(3) });
+      expect(read.stdout).toBe("1");
+      expect(await ok(cluster, "cluster", "promote", "3", "--timeout", "20s")).toBe(
+        "node 3 votes   voters 1,2 → 1,2,3   quorum 2/2 → 2/3   learners 3 → none\n",
+      );
+    },
+    3,
+    ["--observers", "3"],
+  );
+}, 60_000);
