@@ -21,6 +21,8 @@ export interface Leader {
   readonly firstIndex: Index;
   /** Everybody else who receives the log. */
   readonly progress: Map<NodeId, Progress>;
+  /** Those whom a change of this term leaves out, until that is committed and they are told (rule M11). */
+  readonly leaving: Set<NodeId>;
   /** Numbers the rounds of heartbeats of this term; the newest that was started. */
   round: number;
   roundStartedAt: Millis;
@@ -61,6 +63,7 @@ export function becomeLeader(state: RaftState): void {
     kind: "leader",
     firstIndex: state.log.lastIndex + 1,
     progress: new Map(),
+    leaving: new Set(),
     round: 0,
     roundStartedAt: state.now,
     steadySince: state.now,

@@ -92,9 +92,19 @@ export function maybeEndChange(state: RaftState, leader: Leader): void {
   const { membership, log } = state;
   // A leader that has committed nothing cannot know by which quorum the joint configuration it found was committed.
   if (log.memberships.currentIndex > log.commitIndex || !committedInTerm(state)) return;
+  sayFarewell(state, leader);
   if (!state.isVoter) appointSuccessor(state, leader);
   // While the office is being handed over nothing is proposed; whoever leads afterwards sees to it.
   else if (isJoint(membership) && leader.transfer === null) adopt(state, leader, membershipAfter(membership));
+}
+
+/** Those who have left would learn it only when they miss their leader; whoever asks them meanwhile would wait as long. */
+function sayFarewell(state: RaftState, leader: Leader): void {
+  for (const id of leader.leaving) {
+    if (!state.hasLeft(id)) continue;
+    leader.leaving.delete(id);
+    state.send({ kind: "Removed", ...state.envelope(id) });
+  }
 }
 
 /**
@@ -138,7 +148,11 @@ function bound(state: RaftState, leader: Leader, membership: Membership): Member
 function adopt(state: RaftState, leader: Leader, membership: Membership): void {
   append(state, "membership", state.options.codec.encode(bound(state, leader, membership)));
   const members = new Set(membersOf(membership));
-  for (const id of leader.progress.keys()) if (!members.has(id)) leader.progress.delete(id);
+  for (const id of leader.progress.keys()) {
+    if (members.has(id)) continue;
+    leader.progress.delete(id);
+    leader.leaving.add(id);
+  }
   for (const id of members) {
     if (id === state.id || leader.progress.has(id)) continue;
     leader.progress.set(id, newProgress(state, { session: ++leader.sessions, directory: 0 }));

@@ -180,6 +180,23 @@ test("M11 a node that was removed while it was away disturbs nobody, is told, an
   expect([cluster.leader, cluster.raft(4).view.role.kind]).toEqual([1, "follower"]);
 });
 
+test("M11 who is left out is told once that is committed, and does not have to miss its leader first", () => {
+  for (const learners of [0, 1]) {
+    const cluster = led({ voters: 4 - learners, learners });
+    change(cluster, 1, [1, 2, 3]);
+    cluster.cut(2, 1);
+    cluster.cut(3, 1);
+    cluster.run(50);
+    expect([cluster.raft(4).view.isRemoved, cluster.raft(1).view.hasLeft(4)]).toEqual([false, false]);
+    cluster.heal();
+    cluster.runUntil(() => cluster.raft(1).view.hasLeft(4), 500);
+    cluster.deliver();
+    expect([cluster.raft(4).view.isRemoved, cluster.raft(4).view.role.kind]).toEqual([true, "follower"]);
+    cluster.run(200);
+    expect(cluster.take({ to: 4 })).toEqual([]); // once is enough: whoever misses it asks
+  }
+});
+
 test("M11 a removed node that asks with a high term and the transfer flag is told, and its term is not taken", () => {
   const cluster = led({ voters: 3 });
   change(cluster, 1, [1, 2]);
