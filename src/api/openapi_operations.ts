@@ -185,7 +185,7 @@ export const operationDocs: Readonly<Record<string, OperationDoc>> = {
       "Last-Event-ID": { description: "the id of the last event that was seen; wins over from", schema: text },
     },
     answers: { 200: [{ kind: "events", shape: shapes.watchedRevision }] },
-    errors: [400, 410, 503],
+    errors: [400, 404, 410, 503],
   },
   "GET /v1/settings": {
     summary: "The settings of the cluster",

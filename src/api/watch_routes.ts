@@ -1,9 +1,10 @@
 /** `GET /v1/watch`: changes as server-sent events, one for each revision, read from the history as fast as the client takes them. */
+import { futureWatch } from "../client/call_errors.ts";
 import { eventJson } from "../client/event_json.ts";
 import { ProaError } from "../lib/errors.ts";
 import { prefixEnd, readChangesAnswer } from "../wire/mod.ts";
 import type { Change, ChangesAnswer, ChangesPlace, ChangesQuery, KeyRange } from "../wire/mod.ts";
-import { newestRevision } from "./exchange.ts";
+import { groupZero, newestRevision } from "./exchange.ts";
 import type { Handler, ServiceContext } from "./exchange.ts";
 import { viewHeaders } from "./responses.ts";
 import { bytesParameter, choiceParameter, parseQuery } from "./target.ts";
@@ -23,7 +24,11 @@ export const getWatch: Handler = async (exchange) => {
     only: choiceParameter(query, "only", kinds),
   } as const;
   const withProgress = choiceParameter(query, "progress", booleans) === "true";
-  const revision = fromOf(query, request.headers) ?? (await newestRevision(exchange)) + 1;
+  const from = fromOf(query, request.headers);
+  const isAhead = from === null || from > context.node.view(groupZero).revision + 1;
+  const newest = isAhead ? await newestRevision(exchange) : 0; // of a node that is behind, or of a store that was never there
+  if (isAhead && from !== null && from > newest + 1) throw futureWatch(from, newest);
+  const revision = from ?? newest + 1;
   const watch = new Watch({ ...wanted, from: { revision: Math.max(2, revision), skip: 0 } }, withProgress, context);
   if (request.method !== "HEAD") await watch.begin(); // so that what cannot begin is refused like any other request
   const headers = { ...viewHeaders(context.node), "content-type": "text/event-stream", "cache-control": "no-store" };

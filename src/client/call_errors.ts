@@ -41,6 +41,14 @@ export function damagedAnswer({ kind, doing }: Operation<unknown>, tried: string
   return new ProaError("INTERNAL", `Cannot read the answer to ${doing}`, { applied, tried: [tried] });
 }
 
+/** Changes from `from` on are asked for, of a store that has not come as far. */
+export function futureWatch(from: number, revision: number): ProaError {
+  return new ProaError("FUTURE_REVISION", `Cannot watch from revision ${from}: the store is at revision ${revision}`, {
+    hint: "it was made anew, or of an older snapshot, since that revision was seen: read what is there, and watch from then on",
+    revision,
+  });
+}
+
 export function closedError(doing: string): ProaError {
   return new ProaError("STOPPING", `Cannot ${doing}: the client was closed`);
 }

@@ -242,8 +242,10 @@ export class Client {
     const signals = [this.closing.signal, ...(options.signal === undefined ? [] : [options.signal])];
     const begin = from === null ? this.revision(options).then((revision) => revision + 1) : Promise.resolve(from);
     begin.catch(() => undefined); // whoever asks for the first change hears of it
+    const signal = AbortSignal.any(signals);
+    const newest = (): Promise<number> => this.revision({ signal });
     return watchRange(
-      { ...range, previous, only, progress, begin, signal: AbortSignal.any(signals) },
+      { ...range, previous, only, progress, begin, newest, signal },
       { router: this.router, clock: this.clock },
     );
   }

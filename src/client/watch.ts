@@ -1,9 +1,9 @@
 /** Watching: asks for one portion of changes after another, from wherever a node answers; the place is kept here. */
 import { ByteWriter } from "../lib/byte_writer.ts";
-import { CorruptError } from "../lib/errors.ts";
+import { CorruptError, ProaError } from "../lib/errors.ts";
 import { readChangesAnswer, writeChanges } from "../wire/mod.ts";
 import type { Change, ChangesAnswer, ChangesPlace, ChangesQuery } from "../wire/mod.ts";
-import { passingCodes } from "./call_errors.ts";
+import { futureWatch, passingCodes } from "./call_errors.ts";
 import { KeyValue } from "./key_value.ts";
 import { NotAppliedError, outcomeError } from "./outcomes.ts";
 import type { ClientClock, Route, Router } from "./router.ts";
@@ -31,6 +31,8 @@ export interface WatchRequest extends Pick<ChangesQuery, "start" | "end" | "prev
   readonly progress: boolean;
   /** The first revision that is wanted. */
   readonly begin: Promise<number>;
+  /** The revision of the store, as new as every write that was acknowledged before. Rejects with a `ProaError`. */
+  readonly newest: () => Promise<number>;
   readonly signal: AbortSignal;
 }
 
@@ -41,7 +43,7 @@ interface Surroundings {
 
 /** How long a node may wait for changes before it says that there are none: the rhythm of progress marks. Milliseconds. */
 const pollMs = 5000;
-/** The same for the first portion, where marks of progress are wanted: so that the first one comes soon. Milliseconds. */
+/** The same for the first portion: so that the first mark of progress, or the reason why there will be nothing, comes soon. Milliseconds. */
 const firstPollMs = 100;
 /** The pauses before another node is asked, in milliseconds. */
 const pauseMs = { first: 20, longest: 1000 };
@@ -54,7 +56,8 @@ export async function* watchRange(
   let told = place.revision - 1;
   let open: { readonly revision: number; readonly events: WatchEvent[] } | null = null;
   for (let isFirst = true; ; isFirst = false) {
-    const { changes, next } = await portion(request, { from: place, isFirst }, around);
+    const { changes, next, revision: reached } = await portion(request, { from: place, isFirst }, around);
+    if (reached + 1 < place.revision) await refuseFuture(request, place.revision);
     for (const change of changes) {
       const revision = change.state.modRevision;
       if (open !== null && open.revision !== revision) {
@@ -77,6 +80,20 @@ export async function* watchRange(
   }
 }
 
+/**
+ * A node that has not come to `from` lags behind, or the store was never there: then what follows would be taken for what
+ * it is not. Throws FUTURE_REVISION. While nobody can say, it may still be the first.
+ */
+async function refuseFuture({ newest }: WatchRequest, from: number): Promise<void> {
+  try {
+    const revision = await newest();
+    if (revision + 1 < from) throw outcomeError(futureWatch(from, revision));
+  } catch (error) {
+    const passes = error instanceof ProaError && (passingCodes.has(error.code) || error.code === "UNREACHABLE");
+    if (!passes) throw error;
+  }
+}
+
 /** The next portion, from whichever node gives it; asks until one does. */
 async function portion(
   request: WatchRequest,
@@ -84,7 +101,7 @@ async function portion(
   around: Surroundings,
 ): Promise<ChangesAnswer> {
   const { router, clock } = around;
-  const timeoutMs = request.progress && isFirst ? firstPollMs : pollMs;
+  const timeoutMs = isFirst ? firstPollMs : pollMs;
   const writer = new ByteWriter();
   writeChanges(writer, { ...request, from });
   const query = writer.take();

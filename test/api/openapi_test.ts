@@ -169,6 +169,7 @@ async function askHistory(api: DescribedApi, ask: Ask): Promise<void> {
     if (seen.includes(`id: ${newest}\n`)) break;
   }
   for (const [, data = ""] of seen.matchAll(/^data: (.*)$/gm)) api.checkEvent("GET /v1/watch", data);
+  expect((await ask("GET /v1/watch?from=9999")).status).toBe(404);
   await ask("GET /v1/settings");
   await ask("PATCH /v1/settings", json({ history_bytes: 1 << 20, request_bytes: 1 << 20 }));
   expect((await ask("PATCH /v1/settings", json({ history_revisions: 1, request_answers: 1 }))).status).toBe(200);

@@ -111,6 +111,44 @@ test("a watch ends with its signal, with its client, and where changes are gone"
     }),
   ));
 
+test("a store that has not come as far as a watcher is not the one that it watched, and a node that lags behind it is", () =>
+  withCluster(3, (cluster) =>
+    withClient(cluster, async (client) => {
+      for (const value of ["1", "2", "3"]) await client.put("a", value);
+      const refusal = await client
+        .watch({ key: "a" }, { from: 99 })
+        .next()
+        .catch((error: unknown) => error);
+      assert(refusal instanceof ProaError, "it is refused");
+      expect([refusal.code, refusal.message]).toEqual([
+        "FUTURE_REVISION",
+        "Cannot watch from revision 99: the store is at revision 4",
+      ]);
+      const leader = await cluster.leader();
+      const follower = await cluster.follower();
+      for (const { url } of [leader, follower]) {
+        const response = await fetch(`${url}/v1/watch?from=99`);
+        expect([response.status, (await errorOf(response))["code"]]).toEqual([404, "FUTURE_REVISION"]);
+        const seen = await fetch(`${url}/v1/watch`, { headers: { "last-event-id": "98" } });
+        expect(seen.status).toBe(404);
+      }
+      // A revision that exists, although this node has not heard of it: it is waited for.
+      cluster.isolate(follower.id);
+      await client.put("a", "4");
+      const lagging = connect({ endpoints: [endpointOf(follower)] });
+      const next = lagging.watch({ key: "a" }, { from: 6 }).next();
+      const early = fetch(`${follower.url}/v1/watch?from=6`);
+      cluster.network.heal();
+      await client.put("a", "5");
+      const { value } = await next;
+      expect(value === undefined ? "nothing" : lineOf(value)).toBe("6: a=5");
+      const stream = await early;
+      expect(stream.status).toBe(200);
+      await stream.body?.cancel();
+      lagging.close();
+    }),
+  ));
+
 test(
   "changes of leaders and broken connections lose nothing and repeat nothing",
   () =>
@@ -260,12 +298,12 @@ test("too many watchers are refused, and those of a node that stops are told", (
     async (cluster) => {
       await cluster.leader();
       const { url, service } = cluster.one;
-      const first = await fetch(`${url}/v1/watch?from=9`);
+      const first = await fetch(`${url}/v1/watch?from=2`);
       const reading = read(first, (events) => events.some(({ event }) => event === "error"));
-      let refused = await fetch(`${url}/v1/watch?from=9`);
+      let refused = await fetch(`${url}/v1/watch?from=2`);
       while (refused.status === 200) {
         await refused.body?.cancel(); // the first one had not begun to wait
-        refused = await fetch(`${url}/v1/watch?from=9`);
+        refused = await fetch(`${url}/v1/watch?from=2`);
       }
       expect([refused.status, (await errorOf(refused))["code"]]).toEqual([503, "OVERLOADED"]);
       await service.stop();
