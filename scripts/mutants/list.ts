@@ -9,6 +9,7 @@ import type { Mutant } from "./mutant.ts";
 import { replicationMutants } from "./replication.ts";
 import { sessionsMutants } from "./sessions.ts";
 import { snapshotsMutants } from "./snapshots.ts";
+import { transactionsMutants } from "./transactions.ts";
 
 export const mutants: readonly Mutant[] = [
   ...electionsMutants,
@@ -20,4 +21,5 @@ export const mutants: readonly Mutant[] = [
   ...sessionsMutants,
   ...membershipMutants,
   ...datagramsMutants,
+  ...transactionsMutants,
 ];

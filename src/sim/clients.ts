@@ -4,22 +4,17 @@
  */
 import type { Random } from "../lib/random.ts";
 import type { Consistency } from "../node/mod.ts";
-import type { CommandResult, RequestId } from "../wire/mod.ts";
-import { answerTo, onceResultsOf, resultsOf } from "./answers.ts";
+import type { RequestId } from "../wire/mod.ts";
+import { answersTo, answerTo, type CommandAnswer, onceAnswersTo } from "./answers.ts";
 import { askToRead, askToWrite, type Ending } from "./asking.ts";
 import { between, happens, pick, streamOf, waitMs } from "./chance.ts";
 import type { Cluster } from "./cluster.ts";
-import {
-  type Command,
-  describeCommand,
-  encodeCommands,
-  encodeOnce,
-  encodeQuery,
-  type Query,
-  type ValueId,
-} from "./commands.ts";
+import { type Command, describeCommand, encodeCommands, encodeOnce } from "./commands.ts";
+import { Drafts } from "./drafts.ts";
 import type { ReadAnswer, WriteRecord } from "./history.ts";
 import type { Host } from "./host.ts";
+import { describeQuery, encodeQuery, type Query } from "./operations.ts";
+import type { ValueId } from "./versions.ts";
 
 /** How the requests of a run ended. */
 export interface RequestCounters {
@@ -32,8 +27,6 @@ export interface RequestCounters {
 
 /** More tries than this for one request wait for the next. */
 const triesMax = 4;
-/** A revision that no key ever has. */
-const wildRevision = 1_000_000_000;
 
 /** Starts the clients of a run; they go on until `isOver`. */
 export function startClients(cluster: Cluster, isOver: () => boolean): RequestCounters {
@@ -57,8 +50,7 @@ class Client {
   private leader: Host | null = null;
   /** The one node that it always asks, if it has one. */
   private readonly home: Host | null;
-  /** The revisions of keys as it last saw them: 0 where a key did not exist. */
-  private readonly revisions = new Map<string, number>();
+  private readonly drafts: Drafts;
   /** The number of its latest write with an id. */
   private lastSeq = 0;
 
@@ -68,6 +60,7 @@ class Client {
     private readonly shared: Shared,
   ) {
     this.random = streamOf(cluster.plan.seed, `client ${number}`);
+    this.drafts = new Drafts(cluster.plan, this.random, number);
     this.home = happens(this.random, 0.3) ? pick(this.random, cluster.hosts) : null;
   }
 
@@ -87,58 +80,32 @@ class Client {
         : happens(random, this.cluster.plan.leaseShare)
           ? "lease"
           : "linearizable";
-      this.tryRead(this.drawQuery(), consistency, triesMax);
+      this.tryRead(this.drafts.query(), consistency, triesMax);
     } else {
       const batch = happens(random, 0.15) ? random.integer(2, 3) : 1;
-      const draft = Array.from({ length: batch }, () => this.drawCommand());
-      if (happens(random, 0.25)) this.writeOnce(draft.map((command) => this.withFreshValue(command)));
-      else this.tryWrite(() => draft.map((command) => this.withFreshValue(command)), triesMax);
+      const draft = Array.from({ length: batch }, () => this.drafts.command());
+      if (happens(random, 0.25)) this.writeOnce(this.withFreshValues(draft));
+      else this.tryWrite(() => this.withFreshValues(draft), triesMax);
     }
   }
 
-  private drawQuery(): Query {
-    if (happens(this.random, 0.8)) return { kind: "get", key: this.drawKey() };
-    return { kind: "range", ...this.drawRange() };
-  }
-
-  private drawCommand(): Command {
-    const { random } = this;
-    const key = this.drawKey();
-    const ifRevision = happens(random, 0.35) ? this.drawRevision(key) : null;
-    if (happens(random, 0.75)) return { kind: "put", key, value: 0, ifRevision };
-    return happens(random, 0.2) ? { kind: "deleteRange", ...this.drawRange() } : { kind: "delete", key, ifRevision };
-  }
-
-  private drawRevision(key: string): number {
-    return happens(this.random, 0.05) ? wildRevision : (this.revisions.get(key) ?? 0);
-  }
-
-  private drawKey(): string {
-    return pick(this.random, this.cluster.plan.keys);
-  }
-
-  private drawRange(): { readonly start: string; readonly end: string } {
-    const start = this.drawKey();
-    return { start, end: String.fromCharCode(start.charCodeAt(0) + this.random.integer(1, 3)) };
-  }
-
-  /** Every try writes a value of its own, so that it shows which of them took effect. */
-  private withFreshValue(command: Command): Command {
-    return command.kind === "put" ? { ...command, value: ++this.shared.values.last } : command;
+  private withFreshValues(commands: readonly Command[]): readonly Command[] {
+    const { values } = this.shared;
+    return commands.map((command) => this.drafts.withValues(command, () => ++values.last));
   }
 
   private tryWrite(draft: () => readonly Command[], tries: number): void {
-    const { cluster, random } = this;
-    const { history, plan } = cluster;
+    const { cluster } = this;
+    const { history } = cluster;
     const commands = draft();
-    const encoded = encodeCommands(commands, () => random.integer(0, plan.valueBytesMax));
+    const encoded = encodeCommands(commands);
     const record = history.beginWrite(commands);
     askToWrite(cluster, {
       client: this.number,
       host: this.chooseHost(),
       name: () => describeCommands(commands),
       request: { commands: encoded, count: commands.length },
-      onApplied: ({ index, results }) => this.endWrite(record, { index, results: resultsOf(results) }),
+      onApplied: ({ index, results }) => this.endWrite(record, { index, answers: answersTo(commands, results) }),
       onRefused: () => history.refuseWrite(record),
       onEnd: (ending) => this.after(ending, tries, (left) => this.tryWrite(draft, left)),
     });
@@ -146,9 +113,9 @@ class Client {
 
   /** A write with an id, which is sent again, the same, until it is answered, and sometimes once more after that (rule C1). */
   private writeOnce(commands: readonly Command[]): void {
-    const { history, plan } = this.cluster;
+    const { history } = this.cluster;
     const id = { born: 0, session: `c${this.number}`, seq: ++this.lastSeq };
-    const encoded = encodeCommands(commands, () => this.random.integer(0, plan.valueBytesMax));
+    const encoded = encodeCommands(commands);
     const request = { commands: encodeOnce(id, encoded), count: 1 };
     const record = history.beginWrite(commands);
     this.tryOnce({ request, record, id, mayHaveRun: false }, triesMax);
@@ -164,9 +131,10 @@ class Client {
       name: () => `${id.session}.${id.seq}: ${describeCommands(record.commands)}`,
       request,
       onApplied: (outcome) => {
-        const answer = { index: reference.indexOfRequest(id), results: onceResultsOf(outcome.results) };
-        if (record.results === null) this.endWrite(record, answer);
-        else reference.checkWrite(record.commands, answer);
+        const answers = onceAnswersTo(record.commands, outcome.results);
+        const told = { index: reference.indexOfRequest(id), answers };
+        if (record.answers === null) this.endWrite(record, told);
+        else reference.checkWrite(record.commands, told);
       },
       onRefused: () => {
         if (!write.mayHaveRun) history.refuseWrite(record);
@@ -189,11 +157,11 @@ class Client {
 
   private endWrite(
     record: WriteRecord,
-    answer: { readonly index: number; readonly results: readonly CommandResult[] },
+    told: { readonly index: number; readonly answers: readonly CommandAnswer[] },
   ): void {
-    this.cluster.history.endWrite(record, answer);
+    this.cluster.history.endWrite(record, told);
     this.shared.counters.applied += record.commands.length;
-    record.commands.forEach((command, position) => this.learnFromWrite(command, answer.results[position]));
+    record.commands.forEach((command, position) => this.drafts.learnFromWrite(command, told.answers[position]));
   }
 
   private tryRead(query: Query, consistency: Consistency, tries: number): void {
@@ -204,7 +172,7 @@ class Client {
     askToRead(cluster, {
       client: this.number,
       host: consistency === "lease" ? this.chooseLeader() : this.chooseHost(),
-      name: () => `${consistency} ${query.kind} ${query.kind === "get" ? query.key : `${query.start}..${query.end}`}`,
+      name: () => `${consistency} ${describeQuery(query)}`,
       request: { queries: encodeQuery(query), count: 1, consistency },
       onAnswered: (outcome) => {
         const answer = answerTo(query, outcome);
@@ -247,17 +215,9 @@ class Client {
     return replaced.length > 0 && happens(random, 0.8) ? pick(random, replaced) : this.chooseHost();
   }
 
-  private learnFromWrite(command: Command, result: CommandResult | undefined): void {
-    if (command.kind === "deleteRange" || result === undefined) return;
-    if (result.status === "ok") this.revisions.set(command.key, result.modRevision);
-    else this.revisions.delete(command.key);
-  }
-
   private learnFromRead(query: Query, answer: ReadAnswer): void {
     this.shared.counters.answered++;
-    for (const key of this.cluster.history.keysOf(query)) {
-      this.revisions.set(key, answer.found.find((item) => item.key === key)?.state.modRevision ?? 0);
-    }
+    this.drafts.learnFromRead(this.cluster.history.keysOf(query), answer.found);
   }
 }
 

@@ -5,6 +5,7 @@ import { type Membership, membersOf, type Millis } from "../raft/mod.ts";
 import type { Cluster } from "./cluster.ts";
 import { type Command, encodeCommands } from "./commands.ts";
 import type { Host } from "./host.ts";
+import { valueIdBytes } from "./versions.ts";
 
 /** Lets time pass until a condition holds; false when it did not by the deadline. */
 export type RunUntil = (condition: () => boolean, deadline: Millis) => boolean;
@@ -54,9 +55,11 @@ export class ProbeWriter {
   /** Asks `host` to put the next value; `onEnd` hears whether it was applied. False when nobody was there to be asked. */
   put(host: Host | null, onEnd: (applied: boolean) => void): boolean {
     const { history } = this.cluster;
-    const commands: readonly Command[] = [{ kind: "put", key: "a", value: this.value++, ifRevision: null }];
+    const commands: readonly Command[] = [
+      { kind: "put", key: "a", value: this.value++, length: valueIdBytes, ifRevision: null },
+    ];
     const record = history.beginWrite(commands);
-    const request = { commands: encodeCommands(commands, () => 0), count: 1 };
+    const request = { commands: encodeCommands(commands), count: 1 };
     const ask = (node: Node, answered: () => void): void => {
       node.write(0, request, (outcome) => {
         answered();

@@ -1,8 +1,10 @@
 /** What clients asked and were told, in the order in which they asked and were told. Judges only what can be judged at once. */
 import type { Index } from "../raft/mod.ts";
-import type { CommandResult } from "../wire/mod.ts";
-import type { Command, Query } from "./commands.ts";
-import type { FoundKey, Reference } from "./reference.ts";
+import type { CommandAnswer } from "./answers.ts";
+import type { Command } from "./commands.ts";
+import type { Query } from "./operations.ts";
+import type { Reference } from "./reference.ts";
+import type { FoundKey } from "./versions.ts";
 import { check } from "./violation.ts";
 
 /** A point in the order of all calls and returns of a run. */
@@ -16,7 +18,7 @@ export interface WriteRecord {
   /** Infinity while nobody knows whether it took effect. */
   returned: Moment;
   /** One for each command; null while nobody knows, and for a write that never took effect. */
-  results: readonly CommandResult[] | null;
+  answers: readonly CommandAnswer[] | null;
   refused: boolean;
 }
 
@@ -55,7 +57,7 @@ export class History {
       call: ++this.moment,
       floor: this.floor,
       returned: Infinity,
-      results: null,
+      answers: null,
       refused: false,
     };
     this.writes.push(record);
@@ -63,16 +65,16 @@ export class History {
   }
 
   /** The write took effect: nothing that was answered before it was asked for lies behind it in the log. */
-  endWrite(record: WriteRecord, answer: { readonly index: Index; readonly results: readonly CommandResult[] }): void {
+  endWrite(record: WriteRecord, told: { readonly index: Index; readonly answers: readonly CommandAnswer[] }): void {
     check(
-      answer.index > record.floor,
+      told.index > record.floor,
       "I9",
-      () => `a write got entry ${answer.index}, and one before it rests on ${record.floor} (I9)`,
+      () => `a write got entry ${told.index}, and one before it rests on ${record.floor} (I9)`,
     );
-    this.reference.checkWrite(record.commands, answer);
+    this.reference.checkWrite(record.commands, told);
     record.returned = ++this.moment;
-    record.results = answer.results;
-    this.floor = Math.max(this.floor, answer.index);
+    record.answers = told.answers;
+    this.floor = Math.max(this.floor, told.index);
   }
 
   /** The write never took effect and never will. */
@@ -102,7 +104,7 @@ export class History {
 
   /** A stale read promises only that it was true once. */
   checkStale(query: Query, answer: ReadAnswer): void {
-    this.reference.checkAnswer(this.keysOf(query), answer);
+    this.reference.checkAnswer(query, answer);
   }
 
   /** The keys that a query asks for, whether they exist or not. */

@@ -93,6 +93,8 @@ export interface Plan {
   readonly leaseShare: number;
   /** Whether clocks do what leases rest on: none leaps but a leader's. Otherwise a read that trusts a lease is no more than a stale one. */
   readonly leasesHold: boolean;
+  /** How many of the commands are transactions. */
+  readonly transactionShare: number;
 }
 
 /** A plan in one line. */

@@ -1,9 +1,12 @@
 /** Each key as an object of its own for the check of linearizability: what it was told to become, and what it was seen to be. */
 import { unreachable } from "../lib/assert.ts";
-import type { CommandResult } from "../wire/mod.ts";
-import { type Command, type ValueId, valueIdOf } from "./commands.ts";
+import type { CommandAnswer } from "./answers.ts";
 import type { History, Moment, ReadRecord, WriteRecord } from "./history.ts";
 import type { Model, Operation } from "./linearizability.ts";
+import { isQuery, type SimpleCommand } from "./operations.ts";
+import type { Reference } from "./reference.ts";
+import type { Transaction } from "./transactions.ts";
+import type { FoundKey, ValueId } from "./versions.ts";
 import { check } from "./violation.ts";
 
 /** What a client did with one key, and was told about it. */
@@ -45,36 +48,39 @@ export const keyModel: Model<ValueId, KeyInput> = {
   },
 };
 
-/** The operations on each key of a history. Writes that never took effect anywhere, as `tookEffect` tells, are left out. */
+/** The operations on each key of a history. Writes that never took effect anywhere, as `reference` knows, are left out. */
 export function operationsByKey(
   history: History,
   keys: readonly string[],
-  tookEffect: (record: WriteRecord) => boolean,
+  reference: Reference,
 ): ReadonlyMap<string, readonly Operation<KeyInput>[]> {
   const operations = new Map(keys.map((key) => [key, new Array<Operation<KeyInput>>()]));
-  const values = valuesByRevision(history);
+  const known = { values: valuesByRevision(history), reference };
   for (const record of history.writes) {
-    if (record.refused || (record.results === null && !tookEffect(record))) continue;
-    addWrite(operations, record, values);
+    if (record.refused || (record.answers === null && !reference.mayHaveApplied(record.commands))) continue;
+    addWrite(operations, record, known);
   }
   for (const record of history.reads) addRead(operations, record, history.keysOf(record.query));
   return operations;
 }
 
+/** Which value a revision of a key belongs to. */
+type Revisions = ReadonlyMap<string, ValueId>;
+
+/** What is known of a run besides what one client was told. */
+interface Known {
+  readonly values: Revisions;
+  readonly reference: Reference;
+}
+
 /** A write of several commands is as many operations on its keys, all at the same time; the model has no need to know that they are one. */
-function addWrite(
-  operations: ReadonlyMap<string, Operation<KeyInput>[]>,
-  record: WriteRecord,
-  values: ReadonlyMap<number, ValueId>,
-): void {
-  const commands = record.commands.map((command, position) => ({
-    command,
-    result: record.results?.[position] ?? null,
-  }));
+function addWrite(operations: ReadonlyMap<string, Operation<KeyInput>[]>, record: WriteRecord, known: Known): void {
   for (const [key, list] of operations) {
-    const inputs = commands.flatMap(({ command, result }) =>
-      touches(command, key) ? [inputOf(command, result, values)] : [],
-    );
+    const inputs = record.commands.flatMap((command, position) => {
+      const answer = record.answers?.[position] ?? null;
+      if (command.kind === "txn") return inputsOfTxn(key, { command, answer }, known);
+      return touches(command, key) ? [inputOf(command, answer, known.values)] : [];
+    });
     inputs.forEach((input, position) => {
       list.push({ ...spread(record, position / inputs.length), input });
     });
@@ -97,52 +103,111 @@ function addRead(
   const { found } = record;
   if (found === null) return;
   for (const key of keys) {
-    const state = found.find((item) => item.key === key)?.state;
-    const value = state === undefined ? absent : valueIdOf(state.value);
-    operations.get(key)?.push({ call: record.call, returned: record.returned, input: { kind: "read", value } });
+    const input = { kind: "read", value: valueIn(found, key) } as const;
+    operations.get(key)?.push({ call: record.call, returned: record.returned, input });
   }
 }
 
-function touches(command: Command, key: string): boolean {
+function valueIn(found: readonly FoundKey[], key: string): ValueId {
+  return found.find((item) => item.key === key)?.version.value ?? absent;
+}
+
+function touches(command: SimpleCommand, key: string): boolean {
   return command.kind === "deleteRange" ? key >= command.start && key < command.end : command.key === key;
 }
 
-function inputOf(command: Command, result: CommandResult | null, values: ReadonlyMap<number, ValueId>): KeyInput {
-  const outcome = result === null ? "unknown" : result.status === "ok" ? "ok" : "failed";
+function inputOf(command: SimpleCommand, answer: CommandAnswer | null, values: Revisions): KeyInput {
+  const outcome = answer === null ? "unknown" : answer.status === "ok" ? "ok" : "failed";
   const shared = { kind: "write", outcome, next: command.kind === "put" ? command.value : absent } as const;
   if (command.kind === "deleteRange") return { ...shared, ifValue: null, existed: null, seen: null };
   const { ifRevision } = command;
-  const ifValue = ifRevision === null ? null : valueOf(ifRevision, values);
-  const existed = command.kind === "delete" && outcome === "ok" ? result?.changed === 1 : null;
-  const seen = result !== null && outcome === "failed" ? valueOf(result.modRevision, values) : null;
+  const ifValue = ifRevision === null ? null : valueOf(values, command.key, ifRevision);
+  const existed = command.kind === "delete" && outcome === "ok" ? answer?.changed === 1 : null;
+  const seen = answer !== null && outcome === "failed" ? valueOf(values, command.key, answer.modRevision) : null;
   return { ...shared, ifValue, existed, seen: seen === nowhere ? null : seen };
 }
 
-/** The value that got `revision`, if anybody ever saw it. A revision that nobody saw is that of no condition either. */
-function valueOf(revision: number, values: ReadonlyMap<number, ValueId>): ValueId {
-  return revision === 0 ? absent : (values.get(revision) ?? nowhere);
+/** What a transaction did with `key`: what its branch wrote and read, and what its conditions tell if they held. */
+function inputsOfTxn(
+  key: string,
+  { command, answer }: { readonly command: Transaction; readonly answer: CommandAnswer | null },
+  { values, reference }: Known,
+): readonly KeyInput[] {
+  if (answer === null) return branchThatRan(command, reference).flatMap((one) => unknownInputs(key, one));
+  const { txn } = answer;
+  const inputs: KeyInput[] = [];
+  for (const condition of txn?.succeeded === true ? command.conditions : []) {
+    const { target, relation, operand } = condition;
+    if (condition.key !== key || relation !== "=") continue;
+    const value =
+      typeof operand !== "number" ? operand.value : target === "mod_revision" ? valueOf(values, key, operand) : nowhere;
+    if (value !== nowhere) inputs.push({ kind: "read", value });
+  }
+  const branch = txn?.succeeded === true ? command.then : command.else;
+  branch.forEach((operation, position) => {
+    const told = txn?.operations[position];
+    if (isQuery(operation)) {
+      const isIn = operation.kind === "get" ? operation.key === key : key >= operation.start && key < operation.end;
+      if (isIn && told?.kind === "query") inputs.push({ kind: "read", value: valueIn(told.found, key) });
+    } else if (touches(operation, key)) {
+      const existed = operation.kind === "delete" && told?.kind === "delete" ? told.deleted === 1 : null;
+      inputs.push({ ...unconditional(operation, "ok"), existed });
+    }
+  });
+  return inputs;
 }
 
-/** Which value each revision belongs to, from all that clients were told. */
-function valuesByRevision(history: History): ReadonlyMap<number, ValueId> {
-  const values = new Map<number, ValueId>();
-  const learn = (revision: number, value: ValueId): void => {
-    const known = values.get(revision);
+/** The writes of a transaction of which nobody knows what became. The branch that ran is known by its values, if it has any. */
+function branchThatRan(txn: Transaction, reference: Reference): readonly SimpleCommand[] {
+  const branches = [txn.then, txn.else].map((branch) => branch.filter((operation) => !isQuery(operation)));
+  const ran = branches.find((branch) => branch.some((one) => one.kind === "put" && reference.hasWritten(one.value)));
+  return ran ?? branches.filter((branch) => branch.every(({ kind }) => kind !== "put")).flat();
+}
+
+function unknownInputs(key: string, command: SimpleCommand): readonly KeyInput[] {
+  return touches(command, key) ? [unconditional(command, "unknown")] : [];
+}
+
+function unconditional(command: SimpleCommand, outcome: "ok" | "unknown"): KeyInput & { readonly kind: "write" } {
+  const next = command.kind === "put" ? command.value : absent;
+  return { kind: "write", outcome, next, ifValue: null, existed: null, seen: null };
+}
+
+/** The value that `key` got with `revision`, if anybody ever saw it. A revision that nobody saw is that of no condition either. */
+function valueOf(values: Revisions, key: string, revision: number): ValueId {
+  return revision === 0 ? absent : (values.get(`${key}@${revision}`) ?? nowhere);
+}
+
+/** Which value each revision of a key belongs to, from all that clients were told. */
+function valuesByRevision(history: History): Revisions {
+  const values = new Map<string, ValueId>();
+  const learn = (key: string, revision: number, value: ValueId): void => {
+    const name = `${key}@${revision}`;
+    const known = values.get(name);
     check(
       known === undefined || known === value,
       "I9",
-      () => `revision ${revision} is that of the values ${known} and ${value} (I9)`,
+      () => `${name} is that of the values ${known} and ${value} (I9)`,
     );
-    values.set(revision, value);
+    values.set(name, value);
   };
-  for (const { commands, results } of history.writes) {
+  const learnFound = (found: readonly FoundKey[]): void => {
+    for (const { key, version } of found) learn(key, version.modRevision, version.value);
+  };
+  for (const { commands, answers } of history.writes) {
     commands.forEach((command, position) => {
-      const result = results?.[position];
-      if (command.kind === "put" && result?.status === "ok") learn(result.modRevision, command.value);
+      const answer = answers?.[position];
+      if (command.kind === "put" && answer?.status === "ok") learn(command.key, answer.modRevision, command.value);
+      if (command.kind !== "txn") return;
+      const branch = answer?.txn?.succeeded === true ? command.then : command.else;
+      answer?.txn?.operations.forEach((told, at) => {
+        const operation = branch[at];
+        if (told.kind === "query") learnFound(told.found);
+        else if (told.kind === "put" && operation?.kind === "put")
+          learn(operation.key, told.modRevision, operation.value);
+      });
     });
   }
-  for (const { found } of history.reads) {
-    for (const { state } of found ?? []) learn(state.modRevision, valueIdOf(state.value));
-  }
+  for (const { found } of history.reads) learnFound(found ?? []);
   return values;
 }

@@ -1,0 +1,136 @@
+/** A store in the plainest way: every version that every key ever had, by the entry that made it. Shares no code with what it is compared with. */
+import { assert, unreachable } from "../lib/assert.ts";
+import type { Index } from "../raft/mod.ts";
+import type { CommandAnswer, OperationAnswer } from "./answers.ts";
+import type { Command } from "./commands.ts";
+import { isQuery, type Operation, type Query, type SimpleCommand } from "./operations.ts";
+import type { Condition, Transaction } from "./transactions.ts";
+import { compareValues, type FoundKey, type KeyVersion, type ValueId } from "./versions.ts";
+
+interface Change {
+  readonly index: Index;
+  /** Null: the key was deleted. */
+  readonly version: KeyVersion | null;
+}
+
+export class ReferenceStore {
+  revision = 1;
+  /** Every value that was ever written to a key. */
+  readonly written = new Set<ValueId>();
+  /** By key, in the order of their indexes. */
+  private readonly changes = new Map<string, Change[]>();
+
+  /** Carries out a command of entry `index`, none of which comes after a later one. */
+  execute(command: Command, index: Index): CommandAnswer {
+    if (command.kind === "txn") return this.executeTxn(command, index);
+    const ifRevision = command.kind === "deleteRange" ? null : command.ifRevision;
+    const modRevision = command.kind === "deleteRange" ? 0 : (this.latest(command.key)?.modRevision ?? 0);
+    if (ifRevision !== null && ifRevision !== modRevision)
+      return { status: "preconditionFailed", revision: this.revision, modRevision, changed: 0, txn: null };
+    const revision = this.revision + 1;
+    const changed = this.change(command, { index, revision });
+    if (changed > 0) this.revision = revision;
+    return {
+      status: "ok",
+      revision: this.revision,
+      modRevision: command.kind === "put" ? revision : 0,
+      changed,
+      txn: null,
+    };
+  }
+
+  /** The keys that a query asks for as they were behind entry `index`. */
+  foundAt(query: Query, index: Index): readonly FoundKey[] {
+    return this.keysOf(query).flatMap((key) => {
+      const version = this.changes.get(key)?.findLast((change) => change.index <= index)?.version ?? null;
+      return version === null ? [] : [{ key, version }];
+    });
+  }
+
+  private executeTxn(txn: Transaction, index: Index): CommandAnswer {
+    const succeeded = txn.conditions.every((condition) => this.holds(condition));
+    const revision = this.revision + 1;
+    let changed = 0;
+    const carryOut = (operation: Operation): OperationAnswer => {
+      if (isQuery(operation)) return { kind: "query", revision: this.revision, found: this.foundAt(operation, index) };
+      const count = this.change(operation, { index, revision });
+      changed += count;
+      if (count > 0) this.revision = revision;
+      return operation.kind === "put" ? { kind: "put", modRevision: revision } : { kind: "delete", deleted: count };
+    };
+    const operations = (succeeded ? txn.then : txn.else).map(carryOut);
+    return { status: "ok", revision: this.revision, modRevision: 0, changed, txn: { succeeded, operations } };
+  }
+
+  private holds({ key, target, relation, operand }: Condition): boolean {
+    const version = this.latest(key);
+    const difference = differenceOf(version, target, operand);
+    if (difference === null) return false;
+    switch (relation) {
+      case "=":
+        return difference === 0;
+      case "!=":
+        return difference !== 0;
+      case "<":
+        return difference < 0;
+      case ">":
+        return difference > 0;
+      default:
+        return unreachable(relation);
+    }
+  }
+
+  /** Changes keys whatever the condition says, and returns how many. */
+  private change(command: SimpleCommand, at: { readonly index: Index; readonly revision: number }): number {
+    const { index, revision } = at;
+    if (command.kind !== "put") {
+      const doomed = command.kind === "delete" ? [command.key] : this.keysOf({ ...command, kind: "range" });
+      const present = doomed.filter((key) => this.latest(key) !== null);
+      for (const key of present) this.changesOf(key).push({ index, version: null });
+      return present.length;
+    }
+    const { key, value, length } = command;
+    const before = this.latest(key);
+    const createRevision = before?.createRevision ?? revision;
+    const version = { value, length, createRevision, modRevision: revision, version: (before?.version ?? 0) + 1 };
+    this.changesOf(key).push({ index, version });
+    this.written.add(value);
+    return 1;
+  }
+
+  private changesOf(key: string): Change[] {
+    let changes = this.changes.get(key);
+    if (changes === undefined) this.changes.set(key, (changes = []));
+    return changes;
+  }
+
+  private latest(key: string): KeyVersion | null {
+    return this.changes.get(key)?.at(-1)?.version ?? null;
+  }
+
+  private keysOf(query: Query): readonly string[] {
+    if (query.kind === "get") return [query.key];
+    return [...this.changes.keys()].filter((key) => key >= query.start && key < query.end).sort();
+  }
+}
+
+/** By how much what a condition is about is above its operand; null: it compares with nothing. */
+function differenceOf(
+  version: KeyVersion | null,
+  target: Condition["target"],
+  operand: Condition["operand"],
+): number | null {
+  if (typeof operand !== "number") return version === null ? null : compareValues(version, operand);
+  switch (target) {
+    case "version":
+      return (version?.version ?? 0) - operand;
+    case "create_revision":
+      return (version?.createRevision ?? 0) - operand;
+    case "mod_revision":
+      return (version?.modRevision ?? 0) - operand;
+    case "lease":
+      return -operand;
+    case "value":
+      assert(false, "a value is compared with a value");
+  }
+}
