@@ -1,4 +1,4 @@
-/** The examples of docs/library.md do what their comments say, on the runtime that runs the tests. */
+/** The examples for the library in docs/ do what their comments say, on the runtime that runs the tests. */
 import { expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,8 +11,8 @@ import { inTempDirectory } from "./helpers/temp_directory.ts";
 import { startNode } from "../src/mod.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const guide = readFileSync(join(root, "docs", "library.md"), "utf8");
-const examples = [...guide.matchAll(/^```ts\n([^]*?)^```$/gm)].map(([, code = ""]) => code);
+const guides = ["library.md", "directories.md"].map((name) => readFileSync(join(root, "docs", name), "utf8"));
+const examples = [...guides.join("\n").matchAll(/^```ts\n([^]*?)^```$/gm)].map(([, code = ""]) => code);
 
 /** What the comments behind `console.log(…);` and on lines of their own say that it prints. */
 function promised(code: string): string {
@@ -23,7 +23,7 @@ function promised(code: string): string {
     .join("");
 }
 
-test("the examples of the guide print what they promise", async () => {
+test("the examples of the guides print what they promise", async () => {
   expect(examples.length).toBeGreaterThan(6);
   await inTempDirectory(async (directory) => {
     const ports = [await freePort(), await freePort(), await freePort(), await freePort()] as const;

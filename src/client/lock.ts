@@ -4,6 +4,7 @@
  * for one before him to go. What is promised, and what is not, is in docs/locks.md.
  */
 import { ProaError } from "../lib/errors.ts";
+import { passingCodes } from "./call_errors.ts";
 import type { CallOptions, Client } from "./client.ts";
 import { KeepAlive } from "./keep_alive.ts";
 import { percentEncode } from "./key_text.ts";
@@ -247,7 +248,7 @@ class Place {
         for await (const { events } of changes) if (events.length > 0) break;
       }
     } catch (error) {
-      if (patience.signal.aborted || !this.lost.aborted) {
+      if (patience.signal.aborted || !(this.lost.aborted || isPassing(error))) {
         await this.abandon();
         throw patience.signal.aborted ? patience.signal.reason : error;
       }
@@ -288,6 +289,12 @@ class Place {
   private abandon(): Promise<void> {
     return this.leave().catch(() => undefined);
   }
+}
+
+/** Whether another place may do better: whoever asks for one hears soon enough if nobody answers. */
+function isPassing(error: unknown): boolean {
+  if (!(error instanceof NotAppliedError)) return false;
+  return passingCodes.has(error.code) || error.code === "UNREACHABLE" || error.code === "COMPACTED";
 }
 
 function prefixOf(name: string): string {
