@@ -62,6 +62,8 @@ export class Snapshotter {
   private slack: number;
   /** The snapshot that took the place of a damaged one; 0 if there was none. */
   private mendedIndex: Index = 0;
+  /** Snapshots that are whole, and that no write records yet, oldest first. */
+  private unrecorded: readonly string[] = [];
   /** Writes under way that record a snapshot, oldest first. */
   private recording: { readonly seq: number; readonly name: string }[] = [];
 
@@ -138,6 +140,7 @@ export class Snapshotter {
     }
     this.taking = null;
     writer.commit(); // and only then may anything be compacted (rule S1)
+    this.unrecorded = [...this.unrecorded, writer.name];
     const { index, term, membership } = meta;
     const { bytes } = writer;
     if (raft.view.snapshotIsDamaged) this.mendedIndex = index;
@@ -212,6 +215,7 @@ export class Snapshotter {
     const { index, term, membership } = meta;
     sink.finish();
     writer.commit();
+    this.unrecorded = [...this.unrecorded, writer.name];
     this.receiving = null;
     this.giveUpTaking();
     this.beginBehind({ index, bytes });
@@ -221,7 +225,10 @@ export class Snapshotter {
 
   /** A write was handed to storage. */
   onWrite({ seq, compaction }: Persist): void {
-    if (compaction !== null) this.recording.push({ seq, name: this.nameOf(compaction.snapshot) });
+    if (compaction === null) return;
+    const name = this.nameOf(compaction.snapshot);
+    this.recording.push({ seq, name });
+    this.unrecorded = this.unrecorded.slice(this.unrecorded.indexOf(name) + 1); // those before it never will be
   }
 
   /** Storage confirmed every write up to `seq`: snapshots before the one that is recorded now are of no use any more. */
@@ -231,7 +238,7 @@ export class Snapshotter {
     const recorded = this.recording.findLast((record) => record.seq <= seq) ?? first;
     this.recording = this.recording.filter((record) => record.seq > seq);
     const kept = [recorded, ...this.recording].map(({ name }) => name);
-    this.ports.store.removeAllBut([...kept, ...this.readers.names]);
+    this.ports.store.removeAllBut([...kept, ...this.unrecorded, ...this.readers.names]);
   }
 
   /** Lets go of what the core no longer sends or awaits. */

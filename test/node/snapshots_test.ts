@@ -1,6 +1,8 @@
 /** Snapshots of real nodes in virtual time: taken while writes go on, sent to who was away, restored at a start. */
 import { describe, expect, test } from "bun:test";
+import { seededRandom } from "../../src/lib/random.ts";
 import type { Node, NodeLimits } from "../../src/node/mod.ts";
+import { snapshotName } from "../../src/storage/snapshots.ts";
 import { TestCluster, textOf } from "./cluster.ts";
 
 /** Snapshots every few entries, in pieces of a few bytes. */
@@ -103,6 +105,33 @@ describe("snapshots", () => {
     cluster.crash(1);
     cluster.start(1);
     expect(cluster.snapshots(1).list()).toEqual(kept);
+  });
+
+  test("S1 the next snapshot is kept, though it is whole before the last one is recorded", () => {
+    const often = { ...limits, snapshotEntries: 3, snapshotSliceBytes: 100_000, payloadBytesMax: 20 };
+    const cluster = new TestCluster({ nodes: 1, autoComplete: false, limits: often });
+    const disk = cluster.disk(1);
+    for (let elected = false; !elected; elected = cluster.node(1).view(0).ready) {
+      cluster.clock.advance(1000, () => undefined);
+      cluster.settle();
+      disk.completeAll();
+      cluster.settle();
+    }
+    const taken = new Set<number>();
+    const random = seededRandom(1);
+    for (let step = 0; step < 2000; step++) {
+      const what = random.integer(0, 5);
+      if (what === 0)
+        for (let i = 0; i < 6; i++) cluster.put(cluster.node(1), `key ${i}`, "value"); // six entries in one write
+      else if (what === 1) disk.completeOne();
+      else cluster.clock.runDeferred(); // one turn, and no more
+      const index = cluster.node(1).status(0).snapshot_index;
+      if (index === 0) continue;
+      taken.add(index);
+      const name = snapshotName({ group: 0, index, term: 1 });
+      if (!cluster.snapshots(1).list().includes(name)) expect(`step ${step}`).toBe(`with ${name}`);
+    }
+    expect(taken.size).toBeGreaterThan(5);
   });
 
   test("writes go on while a snapshot is taken, a slice a turn", () => {
