@@ -18,8 +18,13 @@ export const snapshotsMutants: readonly Mutant[] = [
   ),
   mutant("old snapshot removed before the new one is recorded", {
     file: "src/node/snapshotter.ts",
-    find: "this.recording.push({ seq, name: this.nameOf(compaction.snapshot) });",
-    replace: "this.ports.store.removeAllBut([this.nameOf(compaction.snapshot)]);",
+    find: "this.recording.push({ seq, name });",
+    replace: "this.ports.store.removeAllBut([name]);",
+  }),
+  mutant("a snapshot that is whole goes when an earlier one is recorded", {
+    file: "src/node/snapshotter.ts",
+    find: "...this.unrecorded, ...this.readers.names",
+    replace: "...this.readers.names",
   }),
   mutant(
     "snapshot says that it holds what is committed",

@@ -140,12 +140,14 @@ function drawLimits(random: Random, snapshots: Random): NodeLimits {
 
 /** Snapshots so often, and in such small pieces, that everything happens in the middle of one. */
 function drawSnapshots(random: Random): SnapshotLimits {
+  const snapshotEntries = pick(random, [2, 5, 10, 30, 100, defaultLimits.snapshotEntries]);
   return {
-    snapshotEntries: pick(random, [2, 5, 10, 30, 100, defaultLimits.snapshotEntries]),
+    snapshotEntries,
     snapshotBytes: pick(random, [100, 1000, 5000, defaultLimits.snapshotBytes]),
     trailingEntries: pick(random, [1, 3, 10, 50]),
     trailingBytes: pick(random, [1, 300, defaultLimits.trailingBytes]),
-    snapshotSliceBytes: pick(random, [50, 200, defaultLimits.snapshotSliceBytes]),
+    // Each snapshot is longer than the last: the smallest slices of the most snapshots would be millions of turns.
+    snapshotSliceBytes: pick(random, [snapshotEntries < 10 ? 300 : 50, 300, defaultLimits.snapshotSliceBytes]),
     chunkBytesMax: pick(random, [50, 100, 300, defaultLimits.chunkBytesMax]),
     inflightChunksMax: random.integer(1, 8),
   };
