@@ -2,13 +2,12 @@
 import { tmpdir } from "node:os";
 import { resolve } from "node:path";
 import type { Context } from "../context.ts";
-import { escapeBytes } from "../escape.ts";
 import { jsonLine, out } from "../output.ts";
-import { jsonBytes } from "../../src/client/key_text.ts";
 import { CorruptError, ProaError } from "../../src/lib/errors.ts";
 import type { Entry, Index, Membership } from "../../src/raft/mod.ts";
 import { checkDirectory, inspectDirectory, type InspectedEntry, type StoredLog } from "../../src/storage/mod.ts";
-import { type CommandCursor, decodeMembership, keyBytes, payloadCursor } from "../../src/wire/mod.ts";
+import { decodeMembership } from "../../src/wire/mod.ts";
+import { commandsIn } from "./log_commands.ts";
 
 export interface ShowRequest {
   readonly directory: string;
@@ -96,7 +95,7 @@ function contentOf(entry: Entry): Record<string, unknown> {
       case "noop":
         return {};
       case "commands":
-        return { commands: commandsOf(entry).map(({ facts }) => facts) };
+        return { commands: commandsIn(entry).map(({ facts }) => facts) };
       case "membership":
         return { members: membersJson(decodeMembership(entry.payload)) };
     }
@@ -110,50 +109,6 @@ function contentOf(entry: Entry): Record<string, unknown> {
 function payloadProblem(entry: Entry): string | null {
   const { problem } = contentOf(entry);
   return typeof problem === "string" ? problem : null;
-}
-
-/** A command as JSON and as a few words for people. */
-interface ShownCommand {
-  readonly facts: Readonly<Record<string, unknown>>;
-  readonly text: string;
-}
-
-function commandsOf({ payload }: Entry): readonly ShownCommand[] {
-  const shown: ShownCommand[] = [];
-  for (const cursor = payloadCursor(payload); cursor.next();) shown.push(commandAt(cursor));
-  return shown;
-}
-
-function commandAt(cursor: CommandCursor): ShownCommand {
-  const { kind } = cursor;
-  switch (kind) {
-    case "put":
-    case "delete":
-      return keyCommand(cursor);
-    case "deleteRange": {
-      const [start, end] = [cursor.keyView(), keyBytes(cursor.endText() ?? "")];
-      const facts = { command: kind, ...jsonBytes("start", start), ...(end.length === 0 ? {} : jsonBytes("end", end)) };
-      return { facts, text: `delete ${escapeBytes(start)}..${escapeBytes(end)}` };
-    }
-    default: {
-      const bytes = cursor.body().length;
-      return { facts: { command: kind, body_bytes: bytes }, text: `${kind} (${bytes} B)` };
-    }
-  }
-}
-
-function keyCommand(cursor: CommandCursor): ShownCommand {
-  const { kind, ifRevision, restLength } = cursor;
-  const key = cursor.keyView();
-  const isPut = kind === "put";
-  const facts = {
-    command: kind,
-    ...jsonBytes("key", key),
-    ...(isPut && { value_bytes: restLength }),
-    ...(ifRevision !== null && { if_rev: ifRevision }),
-  };
-  const condition = ifRevision === null ? "" : ifRevision === 0 ? " if absent" : ` if at ${ifRevision}`;
-  return { facts, text: `${kind} ${escapeBytes(key)}${isPut ? ` (${restLength} B)` : ""}${condition}` };
 }
 
 function membersJson({ voters, outgoing, learners }: Membership): Record<string, unknown> {
@@ -174,7 +129,7 @@ function textOf(entry: Entry): string {
   if (typeof problem === "string") return `damaged: ${problem}`;
   if (members !== undefined) return JSON.stringify(members);
   if (entry.kind === "noop") return "";
-  const commands = commandsOf(entry);
+  const commands = commandsIn(entry);
   const names = commands.slice(0, commandsShown).map(({ text }) => text);
   const more = commands.length - names.length;
   return names.join(", ") + (more > 0 ? `, and ${more} more commands` : "");
