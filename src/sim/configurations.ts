@@ -3,7 +3,15 @@
  * and which others may come to be. Checks that any two of them share a voter in all their quorums (I11).
  */
 import { assert } from "../lib/assert.ts";
-import { type EntryId, type Index, type Membership, membersOf, type NodeId, type Term } from "../raft/mod.ts";
+import {
+  type EntryId,
+  type Index,
+  type Membership,
+  membersOf,
+  type NodeId,
+  type RaftState,
+  type Term,
+} from "../raft/mod.ts";
 import { membershipCodec } from "../wire/mod.ts";
 import { quorumsMeet } from "./quorums.ts";
 import { check } from "./violation.ts";
@@ -108,6 +116,16 @@ export class Configurations {
     this.pending = [];
   }
 
+  /** Rules M1 and M12: a node lives by the newest configuration in its log, committed or not, or by that of its snapshot. */
+  checkActing({ id, membership, log }: Readonly<RaftState>): void {
+    const configured = this.before(log.last);
+    // Who joins knows nobody before its log has come to a configuration: the first one is in no entry.
+    if (configured.index === 0 && membership.voters.length === 0) return;
+    check(membersText(membership) === membersText(configured.membership), "M1", () => {
+      return `n${id} lives by other members than ${nameOf(configured)}, the last configuration before ${nameOf(log.last)} in its log (M1)`;
+    });
+  }
+
   /** The last configuration at or before `id`, in a log that leads to it. */
   private before(id: EntryId): Configured {
     let at = id;
@@ -124,7 +142,8 @@ export class Configurations {
 
 /** Equal for configurations that differ in nothing but the directories of their members. */
 function membersText(membership: Membership): string {
-  return JSON.stringify({ ...membership, directories: [] });
+  const { voters, outgoing, learners, learnersNext, retired, servers } = membership;
+  return JSON.stringify([voters, outgoing, learners, learnersNext, retired, servers]);
 }
 
 function nameOf({ index, term }: EntryId): string {

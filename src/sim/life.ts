@@ -5,6 +5,8 @@ import {
   checkState,
   checkStep,
   type Entry,
+  type EntryId,
+  type Membership,
   type DirectoryNumber,
   type Message,
   noMembership,
@@ -104,6 +106,9 @@ export class Life {
     return this.node.inspect(0);
   }
 
+  /** The configuration that was in force when it was last looked at, and where the log began and ended. */
+  private looked: { readonly membership: Membership; readonly first: number; readonly last: EntryId } | null = null;
+
   /** What must hold of the node after each turn, alone and with all others. */
   afterTurn(): void {
     const { state } = this;
@@ -112,11 +117,26 @@ export class Life {
     this.before = snapshotOf(state);
     this.observe();
     this.around.safety.onLeading(state);
+    this.checkConfiguration(state);
     this.around.trace.note(
       state.log.lastIndex,
       () =>
         `n${this.options.id} ${state.role.kind} in term ${state.term}: log to ${state.log.lastIndex}, commit ${state.log.commitIndex}`,
     );
+  }
+
+  /** Looks when the configuration, the beginning of the log or its last term has changed, or the log became shorter. */
+  private checkConfiguration(state: Readonly<RaftState>): void {
+    const { membership, log } = state;
+    const { looked } = this;
+    const { last, firstIndex: first } = log;
+    this.looked = { membership, first, last };
+    const isSame =
+      looked?.membership === membership &&
+      looked.first === first &&
+      looked.last.term === last.term &&
+      looked.last.index <= last.index;
+    if (!isSame) this.around.safety.configurations.checkActing(state);
   }
 
   /**
