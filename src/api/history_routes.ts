@@ -21,7 +21,7 @@ export const getHistory: Handler = async (exchange) => {
     below: revisionParameter(query, "below"),
     limit: integerParameter(query, "limit", limitMax),
   });
-  const consistency = choiceParameter(query, "consistency", ["linearizable", "stale"]) ?? "linearizable";
+  const consistency = choiceParameter(query, "consistency", ["linearizable", "lease", "stale"]) ?? "linearizable";
   const page = await submit(exchange, { kind: "read", consistency, count: 1, body: writer.peek() }, (answer, applied) =>
     historyPage(key, readHistoryAnswer(answer), applied),
   );

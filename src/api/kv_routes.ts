@@ -10,7 +10,6 @@ import {
   ttlProblem,
   writeDelete,
   writeDeleteRange,
-  writeGet,
   writeGetAt,
   writePut,
   writeRange,
@@ -82,8 +81,7 @@ export const deleteInQuery: Handler = (exchange) => {
 async function getKey(exchange: Exchange, key: Uint8Array, query: Query): Promise<Response> {
   const writer = new ByteWriter(key.length + 16);
   const revision = revisionParameter(query, "revision");
-  if (revision === null) writeGet(writer, key);
-  else writeGetAt(writer, { key, revision });
+  writeGetAt(writer, { key, revision });
   const state = await submit(exchange, read(query, writer), (answer) => {
     const found = readGetAnswer(answer).state;
     return found === null ? null : { ...found, value: new Uint8Array(found.value) };

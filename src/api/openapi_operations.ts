@@ -166,7 +166,7 @@ export const operationDocs: Readonly<Record<string, OperationDoc>> = {
       key,
       below: { description: "only versions older than this revision", schema: positive },
       limit,
-      consistency: consistency("linearizable", "stale"),
+      consistency: levels,
     },
     answers: { 200: [json(shapes.history)] },
     errors: [400, 503],

@@ -12,7 +12,6 @@ import {
   valueProblem,
   writeDelete,
   writeDeleteRange,
-  writeGet,
   writeGetAt,
   writeHistory,
   writePut,
@@ -81,8 +80,7 @@ export function getOperation(
     doing: `get ${shownKey(key)}`,
     bytes: getBytes + key.length,
     encode: (writer) => {
-      if (revision === null) writeGet(writer, key);
-      else writeGetAt(writer, { key, revision });
+      writeGetAt(writer, { key, revision });
     },
     decode: (reader) => {
       const { state } = readGetAnswer(reader);

@@ -77,9 +77,10 @@ export function writeGet(writer: ByteWriter, key: Uint8Array): void {
   writer.bytes(key);
 }
 
-/** As {@link writeGet}, for the key as it was at `revision`. */
-export function writeGetAt(writer: ByteWriter, query: { readonly key: Uint8Array; readonly revision: number }): void {
+/** As {@link writeGet}, for the key as it was at `revision`; null: as it is. */
+export function writeGetAt(writer: ByteWriter, query: Omit<GetQuery, "kind">): void {
   const { key, revision } = query;
+  if (revision === null) return writeGet(writer, key);
   refuse(keyProblem("get", key.length));
   writer.u8(kindGetAt);
   writer.u32(8 + key.length);

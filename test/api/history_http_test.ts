@@ -34,7 +34,7 @@ test("keys are read at old revisions, and their history is listed", () =>
       ],
       more: false,
     });
-    expect(await json(await fetch(`${url}/v1/history?key=k&below=4&limit=1`))).toMatchObject({
+    expect(await json(await fetch(`${url}/v1/history?key=k&below=4&limit=1&consistency=lease`))).toMatchObject({
       versions: [{ mod_revision: 3 }],
       more: true,
       below: 3,
