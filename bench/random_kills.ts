@@ -15,11 +15,14 @@ import { Load, lostKeys } from "../test/e2e/load.ts";
 
 const [minutes = 1, callers = 16, nodes = 3, seed = randomInt(2 ** 31)] = process.argv.slice(2).map(Number);
 const random = seededRandom(seed);
-const flags = ["--snapshot-entries", "500", "--snapshot-size", "1MiB"];
+const flags = ["--snapshot-entries", "300", "--snapshot-size", "1MiB"];
 
 /** How long nodes are left alone, and how long they stay dead, at most. Milliseconds. */
 const aliveMsMax = 2500;
 const deadMsMax = 1500;
+/** How many writes may be acknowledged in a time that is not cut short in the middle of an election, and how long that may take. */
+const quietWritesMax = 2000;
+const quietMsMax = 8000;
 
 const counts = { kills: 0, all_at_once: 0, majorities: 0, while_starting: 0 };
 const problems: string[] = [];
@@ -29,7 +32,8 @@ try {
   const load = new Load(cluster, { callers, prefix: "k" });
   const end = performance.now() + minutes * 60_000;
   while (performance.now() < end && problems.length === 0) {
-    await pause(random.integer(0, aliveMsMax));
+    if (random.next() < 0.5) await pause(random.integer(0, aliveMsMax));
+    else await acknowledgements(load, random.integer(1, quietWritesMax));
     await killSome();
   }
   const { acknowledged, refused, unknown, unreachable } = await load.stop();
@@ -85,6 +89,12 @@ async function killSome(): Promise<void> {
     counts.kills++;
     counts.while_starting++;
   }
+}
+
+async function acknowledgements(load: Load, more: number): Promise<void> {
+  const goal = load.acknowledgedCount + more;
+  const end = performance.now() + quietMsMax;
+  while (load.acknowledgedCount < goal && performance.now() < end) await pause(10);
 }
 
 function checkAlive(id: number): void {
