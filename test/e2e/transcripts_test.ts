@@ -20,7 +20,13 @@ async function played(name: string, nodes: number): Promise<readonly string[]> {
         const [A, B, C, D] = (await freePorts(4)).map(String);
         const { endpoints } = cluster;
         const PATH = `${dirname(binary)}:${process.env["PATH"] ?? ""}`;
-        const env = { PATH, PROA_ENDPOINTS: endpoints, JOIN: endpoints, URL: `http://${cluster.endpoint(1)}` };
+        const env = {
+          PATH,
+          PROA_TIMEOUT: "30s",
+          PROA_ENDPOINTS: endpoints,
+          JOIN: endpoints,
+          URL: `http://${cluster.endpoint(1)}`,
+        };
         const home = { HOME: directory, XDG_STATE_HOME: join(directory, "state"), LC_ALL: "C.UTF-8" };
         found = await deviations(join(folder, name), { directory, env: { ...env, ...home, A, B, C, D } });
       }),
@@ -31,8 +37,8 @@ async function played(name: string, nodes: number): Promise<readonly string[]> {
 
 test("every verb does what test/e2e/verbs.txt says", async () => {
   expect(await played("verbs.txt", 3)).toEqual([]);
-}, 120_000);
+}, 240_000);
 
 test("every route answers as test/e2e/routes.txt says", async () => {
   expect(await played("routes.txt", 3)).toEqual([]);
-}, 120_000);
+}, 240_000);

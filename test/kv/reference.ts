@@ -1,4 +1,4 @@
-/** A store that is too simple to be wrong: a list of everything that ever happened to a key, searched from its start. */
+/** A store that is too simple to be wrong: for each key a list of everything that ever happened to it. */
 import type {
   CommandResult,
   Comparison,
@@ -34,16 +34,15 @@ export class Reference {
   once: readonly CommandResult[] = [];
   readonly leases = new ReferenceLeases();
   private readonly answered = new Map<string, readonly CommandResult[]>();
-  private readonly changes: Change[] = [];
-  /** The last of them for each key. */
-  private readonly latest = new Map<string, Change>();
+  /** Of every key that ever existed, the oldest first. */
+  private readonly changes = new Map<string, Change[]>();
   /** The revision of the transaction that is under way; null: there is none, or it has changed nothing yet. */
   private txnRevision: number | null = null;
   private inTxn = false;
 
   apply(command: TestCommand): CommandResult {
     const result = this.carryOut(command);
-    const used = new Set(Array.from(this.latest.values(), ({ lease }) => lease));
+    const used = new Set(this.latest.map(({ lease }) => lease));
     if (!this.inTxn) this.leases.keep(({ id, bound }) => !bound || used.has(id));
     return result;
   }
@@ -84,7 +83,7 @@ export class Reference {
 
   /** The keys of a lease, in order. */
   keysOf(id: number): readonly Uint8Array[] {
-    const keys = [...this.latest.values()].filter(({ lease }) => lease === id).map(({ key }) => key);
+    const keys = this.latest.filter(({ lease }) => lease === id).map(({ key }) => key);
     return keys.sort(compare);
   }
 
@@ -220,7 +219,7 @@ export class Reference {
 
   /** The newest first, down to the one that the compacted revision shows. */
   history(key: Uint8Array): readonly KeyState[] {
-    const versions = this.changes.filter((change) => compare(change.key, key) === 0).reverse();
+    const versions = (this.changes.get(String(key)) ?? []).toReversed();
     const oldest = versions.findIndex((version) => version.modRevision <= this.compactedRevision);
     const readable = oldest === -1 ? versions : versions.slice(0, oldest + 1);
     return readable.filter((change) => change.version > 0 || change.modRevision > this.compactedRevision).map(stateOf);
@@ -231,7 +230,7 @@ export class Reference {
   }
 
   get size(): number {
-    return [...this.latest.values()].filter(({ version }) => version > 0).length;
+    return this.latest.filter(({ version }) => version > 0).length;
   }
 
   private bury(key: Uint8Array): void {
@@ -240,8 +239,9 @@ export class Reference {
   }
 
   private record(change: Change): void {
-    this.changes.push(change);
-    this.latest.set(String(change.key), change);
+    const changes = this.changes.get(String(change.key));
+    if (changes === undefined) this.changes.set(String(change.key), [change]);
+    else changes.push(change);
   }
 
   private result(changed: number): CommandResult {
@@ -249,17 +249,22 @@ export class Reference {
   }
 
   private stateAt(key: Uint8Array, revision: number): KeyState | null {
-    const change = this.changes.findLast(
-      (candidate) => candidate.modRevision <= revision && compare(candidate.key, key) === 0,
-    );
+    const change = this.changes.get(String(key))?.findLast(({ modRevision }) => modRevision <= revision);
     return change === undefined || change.version === 0 ? null : stateOf(change);
   }
 
   /** Every key that exists at `revision`, in order. */
   private rowsAt(revision: number): readonly Change[] {
-    const rows = new Map<string, Change>();
-    for (const change of this.changes) if (change.modRevision <= revision) rows.set(String(change.key), change);
-    return [...rows.values()].filter((row) => row.version > 0).sort((a, b) => compare(a.key, b.key));
+    const rows = [...this.changes.values()].flatMap((changes) => {
+      const row = changes.findLast(({ modRevision }) => modRevision <= revision);
+      return row === undefined || row.version === 0 ? [] : [row];
+    });
+    return rows.sort((a, b) => compare(a.key, b.key));
+  }
+
+  /** The newest change of each key. */
+  private get latest(): readonly Change[] {
+    return [...this.changes.values()].flatMap((changes) => changes.at(-1) ?? []);
   }
 }
 
