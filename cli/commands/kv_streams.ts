@@ -10,6 +10,7 @@ const watch = command({
     "Every change of a key, a prefix, a range or of everything, once and in order, from now on or from any revision that is kept; goes on over lost connections and changes of leaders. " +
     "A line has the revision, put or delete, the key and the value, between tabs, unprintable bytes as \\xNN. " +
     "With --cursor a later run goes on where this one ended: what was under way when it was killed comes again. " +
+    "Exits with 5 where the changes are compacted, or where the store has not come as far: it was made anew, or restored from an older snapshot. " +
     "--exec runs a shell command for each event, one after another, and ends with 7 when it fails: it reads the event as JSON on stdin, " +
     "and finds PROA_EVENT, PROA_REVISION, PROA_KEY and PROA_VALUE in its environment, where they are text. With --timeout it ends after that time, with 124.",
   args: { key: optional(text, "one key; leave it out for a range, or for everything") },

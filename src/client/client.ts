@@ -232,7 +232,8 @@ export class Client {
   /**
    * The changes of a key or a range, revision by revision, each exactly once and in order: from `from` on, else from what
    * comes after this call. It goes on over lost connections and changes of leaders. Ends with the reason of `signal`, with
-   * COMPACTED where changes are no longer there, and by leaving the loop.
+   * COMPACTED where changes are no longer there, with FUTURE_REVISION where the store was never as far as `from`, and by
+   * leaving the loop.
    */
   watch(selection: WatchSelection, options: WatchOptions = {}): AsyncGenerator<WatchedRevision, void, void> {
     const { key } = selection;
