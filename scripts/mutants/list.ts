@@ -3,6 +3,7 @@ import { answersMutants } from "./answers.ts";
 import { datagramsMutants } from "./datagrams.ts";
 import { diskMutants } from "./disk.ts";
 import { electionsMutants } from "./elections.ts";
+import { historyMutants } from "./history.ts";
 import { leaseMutants } from "./leases.ts";
 import { membershipMutants } from "./membership.ts";
 import type { Mutant } from "./mutant.ts";
@@ -22,4 +23,5 @@ export const mutants: readonly Mutant[] = [
   ...membershipMutants,
   ...datagramsMutants,
   ...transactionsMutants,
+  ...historyMutants,
 ];

@@ -1,11 +1,17 @@
 /** What clients ask for, as values and as the bytes that a node takes. Every put has a value of its own, by which it is known again. */
 import { ByteWriter } from "../lib/byte_writer.ts";
-import { type CommandCursor, type RequestId, writeOnce } from "../wire/mod.ts";
+import { type CommandCursor, decodeSettings, type RequestId, type Settings, writeOnce, writeSet } from "../wire/mod.ts";
 import { describeSimple, isQuery, simpleCommandAt, type SimpleCommand, writeSimple } from "./operations.ts";
 import { describeTransaction, type Transaction, transactionOf, writeTransaction } from "./transactions.ts";
 import type { ValueId } from "./versions.ts";
 
-export type Command = SimpleCommand | Transaction;
+/** Changes settings of the cluster. */
+export interface SetCommand {
+  readonly kind: "set";
+  readonly settings: Partial<Settings>;
+}
+
+export type Command = SimpleCommand | Transaction | SetCommand;
 
 /** Used again and again: runs make millions of requests. */
 const writer = new ByteWriter(4096);
@@ -13,6 +19,7 @@ const writer = new ByteWriter(4096);
 export function encodeCommands(commands: readonly Command[]): Uint8Array {
   for (const command of commands) {
     if (command.kind === "txn") writeTransaction(writer, command);
+    else if (command.kind === "set") writeSet(writer, command.settings);
     else writeSimple(writer, command);
   }
   return writer.take();
@@ -25,9 +32,11 @@ export function encodeOnce(id: RequestId, commands: Uint8Array): Uint8Array {
   return writer.take();
 }
 
-/** The command that `cursor` shows; null if it changes no key. */
+/** The command that `cursor` shows; null if clients know none like it. */
 export function commandAt(cursor: CommandCursor): Command | null {
-  return cursor.kind === "txn" ? transactionOf(cursor.body()) : simpleCommandAt(cursor);
+  if (cursor.kind === "txn") return transactionOf(cursor.body());
+  if (cursor.kind === "set") return { kind: "set", settings: decodeSettings(cursor.body()) };
+  return simpleCommandAt(cursor);
 }
 
 /** The values that a command may write: no other command ever has one of them. */
@@ -38,7 +47,8 @@ export function valuesOf(command: Command): readonly ValueId[] {
 }
 
 export function describeCommand(command: Command): string {
-  return command.kind === "txn" ? describeTransaction(command) : describeSimple(command);
+  if (command.kind === "txn") return describeTransaction(command);
+  return command.kind === "set" ? `set ${JSON.stringify(command.settings)}` : describeSimple(command);
 }
 
 /** Whether two commands are the same. */

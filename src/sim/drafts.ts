@@ -105,6 +105,7 @@ export class Drafts {
 
   /** Every try writes values of its own, so that it shows which of them took effect. */
   withValues(command: Command, newValue: () => ValueId): Command {
+    if (command.kind === "set") return command;
     if (command.kind !== "txn") return this.withValue(command, newValue);
     const fill = (branch: readonly Operation[]): readonly Operation[] =>
       branch.map((operation) => (isQuery(operation) ? operation : this.withValue(operation, newValue)));
@@ -118,7 +119,7 @@ export class Drafts {
   }
 
   learnFromWrite(command: Command, answer: CommandAnswer | undefined): void {
-    if (command.kind === "deleteRange" || command.kind === "txn" || answer === undefined) return;
+    if (answer === undefined || (command.kind !== "put" && command.kind !== "delete")) return;
     if (answer.status === "ok") this.revisions.set(command.key, answer.modRevision);
     else this.revisions.delete(command.key);
   }

@@ -43,13 +43,18 @@ export class History {
   readonly reads: ReadRecord[] = [];
   private moment: Moment = 0;
   /** The greatest index that an answer so far rests on. */
-  private floor: Index = 0;
+  private greatest: Index = 0;
 
   /** `keys` are all keys that clients use, in order. */
   constructor(
     private readonly reference: Reference,
     private readonly keys: readonly string[],
   ) {}
+
+  /** No answer to what is asked from now on may rest on less. */
+  get floor(): Index {
+    return this.greatest;
+  }
 
   beginWrite(commands: readonly Command[]): WriteRecord {
     const record = {
@@ -74,7 +79,7 @@ export class History {
     this.reference.checkWrite(record.commands, told);
     record.returned = ++this.moment;
     record.answers = told.answers;
-    this.floor = Math.max(this.floor, told.index);
+    this.greatest = Math.max(this.greatest, told.index);
   }
 
   /** The write never took effect and never will. */
@@ -91,15 +96,20 @@ export class History {
 
   /** The read is answered: nothing that was answered before it was asked for is missing. */
   endRead(record: ReadRecord, answer: ReadAnswer): void {
-    check(
-      answer.index >= record.floor,
-      "I9",
-      () => `a read was answered at ${answer.index}, and an answer before it rests on ${record.floor} (I9)`,
-    );
+    this.checkFloor(record.floor, answer.index);
     this.checkStale(record.query, answer);
     record.returned = ++this.moment;
     record.found = answer.found;
-    this.floor = Math.max(this.floor, answer.index);
+  }
+
+  /** An answer that rests on `index`, to what was asked for when all before it rested on `floor`. */
+  checkFloor(floor: Index, index: Index): void {
+    check(
+      index >= floor,
+      "I9",
+      () => `a read was answered at ${index}, and an answer before it rests on ${floor} (I9)`,
+    );
+    this.greatest = Math.max(this.greatest, index);
   }
 
   /** A stale read promises only that it was true once. */

@@ -95,6 +95,8 @@ export interface Plan {
   readonly leasesHold: boolean;
   /** How many of the commands are transactions. */
   readonly transactionShare: number;
+  /** How many clients ask for what was. */
+  readonly historians: number;
 }
 
 /** A plan in one line. */

@@ -4,13 +4,22 @@
  */
 import { assert } from "../lib/assert.ts";
 import type { Entry, Index } from "../raft/mod.ts";
-import { CommandCursor, type RequestId, decodeOnce, payloadCursor, requestIdText } from "../wire/mod.ts";
+import { CommandCursor, type RequestId, decodeCompact, decodeOnce, payloadCursor, requestIdText } from "../wire/mod.ts";
 import { type CommandAnswer, describeAnswer } from "./answers.ts";
 import { type Command, commandAt, describeCommand, sameCommand, valuesOf } from "./commands.ts";
 import type { Query } from "./operations.ts";
+import { describePast, type PastQuery } from "./past.ts";
+import { pastText } from "./reference_past.ts";
 import { ReferenceStore } from "./reference_store.ts";
 import { describeFound, type FoundKey, type ValueId } from "./versions.ts";
 import { check } from "./violation.ts";
+
+interface Stage {
+  readonly revision: number;
+  readonly compactedRevision: number;
+  /** How many changes there were. */
+  readonly changes: number;
+}
 
 interface Executed {
   readonly command: Command;
@@ -19,8 +28,8 @@ interface Executed {
 
 export class Reference {
   private readonly store = new ReferenceStore();
-  /** The revision behind each entry. Invariant: `revisions[i]` is behind entry i. */
-  private readonly revisions: number[] = [1];
+  /** The numbers of the store behind each entry. Invariant: `stages[i]` is behind entry i. */
+  private readonly stages: Stage[] = [{ revision: 1, compactedRevision: 1, changes: 0 }];
   /** Invariant: `executed[i]` is what entry i did. */
   private readonly executed: (readonly Executed[])[] = [[]];
   private readonly indexOfId = new Map<string, Index>();
@@ -29,7 +38,12 @@ export class Reference {
 
   /** The last entry that was applied anywhere. */
   get appliedIndex(): Index {
-    return this.revisions.length - 1;
+    return this.stages.length - 1;
+  }
+
+  /** The revision of the store behind entry `index`. */
+  revisionAt(index: Index): number {
+    return this.stages[index]?.revision ?? 0;
   }
 
   /** Whether commands came to be applied anywhere, as far as their values tell; those without one may have been. */
@@ -45,7 +59,7 @@ export class Reference {
 
   /** Takes in the next entry, when the first node applies it. */
   apply(entry: Entry): void {
-    assert(entry.index === this.revisions.length, "the reference sees every entry once, in order");
+    assert(entry.index === this.stages.length, "the reference sees every entry once, in order");
     const done: Executed[] = [];
     if (entry.kind === "commands") {
       for (const command of this.commandsOf(entry)) {
@@ -53,13 +67,15 @@ export class Reference {
         done.push({ command, answer: this.store.execute(command, entry.index) });
       }
     }
-    this.revisions.push(this.store.revision);
+    const { revision, compactedRevision, log } = this.store;
+    this.stages.push({ revision, compactedRevision, changes: log.length });
     this.executed.push(done);
   }
 
   /** The commands of `entry` that take effect: those of a request with an id only where it comes for the first time (I10). */
   private *commandsOf(entry: Entry): Generator<Command> {
     for (const cursor = payloadCursor(entry.payload); cursor.next();) {
+      if (cursor.kind === "compact") this.store.compact(decodeCompact(cursor.body()));
       if (cursor.kind !== "once") {
         const command = commandAt(cursor);
         if (command !== null) yield command;
@@ -127,7 +143,7 @@ export class Reference {
   ): void {
     const { index, revision, found } = answer;
     check(index <= this.appliedIndex, "I5", () => `a read was answered at ${index}, which nobody has applied (I5)`);
-    const expectedRevision = this.revisions[index] ?? 0;
+    const expectedRevision = this.revisionAt(index);
     check(
       revision === expectedRevision,
       "C5",
@@ -135,6 +151,19 @@ export class Reference {
     );
     const [told, expected] = [describeFound(found), describeFound(this.store.foundAt(query, index))];
     check(told === expected, "C5", () => `at ${index} a node reads ${told} instead of ${expected} (C5)`);
+  }
+
+  /** What a client was told about what was, at `index`. */
+  checkPast(query: PastQuery, answer: { readonly index: Index; readonly text: string }): void {
+    const { index, text } = answer;
+    const stage = this.stages[index];
+    check(stage !== undefined, "I5", () => `a read was answered at ${index}, which nobody has applied (I5)`);
+    const expected = pastText(query, { ...stage, changes: this.store.log.slice(0, stage.changes) });
+    check(
+      text === expected,
+      "C5",
+      () => `at ${index} a node answers ${describePast(query)} with ${text} instead of ${expected} (C5)`,
+    );
   }
 
   private onApplied(command: Command, index: Index): void {

@@ -1,13 +1,16 @@
 /** A store in the plainest way: every version that every key ever had, by the entry that made it. Shares no code with what it is compared with. */
 import { assert, unreachable } from "../lib/assert.ts";
 import type { Index } from "../raft/mod.ts";
+import { defaultSettings } from "../wire/mod.ts";
 import type { CommandAnswer, OperationAnswer } from "./answers.ts";
-import type { Command } from "./commands.ts";
+import type { Command, SetCommand } from "./commands.ts";
 import { isQuery, type Operation, type Query, type SimpleCommand } from "./operations.ts";
+import type { Change } from "./reference_past.ts";
 import type { Condition, Transaction } from "./transactions.ts";
+import { check } from "./violation.ts";
 import { compareValues, type FoundKey, type KeyVersion, type ValueId } from "./versions.ts";
 
-interface Change {
+interface IndexedChange {
   readonly index: Index;
   /** Null: the key was deleted. */
   readonly version: KeyVersion | null;
@@ -15,14 +18,21 @@ interface Change {
 
 export class ReferenceStore {
   revision = 1;
+  /** Below it nothing can be read. */
+  compactedRevision = 1;
+  /** The fewest revisions that a setting ever asked to keep; 0 once another limit decides as well. */
+  private keptMin = defaultSettings.history_revisions;
+  /** All of all keys, in order. */
+  readonly log: Change[] = [];
   /** Every value that was ever written to a key. */
   readonly written = new Set<ValueId>();
   /** By key, in the order of their indexes. */
-  private readonly changes = new Map<string, Change[]>();
+  private readonly changes = new Map<string, IndexedChange[]>();
 
   /** Carries out a command of entry `index`, none of which comes after a later one. */
   execute(command: Command, index: Index): CommandAnswer {
     if (command.kind === "txn") return this.executeTxn(command, index);
+    if (command.kind === "set") return this.set(command);
     const ifRevision = command.kind === "deleteRange" ? null : command.ifRevision;
     const modRevision = command.kind === "deleteRange" ? 0 : (this.latest(command.key)?.modRevision ?? 0);
     if (ifRevision !== null && ifRevision !== modRevision)
@@ -45,6 +55,22 @@ export class ReferenceStore {
       const version = this.changes.get(key)?.findLast((change) => change.index <= index)?.version ?? null;
       return version === null ? [] : [{ key, version }];
     });
+  }
+
+  private set({ settings }: SetCommand): CommandAnswer {
+    const { history_revisions, history_bytes } = settings;
+    this.keptMin = Math.min(this.keptMin, history_revisions ?? Infinity, history_bytes === undefined ? Infinity : 0);
+    return { status: "ok", revision: this.revision, modRevision: 0, changed: 0, txn: null };
+  }
+
+  /** Forgets what only revisions below `revision` show, by the wish of a leader: no more than any setting allowed. */
+  compact(revision: number): void {
+    check(
+      revision <= this.revision - this.keptMin,
+      "compaction",
+      () => `compacted to ${revision} of ${this.revision}, of which at least ${this.keptMin} are to be kept`,
+    );
+    this.compactedRevision = Math.max(this.compactedRevision, revision);
   }
 
   private executeTxn(txn: Transaction, index: Index): CommandAnswer {
@@ -82,26 +108,27 @@ export class ReferenceStore {
 
   /** Changes keys whatever the condition says, and returns how many. */
   private change(command: SimpleCommand, at: { readonly index: Index; readonly revision: number }): number {
-    const { index, revision } = at;
+    const { revision } = at;
     if (command.kind !== "put") {
       const doomed = command.kind === "delete" ? [command.key] : this.keysOf({ ...command, kind: "range" });
       const present = doomed.filter((key) => this.latest(key) !== null);
-      for (const key of present) this.changesOf(key).push({ index, version: null });
+      for (const key of present) this.add(key, null, at);
       return present.length;
     }
     const { key, value, length } = command;
     const before = this.latest(key);
     const createRevision = before?.createRevision ?? revision;
     const version = { value, length, createRevision, modRevision: revision, version: (before?.version ?? 0) + 1 };
-    this.changesOf(key).push({ index, version });
+    this.add(key, version, at);
     this.written.add(value);
     return 1;
   }
 
-  private changesOf(key: string): Change[] {
+  private add(key: string, version: KeyVersion | null, at: { readonly index: Index; readonly revision: number }): void {
+    this.log.push({ key, revision: at.revision, version, previous: this.latest(key) });
     let changes = this.changes.get(key);
     if (changes === undefined) this.changes.set(key, (changes = []));
-    return changes;
+    changes.push({ index: at.index, version });
   }
 
   private latest(key: string): KeyVersion | null {

@@ -78,6 +78,7 @@ function addWrite(operations: ReadonlyMap<string, Operation<KeyInput>[]>, record
   for (const [key, list] of operations) {
     const inputs = record.commands.flatMap((command, position) => {
       const answer = record.answers?.[position] ?? null;
+      if (command.kind === "set") return [];
       if (command.kind === "txn") return inputsOfTxn(key, { command, answer }, known);
       return touches(command, key) ? [inputOf(command, answer, known.values)] : [];
     });

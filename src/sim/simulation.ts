@@ -4,6 +4,7 @@ import { startClients } from "./clients.ts";
 import type { RequestCounters } from "./clients.ts";
 import { Cluster } from "./cluster.ts";
 import { startFaults } from "./faults.ts";
+import { startHistorians } from "./historians.ts";
 import { checkLinearizability } from "./linearizability.ts";
 import { proveLiveness } from "./liveness.ts";
 import { describePlan, type Plan, type Wishes } from "./plan.ts";
@@ -68,6 +69,7 @@ function runCluster(cluster: Cluster, run: { requests: RequestCounters; undecide
   const { plan } = cluster;
   let isOver = false;
   run.requests = startClients(cluster, () => isOver);
+  startHistorians(cluster, () => isOver);
   const endFaults = startFaults(cluster);
   runUntil(cluster, () => false, plan.faultsMs);
   isOver = true;

@@ -54,6 +54,6 @@ export function describeFound(found: readonly FoundKey[]): string {
   return found.map(({ key, version }) => `${key}=${describeVersion(version)}`).join();
 }
 
-function describeVersion({ value, length, createRevision, modRevision, version }: KeyVersion): string {
+export function describeVersion({ value, length, createRevision, modRevision, version }: KeyVersion): string {
   return `${value}(${length})/${createRevision}/${modRevision}/${version}`;
 }
