@@ -33,7 +33,7 @@ test("all that a transaction changes shares one revision, and each operation see
   for (const key of ["a", "b", "c"]) applyOne(store, put(key, "old"));
   const all = txn({
     then: [
-      put("n", "1") as TestOperation,
+      put("n", "1"),
       { kind: "get", key: "n" },
       del("a") as TestOperation,
       delRange("b", "d") as TestOperation,
@@ -79,8 +79,8 @@ test("comparisons decide between the branches", () => {
   expect(holds(comparison("version", "=", 2), comparison("lease", "!=", 0))).toBe(false);
   const swap = txn({
     compare: [comparison("value", "=", "x")],
-    then: [put("k", "t") as TestOperation],
-    else: [put("k", "e") as TestOperation],
+    then: [put("k", "t")],
+    else: [put("k", "e")],
   });
   expect(txnAnswer(swap, applyOne(store, swap)).succeeded).toBe(false);
   expect(get(store, "k").state?.value).toEqual(bytes("e"));
@@ -99,7 +99,7 @@ test("a transaction that writes a key twice, or is too large, never gets into th
     const result = validateCommands(encodeCommands([txn({ then })]), defaultCommandLimits);
     return result.ok ? "ok" : `${result.code} ${result.message}`;
   };
-  const put1 = (key: string): TestOperation => put(key, "v") as TestOperation;
+  const put1 = (key: string): TestOperation => put(key, "v");
   expect(check([put1("a"), put1("b")])).toBe("ok");
   expect(check([put1("a"), put1("a")])).toContain("puts a key twice");
   expect(check([put1("a"), del("a") as TestOperation])).toContain("puts a key and deletes it");
