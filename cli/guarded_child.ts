@@ -74,7 +74,7 @@ export class GuardedChild {
         stdio: ["pipe", "ignore", "ignore"],
       });
       const guarded = new GuardedChild(child, guard);
-      guarded.mayRunUntil(until);
+      await guarded.mayRunUntil(until); // if we were stopped before that has left, nobody would end the program
       gateOf(child).end("go\n");
       return guarded;
     } catch (error) {
@@ -83,10 +83,16 @@ export class GuardedChild {
     }
   }
 
-  /** On the clock of `performance.now()`. */
-  mayRunUntil(time: number): void {
-    if (this.hasEnded) return;
-    this.guard.stdin?.write(`${(Math.max(0, time - performance.now()) / 1000).toFixed(3)}\n`);
+  /** On the clock of `performance.now()`. Resolves once that is on its way. */
+  mayRunUntil(time: number): Promise<void> {
+    return new Promise((resolve) => {
+      const { stdin } = this.guard;
+      if (this.hasEnded || stdin === null) return resolve();
+      const seconds = Math.max(0, time - performance.now()) / 1000;
+      stdin.write(`${seconds.toFixed(3)}\n`, () => {
+        resolve();
+      });
+    });
   }
 
   /** Sends a signal to all of the group, as far as it is still there. */

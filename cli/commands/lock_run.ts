@@ -35,7 +35,7 @@ export async function runLocked(request: LockRequest, context: Context): Promise
       timeoutMs: context.globals.timeoutMs ?? undefined,
       signal: signals.stop.signal,
       value: JSON.stringify({ host: hostname(), pid: process.pid }),
-      onRenewed: ({ heldUntil }) => child?.mayRunUntil(heldUntil),
+      onRenewed: ({ heldUntil }) => void child?.mayRunUntil(heldUntil),
     })
     .catch((error: unknown) => {
       signals.exitIfStopped();

@@ -197,13 +197,13 @@ test(
         { name: "cut-2", endpoints: second.endpoints, does: careless, harm: () => second.fallSilent(), status: 4 },
       ];
       const succession = async ({ name, endpoints, does, harm, status }: Holder): Promise<void> => {
-        const holder = new Locking(endpoints, [name, "--ttl", "4s", ...does]);
+        const holder = new Locking(endpoints, [name, "--ttl", "6s", ...does]);
         const { pid, token } = await holder.begun;
         const next = new Locking(cluster.endpoints, [name, ...program("true")]);
         harm(holder);
         const begun = await next.begun;
         expect(begun.token).toBeGreaterThan(token);
-        expect(runningIn(pid)).toEqual([]);
+        expect([name, ...runningIn(pid)]).toEqual([name]);
         expect((await next.ended).status).toBe(0);
         holder.signal("SIGCONT");
         const end = await holder.ended;
