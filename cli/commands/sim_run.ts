@@ -43,8 +43,9 @@ export interface SimFailure {
 
 /** How many lines of a trace are printed unless all are asked for. */
 const traceLines = 60;
-/** How often progress is told. Milliseconds. */
+/** How often progress is told, and when for the first time. Milliseconds. */
 const progressMs = 5000;
+const firstProgressMs = 1000;
 
 export async function simulate(request: SimRequest, context: Context): Promise<void> {
   const { output } = context;
@@ -57,7 +58,7 @@ export async function simulate(request: SimRequest, context: Context): Promise<v
       ? runHere(range, { request, wishes, isOver })
       : runInProcesses(range, { request, wishes, isOver }, context);
   const total = { seeds: 0, failures: new Array<SimFailure>(), virtual_hours: 0, events: 0 };
-  let toldAt = startedAt;
+  let toldAt = startedAt + firstProgressMs - progressMs;
   for await (const part of runs) {
     total.seeds += part.seeds;
     total.failures.push(...part.failures);
@@ -105,6 +106,7 @@ async function* runHere(range: SeedRange, { request, wishes, isOver }: SimSettin
       events: result.events,
     };
     if (request.first && result.failure !== null) return;
+    await new Promise((resolve) => setImmediate(resolve)); // a run hears no signal
   }
 }
 

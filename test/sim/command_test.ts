@@ -1,5 +1,7 @@
 /** `proa sim` as a process, on the sources as they are and on a copy with a planted bug: what it prints, and its exit statuses. */
 import { describe, expect, test } from "bun:test";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { basename, join } from "node:path";
 import { mutants } from "../../scripts/mutants/list.ts";
 import { withMutant } from "../../scripts/mutants/plant.ts";
@@ -20,8 +22,20 @@ function simulateBug(args: readonly string[]): Promise<Finished> {
 describe("runs that hold", () => {
   test("a summary, and nothing else", async () => {
     const { status, stdout, stderr } = await proa(["sim", "--seeds", "1..2", "--nodes", "3", "--duration", "300ms"]);
-    expect([status, stderr]).toEqual([0, ""]);
+    expect([status, stderr.replace(/^1 of 2 seeds, 0 failed\n/, "")]).toEqual([0, ""]); // it is told where it takes long
     expect(stdout).toMatch(/^2 seeds, 0 failed: 0\.\d+ virtual hours, \d+ events, \d+\.\d s\n$/);
+  });
+
+  test("an interrupt ends it, with 130", async () => {
+    const [program, ...before] = proaCommand;
+    const child = spawn(program, [...before, "sim", "--seeds", "1..1000000"], {
+      env: cleanEnvironment,
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    const exit = once(child, "exit");
+    await once(child.stderr, "data"); // it is under way
+    child.kill("SIGINT");
+    expect(await exit).toEqual([130, null]);
   });
 
   test("--trace tells the story of the run of --seed", async () => {
