@@ -4,6 +4,7 @@ import { datagramsMutants } from "./datagrams.ts";
 import { diskMutants } from "./disk.ts";
 import { electionsMutants } from "./elections.ts";
 import { historyMutants } from "./history.ts";
+import { keyLeasesMutants } from "./key_leases.ts";
 import { leaseMutants } from "./leases.ts";
 import { membershipMutants } from "./membership.ts";
 import type { Mutant } from "./mutant.ts";
@@ -24,4 +25,5 @@ export const mutants: readonly Mutant[] = [
   ...datagramsMutants,
   ...transactionsMutants,
   ...historyMutants,
+  ...keyLeasesMutants,
 ];

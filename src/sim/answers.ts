@@ -13,6 +13,7 @@ import {
 } from "../wire/mod.ts";
 import type { Command } from "./commands.ts";
 import type { ReadAnswer } from "./history.ts";
+import { type LeaseAnswer, leaseAnswer } from "./lease_commands.ts";
 import { isQuery, type Operation, type Query } from "./operations.ts";
 import type { Transaction } from "./transactions.ts";
 import { describeFound, type FoundKey, versionOf } from "./versions.ts";
@@ -21,6 +22,7 @@ import { describeFound, type FoundKey, versionOf } from "./versions.ts";
 export interface CommandAnswer extends Pick<CommandResult, "status" | "revision" | "modRevision" | "changed"> {
   /** Null, if it was not a transaction. */
   readonly txn: TxnAnswer | null;
+  readonly lease: LeaseAnswer | null;
 }
 
 export interface TxnAnswer {
@@ -54,10 +56,12 @@ export function onceAnswersTo(commands: readonly Command[], bytes: Uint8Array): 
 }
 
 function commandAnswer(command: Command, reader: ByteReader): CommandAnswer {
-  const { body, ...result } = readResult(reader);
-  if (command.kind !== "txn") return { ...result, txn: null };
+  const whole = readResult(reader);
+  const { body, ...result } = whole;
+  if (command.kind !== "txn" || result.status === "leaseNotFound")
+    return { ...result, txn: null, lease: leaseAnswer(whole) };
   assert(body !== undefined, "the result of a transaction says what it did");
-  return { ...result, txn: txnAnswer(command, body) };
+  return { ...result, txn: txnAnswer(command, body), lease: null };
 }
 
 function txnAnswer(command: Transaction, body: Uint8Array): TxnAnswer {
@@ -89,10 +93,11 @@ function foundAnswer(query: Query, reader: ByteReader): FoundAnswer {
 }
 
 /** Equal for two answers that say the same. */
-export function describeAnswer({ status, revision, modRevision, changed, txn }: CommandAnswer): string {
+export function describeAnswer({ status, revision, modRevision, changed, txn, lease }: CommandAnswer): string {
   const rest =
     txn === null ? "" : ` ${txn.succeeded ? "then" : "else"} ${txn.operations.map(describeOperation).join()}`;
-  return `${status}/${revision}/${modRevision}/${changed}${rest}`;
+  const leased = lease === null ? "" : ` ${JSON.stringify(lease)}`;
+  return `${status}/${revision}/${modRevision}/${changed}${rest}${leased}`;
 }
 
 function describeOperation(answer: OperationAnswer): string {

@@ -22,7 +22,7 @@ export class Cluster {
   readonly trace: Trace;
   readonly network: SimNetwork;
   readonly safety: Safety;
-  readonly reference = new Reference();
+  readonly reference: Reference;
   readonly history: History;
   /** All that there are, by their ids: those that found the cluster, and behind them those that may join it. */
   readonly machines: readonly Host[];
@@ -44,7 +44,9 @@ export class Cluster {
     readonly plan: Plan,
     write: ((line: string) => void) | null,
   ) {
-    const { timeline, reference } = this;
+    const { timeline } = this;
+    const reference = new Reference({ clocksLeap: plan.faults.has("leaps") });
+    this.reference = reference;
     this.trace = new Trace(() => timeline.now, write);
     this.history = new History(reference, plan.keys);
     this.restarts = streamOf(plan.seed, "restarts");

@@ -2,9 +2,10 @@
 import type { Random } from "../lib/random.ts";
 import { compareRelations } from "../wire/mod.ts";
 import type { CommandAnswer } from "./answers.ts";
-import { happens, pick, streamOf } from "./chance.ts";
+import { between, happens, pick, streamOf } from "./chance.ts";
 import type { Command } from "./commands.ts";
-import { isQuery, type Operation, type Query, type SimpleCommand } from "./operations.ts";
+import type { LeaseWish } from "./lease_commands.ts";
+import { type Hanging, isQuery, notHanging, type Operation, type Query, type SimpleCommand } from "./operations.ts";
 import type { Plan } from "./plan.ts";
 import type { Condition, Transaction } from "./transactions.ts";
 import { type FoundKey, type KeyVersion, type NamedValue, type ValueId, valueIdBytes } from "./versions.ts";
@@ -17,13 +18,17 @@ export class Drafts {
   private readonly revisions = new Map<string, number>();
   /** Keys as they were last read. */
   private readonly versions = new Map<string, KeyVersion>();
+  /** Leases that it was granted, the latest last. */
+  private readonly leases: number[] = [];
   private readonly transactions: Random;
+  private readonly hangings: Random;
 
   constructor(
     private readonly plan: Plan,
     private readonly random: Random,
     number: number,
   ) {
+    this.hangings = streamOf(plan.seed, `leases of client ${number}`);
     this.transactions = streamOf(plan.seed, `transactions of client ${number}`);
   }
 
@@ -34,14 +39,39 @@ export class Drafts {
 
   /** Values are still to be given: see {@link withValues}. */
   command(): Command {
-    if (happens(this.transactions, this.plan.transactionShare)) return this.transaction();
+    const { hangingShare, transactionShare } = this.plan;
+    if (happens(this.hangings, hangingShare / 2)) return { kind: "lease", wish: this.leaseWish() };
+    if (happens(this.transactions, transactionShare)) return this.transaction();
     return this.simple(this.random, { conditions: true });
+  }
+
+  private leaseWish(): LeaseWish {
+    const { hangings: random } = this;
+    const known = this.leases.at(-1 - random.integer(0, 2));
+    if (known === undefined || happens(random, 0.3)) {
+      const id = happens(random, 0.8) ? 0 : random.integer(1000, 1003);
+      return { kind: "grant", id, ttlMs: this.ttlMs() };
+    }
+    return { kind: happens(random, 0.8) ? "renew" : "revoke", id: known };
+  }
+
+  /** What a put hangs its key on: a lease that was granted, and may have ended, or one of its own. */
+  private hanging(): Hanging {
+    const { hangings: random } = this;
+    if (!happens(random, this.plan.hangingShare)) return notHanging;
+    const known = this.leases.at(-1 - random.integer(0, 2));
+    if (known !== undefined && happens(random, 0.7)) return { lease: known, ttlMs: 0 };
+    return { lease: 0, ttlMs: this.ttlMs() };
+  }
+
+  private ttlMs(): number {
+    return Math.ceil(this.plan.limits.electionTimeoutMs * between(this.hangings, 0.3, 6));
   }
 
   private simple(random: Random, { conditions }: { readonly conditions: boolean }): SimpleCommand {
     const key = this.key(random);
     const ifRevision = conditions && happens(random, 0.35) ? this.revision(random, key) : null;
-    if (happens(random, 0.75)) return { kind: "put", key, value: 0, length: 0, ifRevision };
+    if (happens(random, 0.75)) return { kind: "put", key, value: 0, length: 0, ifRevision, ...this.hanging() };
     return happens(random, 0.2) ? { kind: "deleteRange", ...this.range(random) } : { kind: "delete", key, ifRevision };
   }
 
@@ -67,7 +97,7 @@ export class Drafts {
       case "mod_revision":
         return { key, target, relation, operand: this.revision(random, key) };
       case "lease":
-        return { key, target, relation, operand: 0 };
+        return { key, target, relation, operand: version?.lease ?? 0 };
     }
   }
 
@@ -83,7 +113,9 @@ export class Drafts {
     const { transactions: random } = this;
     const branch: Operation[] = [];
     for (let wanted = random.integer(1, 4); wanted > 0; wanted--) {
-      const operation = happens(random, 0.25) ? this.query(random) : this.simple(random, { conditions: false });
+      const operation = happens(random, 0.25)
+        ? this.query(random)
+        : withoutTtl(this.simple(random, { conditions: false }));
       if (isQuery(operation) || branch.every((other) => isQuery(other) || !clash(operation, other)))
         branch.push(operation);
     }
@@ -105,7 +137,7 @@ export class Drafts {
 
   /** Every try writes values of its own, so that it shows which of them took effect. */
   withValues(command: Command, newValue: () => ValueId): Command {
-    if (command.kind === "set") return command;
+    if (command.kind === "set" || command.kind === "lease") return command;
     if (command.kind !== "txn") return this.withValue(command, newValue);
     const fill = (branch: readonly Operation[]): readonly Operation[] =>
       branch.map((operation) => (isQuery(operation) ? operation : this.withValue(operation, newValue)));
@@ -119,6 +151,7 @@ export class Drafts {
   }
 
   learnFromWrite(command: Command, answer: CommandAnswer | undefined): void {
+    if (answer?.lease?.kind === "granted") this.leases.push(answer.lease.id);
     if (answer === undefined || (command.kind !== "put" && command.kind !== "delete")) return;
     if (answer.status === "ok") this.revisions.set(command.key, answer.modRevision);
     else this.revisions.delete(command.key);
@@ -133,6 +166,11 @@ export class Drafts {
       else this.versions.set(key, version);
     }
   }
+}
+
+/** A transaction grants no leases. */
+function withoutTtl(command: SimpleCommand): SimpleCommand {
+  return command.kind === "put" ? { ...command, ttlMs: 0 } : command;
 }
 
 /** Whether two commands write to the same key, and one of them puts it. */

@@ -5,6 +5,7 @@ import { type Membership, membersOf, type Millis } from "../raft/mod.ts";
 import type { Cluster } from "./cluster.ts";
 import { type Command, encodeCommands } from "./commands.ts";
 import type { Host } from "./host.ts";
+import { notHanging } from "./operations.ts";
 import { valueIdBytes } from "./versions.ts";
 
 /** Lets time pass until a condition holds; false when it did not by the deadline. */
@@ -56,7 +57,7 @@ export class ProbeWriter {
   put(host: Host | null, onEnd: (applied: boolean) => void): boolean {
     const { history } = this.cluster;
     const commands: readonly Command[] = [
-      { kind: "put", key: "a", value: this.value++, length: valueIdBytes, ifRevision: null },
+      { kind: "put", key: "a", value: this.value++, length: valueIdBytes, ifRevision: null, ...notHanging },
     ];
     const record = history.beginWrite(commands);
     const request = { commands: encodeCommands(commands), count: 1 };

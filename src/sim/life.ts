@@ -166,7 +166,7 @@ export class Life {
   private onApplied(entry: Entry, stateHash: string): void {
     const { reference, safety } = this.around;
     this.observe();
-    if (entry.index > reference.appliedIndex) reference.apply(entry);
+    if (entry.index > reference.appliedIndex) reference.apply(entry, this.around.timeline.now);
     safety.applied.onApplied(entry, stateHash);
   }
 }

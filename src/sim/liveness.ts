@@ -39,6 +39,7 @@ export function proveLiveness(cluster: Cluster, runUntil: RunUntil): void {
   const core = membersAmong(whole, membership);
   const healed = { cluster, core, membership, random, runUntil, writer: new ProbeWriter(cluster) };
   writeOnce(healed, must);
+  must(() => cluster.reference.leaseCount === 0, "a lease has not ended");
   must(() => isConverged(core), "the states differ");
   must(() => whole.every((host) => host.unanswered === 0), "requests are not answered");
   must(() => core.every((host) => host.disk.isIdle), "a disk is behind"); // one that was slow still has to catch up

@@ -12,8 +12,16 @@ import {
 } from "../wire/mod.ts";
 import { namedValue, type NamedValue, valueBytes } from "./versions.ts";
 
+/** The lease that a put hangs its key on, or for how long one is granted for it alone; 0: none. */
+export interface Hanging {
+  readonly lease: number;
+  readonly ttlMs: number;
+}
+
+export const notHanging: Hanging = { lease: 0, ttlMs: 0 };
+
 export type SimpleCommand =
-  | ({ readonly kind: "put"; readonly key: string; readonly ifRevision: number | null } & NamedValue)
+  | ({ readonly kind: "put"; readonly key: string; readonly ifRevision: number | null } & NamedValue & Hanging)
   | { readonly kind: "delete"; readonly key: string; readonly ifRevision: number | null }
   /** All keys with `start` ≤ key < `end`. */
   | { readonly kind: "deleteRange"; readonly start: string; readonly end: string };
@@ -32,7 +40,7 @@ export function isQuery(operation: Operation): operation is Query {
 export function writeSimple(writer: ByteWriter, command: SimpleCommand): void {
   switch (command.kind) {
     case "put":
-      writePut(writer, { key: keyBytes(command.key), value: valueBytes(command), ifRevision: command.ifRevision });
+      writePut(writer, { ...command, key: keyBytes(command.key), value: valueBytes(command) });
       return;
     case "delete":
       writeDelete(writer, { key: keyBytes(command.key), ifRevision: command.ifRevision });
@@ -56,8 +64,8 @@ export function encodeQuery(query: Query): Uint8Array {
 export function simpleCommandAt(cursor: CommandCursor): SimpleCommand | null {
   switch (cursor.kind) {
     case "put": {
-      const { ifRevision } = cursor;
-      return { kind: "put", key: cursor.keyText(), ...namedValue(cursor.valueView()), ifRevision };
+      const { ifRevision, lease, ttlMs } = cursor;
+      return { kind: "put", key: cursor.keyText(), ...namedValue(cursor.valueView()), ifRevision, lease, ttlMs };
     }
     case "delete":
       return { kind: "delete", key: cursor.keyText(), ifRevision: cursor.ifRevision };
@@ -79,7 +87,7 @@ export function describeSimple(command: SimpleCommand): string {
   const condition = command.kind !== "deleteRange" && command.ifRevision !== null ? ` if ${command.ifRevision}` : "";
   switch (command.kind) {
     case "put":
-      return `put ${command.key}=${command.value}${condition}`;
+      return `put ${command.key}=${command.value}${condition}${describeHanging(command)}`;
     case "delete":
       return `del ${command.key}${condition}`;
     case "deleteRange":
@@ -87,6 +95,10 @@ export function describeSimple(command: SimpleCommand): string {
     default:
       return unreachable(command);
   }
+}
+
+function describeHanging({ lease, ttlMs }: Hanging): string {
+  return lease > 0 ? ` on ${lease}` : ttlMs > 0 ? ` for ${ttlMs} ms` : "";
 }
 
 export function describeQuery(query: Query): string {

@@ -95,6 +95,8 @@ export interface Plan {
   readonly leasesHold: boolean;
   /** How many of the commands are transactions. */
   readonly transactionShare: number;
+  /** How many of the puts hang their keys on leases. */
+  readonly hangingShare: number;
   /** How many clients ask for what was. */
   readonly historians: number;
 }

@@ -3,12 +3,22 @@
  * true at the index that it names (C1 to C5 of the rules).
  */
 import { assert } from "../lib/assert.ts";
-import type { Entry, Index } from "../raft/mod.ts";
-import { CommandCursor, type RequestId, decodeCompact, decodeOnce, payloadCursor, requestIdText } from "../wire/mod.ts";
+import type { Entry, Index, Millis } from "../raft/mod.ts";
+import {
+  CommandCursor,
+  type LeaseCommand,
+  type RequestId,
+  decodeCompact,
+  decodeLease,
+  decodeOnce,
+  payloadCursor,
+  requestIdText,
+} from "../wire/mod.ts";
 import { type CommandAnswer, describeAnswer } from "./answers.ts";
 import { type Command, commandAt, describeCommand, sameCommand, valuesOf } from "./commands.ts";
 import type { Query } from "./operations.ts";
 import { describePast, type PastQuery } from "./past.ts";
+import { ReferenceLeases } from "./reference_leases.ts";
 import { pastText } from "./reference_past.ts";
 import { ReferenceStore } from "./reference_store.ts";
 import { describeFound, type FoundKey, type ValueId } from "./versions.ts";
@@ -27,7 +37,8 @@ interface Executed {
 }
 
 export class Reference {
-  private readonly store = new ReferenceStore();
+  private readonly leases: ReferenceLeases;
+  private readonly store: ReferenceStore;
   /** The numbers of the store behind each entry. Invariant: `stages[i]` is behind entry i. */
   private readonly stages: Stage[] = [{ revision: 1, compactedRevision: 1, changes: 0 }];
   /** Invariant: `executed[i]` is what entry i did. */
@@ -35,6 +46,22 @@ export class Reference {
   private readonly indexOfId = new Map<string, Index>();
   private readonly indexOfValue = new Map<ValueId, Index>();
   private readonly refused = new Set<ValueId>();
+
+  /** `clocksLeap`: nobody can tell when a lease may end. */
+  constructor({ clocksLeap }: { readonly clocksLeap: boolean }) {
+    this.leases = new ReferenceLeases(clocksLeap);
+    this.store = new ReferenceStore(this.leases);
+  }
+
+  /** How many leases have not ended. */
+  get leaseCount(): number {
+    return this.leases.size;
+  }
+
+  /** The keys that went with their leases, and the values that they had. */
+  get lostWithLease(): readonly { readonly key: string; readonly value: ValueId }[] {
+    return this.store.lostWithLease;
+  }
 
   /** The last entry that was applied anywhere. */
   get appliedIndex(): Index {
@@ -58,7 +85,8 @@ export class Reference {
   }
 
   /** Takes in the next entry, when the first node applies it. */
-  apply(entry: Entry): void {
+  apply(entry: Entry, now: Millis): void {
+    this.leases.now = now;
     assert(entry.index === this.stages.length, "the reference sees every entry once, in order");
     const done: Executed[] = [];
     if (entry.kind === "commands") {
@@ -75,6 +103,7 @@ export class Reference {
   /** The commands of `entry` that take effect: those of a request with an id only where it comes for the first time (I10). */
   private *commandsOf(entry: Entry): Generator<Command> {
     for (const cursor = payloadCursor(entry.payload); cursor.next();) {
+      if (cursor.kind === "lease") this.onLease(decodeLease(cursor.body()), entry.index);
       if (cursor.kind === "compact") this.store.compact(decodeCompact(cursor.body()));
       if (cursor.kind !== "once") {
         const command = commandAt(cursor);
@@ -90,6 +119,11 @@ export class Reference {
         if (command !== null) yield command;
       }
     }
+  }
+
+  /** What leaders say about leases. */
+  private onLease(command: LeaseCommand, index: Index): void {
+    if (command.kind === "expire") this.store.expire(command, index);
   }
 
   /** The entry in which the request with this id took effect. */

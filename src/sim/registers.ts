@@ -1,6 +1,7 @@
 /** Each key as an object of its own for the check of linearizability: what it was told to become, and what it was seen to be. */
 import { unreachable } from "../lib/assert.ts";
 import type { CommandAnswer } from "./answers.ts";
+import { valuesOf } from "./commands.ts";
 import type { History, Moment, ReadRecord, WriteRecord } from "./history.ts";
 import type { Model, Operation } from "./linearizability.ts";
 import { isQuery, type SimpleCommand } from "./operations.ts";
@@ -60,12 +61,35 @@ export function operationsByKey(
     if (record.refused || (record.answers === null && !reference.mayHaveApplied(record.commands))) continue;
     addWrite(operations, record, known);
   }
+  addEndsOfLeases(operations, history, reference);
   for (const record of history.reads) addRead(operations, record, history.keysOf(record.query));
   return operations;
 }
 
 /** Which value a revision of a key belongs to. */
 type Revisions = ReadonlyMap<string, ValueId>;
+
+/** A key may go at any time since it was hung on a lease, while it has the value that it was given then. */
+function addEndsOfLeases(
+  operations: ReadonlyMap<string, Operation<KeyInput>[]>,
+  history: History,
+  reference: Reference,
+): void {
+  const calls = new Map<ValueId, Moment>();
+  for (const { commands, call } of history.writes)
+    for (const value of commands.flatMap(valuesOf)) calls.set(value, call);
+  for (const { key, value } of reference.lostWithLease) {
+    const input = {
+      kind: "write",
+      ifValue: value,
+      next: absent,
+      outcome: "unknown",
+      existed: null,
+      seen: null,
+    } as const;
+    operations.get(key)?.push({ call: (calls.get(value) ?? 0) + 0.75, returned: Infinity, input });
+  }
+}
 
 /** What is known of a run besides what one client was told. */
 interface Known {
@@ -78,7 +102,8 @@ function addWrite(operations: ReadonlyMap<string, Operation<KeyInput>[]>, record
   for (const [key, list] of operations) {
     const inputs = record.commands.flatMap((command, position) => {
       const answer = record.answers?.[position] ?? null;
-      if (command.kind === "set") return [];
+      if (command.kind === "set" || command.kind === "lease") return [];
+      if (answer?.status === "leaseNotFound") return []; // it did nothing, whatever was there
       if (command.kind === "txn") return inputsOfTxn(key, { command, answer }, known);
       return touches(command, key) ? [inputOf(command, answer, known.values)] : [];
     });

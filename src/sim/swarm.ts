@@ -24,6 +24,7 @@ export function drawPlan(seed: number, wishes: Wishes): Plan {
     readWeight: pick(random, [0.2, 1, 4]),
     leaseShare: pick(streamOf(seed, "leases"), [0, 0, 0.3, 0.8]),
     transactionShare: pick(streamOf(seed, "transactions"), [0, 0, 0.2, 0.5]),
+    hangingShare: pick(streamOf(seed, "leases of keys"), [0, 0, 0.2, 0.6]),
     historians: pick(streamOf(seed, "historians"), [0, 0, 1, 2]),
   };
   const faults = drawFaults(seed, wishes.faults ?? null);

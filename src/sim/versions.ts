@@ -20,6 +20,8 @@ export interface KeyVersion extends NamedValue {
   readonly createRevision: number;
   readonly modRevision: number;
   readonly version: number;
+  /** 0: it hangs on none. */
+  readonly lease: number;
 }
 
 /** One key in an answer. */
@@ -41,8 +43,8 @@ export function namedValue(bytes: Uint8Array): NamedValue {
   return { value, length: bytes.length };
 }
 
-export function versionOf({ value, createRevision, modRevision, version }: KeyState): KeyVersion {
-  return { ...namedValue(value), createRevision, modRevision, version };
+export function versionOf({ value, createRevision, modRevision, version, lease }: KeyState): KeyVersion {
+  return { ...namedValue(value), createRevision, modRevision, version, lease };
 }
 
 /** Below 0 where the bytes of `a` come before those of `b`. */
@@ -54,6 +56,6 @@ export function describeFound(found: readonly FoundKey[]): string {
   return found.map(({ key, version }) => `${key}=${describeVersion(version)}`).join();
 }
 
-export function describeVersion({ value, length, createRevision, modRevision, version }: KeyVersion): string {
-  return `${value}(${length})/${createRevision}/${modRevision}/${version}`;
+export function describeVersion({ value, length, createRevision, modRevision, version, lease }: KeyVersion): string {
+  return `${value}(${length})/${createRevision}/${modRevision}/${version}${lease === 0 ? "" : ` on ${lease}`}`;
 }
