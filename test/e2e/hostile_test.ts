@@ -1,9 +1,12 @@
 /** Strangers on the ports and mistakes on the command line: refused in words, and nothing else changes. */
 import { expect, test } from "bun:test";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { connect } from "node:net";
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { proaBinary } from "../helpers/binary.ts";
+import { freePort } from "../helpers/free_port.ts";
 import { run } from "../helpers/run.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import { until, withCluster } from "./cluster.ts";
@@ -38,6 +41,36 @@ test("100,000 random bytes on each port change nothing but a counter", async () 
       expect(status).toMatchObject({ term, leader, state_hash });
     }
     expect((await cluster.proa(["kv", "get", "a"])).stdout).toBe("1");
+  });
+}, 60_000);
+
+test("M13 a node of another cluster that takes ours for its own members gets nothing from them, and changes nothing", async () => {
+  await withCluster(async (cluster) => {
+    expect((await cluster.proa(["kv", "put", "a", "1"])).status).toBe(0);
+    await cluster.caughtUp();
+    const before = await cluster.statuses();
+    const [replicate, service] = [await freePort(), await freePort()];
+    const ours = cluster.servers.split(";").slice(1).join(";");
+    const servers = `1,127.0.0.1:${replicate},127.0.0.1:${service};${ours}`;
+    const args = ["node", "start", "--id", "1", "--cluster", "other", "--servers", servers];
+    const stranger = spawn(proaBinary(), [...args, "--data", join(cluster.directory, "stranger")], { stdio: "ignore" });
+    try {
+      await until("its calls are counted", async () => {
+        const counts = (await cluster.statuses()).map((status) => status?.transport.framesForeign ?? 0);
+        return counts.slice(1).every((count, i) => count > (before[i + 1]?.transport.framesForeign ?? 0));
+      });
+      const alone = await cluster.proa(["kv", "put", "a", "2", "--timeout", "2s"], {
+        endpoints: `127.0.0.1:${service}`,
+      });
+      expect(alone.status).toBe(3);
+      for (const [i, status] of (await cluster.statuses()).entries()) {
+        const { term, leader, state_hash } = before[i] ?? {};
+        expect(status).toMatchObject({ term, leader, state_hash });
+      }
+    } finally {
+      stranger.kill("SIGKILL");
+      await once(stranger, "exit");
+    }
   });
 }, 60_000);
 
