@@ -45,7 +45,7 @@ class Historian {
 
   /** Does nothing for a while, then the next thing. */
   pause(): void {
-    this.cluster.timeline.after(waitMs(this.random, 2 * this.cluster.plan.pauseMs), () => {
+    this.cluster.timeline.after(waitMs(this.random, 4 * this.cluster.plan.pauseMs), () => {
       if (!this.isOver()) this.act();
     });
   }

@@ -53,8 +53,10 @@ export function writeSimple(writer: ByteWriter, command: SimpleCommand): void {
   }
 }
 
+/** Used again and again: runs make millions of requests. */
+const writer = new ByteWriter(256);
+
 export function encodeQuery(query: Query): Uint8Array {
-  const writer = new ByteWriter(64);
   if (query.kind === "get") writeGet(writer, keyBytes(query.key));
   else writeRange(writer, { start: keyBytes(query.start), end: keyBytes(query.end), limit: null, keysOnly: false });
   return writer.take();
