@@ -21,11 +21,6 @@ export const snapshotsMutants: readonly Mutant[] = [
     find: "this.recording.push({ seq, name });",
     replace: "this.ports.store.removeAllBut([name]);",
   }),
-  mutant("a snapshot that is whole goes when an earlier one is recorded", {
-    file: "src/node/snapshotter.ts",
-    find: "...this.unrecorded, ...this.readers.names",
-    replace: "...this.readers.names",
-  }),
   mutant(
     "snapshot says that it holds what is committed",
     {
