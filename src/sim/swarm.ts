@@ -60,15 +60,20 @@ function drawMachines(
 /** How many runs change their members: so much depends on it that it is not left to the mix. */
 const changesShare = 0.4;
 
+/** How many runs have a network that is late and repeats itself, and no other faults: what was overtaken has to arrive there. */
+const lateShare = 0.15;
+const lateFaults: readonly FaultName[] = ["duplicates", "replays", "stragglers"];
+
 /** Each fault has a stream of its own, so that it is as strong without the others as with them. */
 function drawFaults(seed: number, wanted: readonly FaultName[] | null): ReadonlyMap<FaultName, number> {
   const chance = pick(streamOf(seed, "mix"), [0, 0.05, 0.05, 0.1, 0.1, 0.15, 0.25, 0.5]);
+  const chosen = wanted ?? (happens(streamOf(seed, "late"), lateShare) ? lateFaults : null);
   const faults = new Map<FaultName, number>();
   for (const name of faultNames) {
     const random = streamOf(seed, `strength of ${name}`);
     const strength = between(random, 0.05, 1);
     const isDrawn = happens(random, name === "members" ? changesShare : chance);
-    if (wanted === null ? isDrawn : wanted.includes(name)) faults.set(name, strength);
+    if (chosen === null ? isDrawn : chosen.includes(name)) faults.set(name, strength);
   }
   return faults;
 }
