@@ -11,8 +11,8 @@ import { loadavg } from "node:os";
 import { seededRandom } from "../src/lib/random.ts";
 import { connect } from "../src/mod.ts";
 import { RealCluster } from "../test/e2e/cluster.ts";
+import { relaysBefore } from "../test/e2e/relays.ts";
 import { CounterLoad } from "../test/helpers/counter_load.ts";
-import { CuttingProxy } from "../test/helpers/cutting_proxy.ts";
 
 const [clients = 16, increments = 500, cutRate = 0.2, between = 1000] = process.argv.slice(2).map(Number);
 const random = seededRandom(1);
@@ -21,15 +21,7 @@ let deaths = 0;
 let dying: Promise<void> = Promise.resolve();
 
 const cluster = await RealCluster.start();
-const renamed = new Map<string, string>();
-const proxies: CuttingProxy[] = [];
-for (const id of cluster.ids) {
-  const proxy = await CuttingProxy.start({ target: cluster.portsOf(id).service, random, cutRate, renamed });
-  const real = cluster.endpoint(id);
-  if (real.length !== proxy.endpoint.length) throw new Error("the ports differ in length: try again");
-  renamed.set(real, proxy.endpoint);
-  proxies.push(proxy);
-}
+const proxies = await relaysBefore(cluster, { random, cutRate });
 try {
   const endpoints = proxies.map(({ endpoint }) => endpoint);
   load.onAcknowledged = () => {

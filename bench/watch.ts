@@ -12,7 +12,7 @@ import { seededRandom } from "../src/lib/random.ts";
 import { connect, UnknownOutcomeError } from "../src/mod.ts";
 import type { Client } from "../src/mod.ts";
 import { RealCluster } from "../test/e2e/cluster.ts";
-import { CuttingProxy } from "../test/helpers/cutting_proxy.ts";
+import { relaysBefore } from "../test/e2e/relays.ts";
 
 const [events = 100_000, changes = 100, cutRate = 0.02] = process.argv.slice(2).map(Number);
 const callers = 64;
@@ -26,15 +26,7 @@ interface Seen {
 
 const cluster = await RealCluster.start();
 const random = seededRandom(1);
-const renamed = new Map<string, string>();
-const proxies: CuttingProxy[] = [];
-for (const id of cluster.ids) {
-  const proxy = await CuttingProxy.start({ target: cluster.portsOf(id).service, random, cutRate, renamed });
-  const real = cluster.endpoint(id);
-  if (real.length !== proxy.endpoint.length) throw new Error("the ports differ in length: try again");
-  renamed.set(real, proxy.endpoint);
-  proxies.push(proxy);
-}
+const proxies = await relaysBefore(cluster, { random, cutRate });
 const clients: Client[] = [];
 let sent = 0;
 let done = 0;

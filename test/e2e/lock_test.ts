@@ -3,11 +3,12 @@ import { expect, test } from "bun:test";
 import { spawn, spawnSync } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { proaBinary } from "../helpers/binary.ts";
-import { CuttingProxy } from "../helpers/cutting_proxy.ts";
+import type { CuttingProxy } from "../helpers/cutting_proxy.ts";
 import type { Finished } from "../helpers/run.ts";
 import { assert } from "../../src/lib/assert.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import { type RealCluster, until, withCluster } from "./cluster.ts";
+import { relaysBefore } from "./relays.ts";
 
 const binary = proaBinary();
 
@@ -146,13 +147,7 @@ class Relays {
 
   static async before(cluster: RealCluster): Promise<Relays> {
     const relays = new Relays();
-    const renamed = new Map<string, string>();
-    for (const id of cluster.ids) {
-      const target = cluster.portsOf(id).service;
-      const proxy = await CuttingProxy.start({ target, random: seededRandom(1), cutRate: 0, renamed });
-      renamed.set(cluster.endpoint(id), proxy.endpoint);
-      relays.proxies.push(proxy);
-    }
+    relays.proxies.push(...(await relaysBefore(cluster, { random: seededRandom(1), cutRate: 0 })));
     return relays;
   }
 

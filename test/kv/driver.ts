@@ -1,7 +1,8 @@
 /** Feeds a store with commands and queries, the way a node does, and reads what it says. */
+import { expect } from "bun:test";
 import { ByteReader } from "../../src/lib/byte_reader.ts";
 import { ByteWriter } from "../../src/lib/byte_writer.ts";
-import type { Store } from "../../src/kv/mod.ts";
+import { Store } from "../../src/kv/mod.ts";
 import type { Entry, EntryKind } from "../../src/raft/mod.ts";
 import {
   type CommandResult,
@@ -284,6 +285,17 @@ function answerOf(store: Store, query: Uint8Array): ByteReader {
   const answers = new ByteWriter();
   store.read(query, answers);
   return new ByteReader(answers.take());
+}
+
+/** A new store from the image of `store`, of the same state. */
+export function reopened(store: Store): Store {
+  const image = store.image();
+  const copy = new Store();
+  const sink = copy.restore(store.appliedIndex);
+  for (let slice = image.next(50); slice !== null; slice = image.next(50)) sink.push(slice);
+  sink.finish();
+  expect(copy.stateHash()).toBe(store.stateHash());
+  return copy;
 }
 
 /** What `run` throws, or null. */

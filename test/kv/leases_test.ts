@@ -23,6 +23,7 @@ import {
   payloadOf,
   put,
   range,
+  reopened,
 } from "./driver.ts";
 
 function grant(id = 0, ttlMs = 30_000): TestCommand {
@@ -42,13 +43,8 @@ function idsOf(store: Store): readonly number[] {
 }
 
 /** The same store from its image, which says the same of its leases. */
-function reopened(store: Store): Store {
-  const image = store.image();
-  const copy = new Store();
-  const sink = copy.restore(store.appliedIndex);
-  for (let slice = image.next(50); slice !== null; slice = image.next(50)) sink.push(slice);
-  sink.finish();
-  expect(copy.stateHash()).toBe(store.stateHash());
+function reopenedWithLeases(store: Store): Store {
+  const copy = reopened(store);
   expect(copy.stateHash()).toBe(copy.recomputeStateHash());
   expect(leasesOf(copy)).toEqual(leasesOf(store));
   for (const id of idsOf(store)) expect(leaseOf(copy, id)).toEqual(leaseOf(store, id));
@@ -131,7 +127,7 @@ describe("a lease", () => {
     apply(store, grant(7), under(7, "a"), put("a", "w"), lease({ kind: "revoke", id: 7 }));
     expect(get(store, "a", 2).state?.lease).toBe(7);
     expect(get(store, "a").state?.lease).toBe(0);
-    const copy = reopened(store);
+    const copy = reopenedWithLeases(store);
     expect(get(copy, "a", 2).state?.lease).toBe(7);
     apply(copy, compact(3));
     expect(copy.stateHash()).toBe(copy.recomputeStateHash());
@@ -176,7 +172,7 @@ describe("the end of a time", () => {
     apply(store, checkpoint(1, 25_000));
     expect(left()).toBe(20_000);
     store.stateHash();
-    expect(left()).toBe(leaseOf(reopened(store), 7).lease?.remainingMs ?? -1);
+    expect(left()).toBe(leaseOf(reopenedWithLeases(store), 7).lease?.remainingMs ?? -1);
     apply(store, renew, checkpoint(1, 5000));
     expect(left()).toBe(30_000);
     apply(store, checkpoint(2, 0));
@@ -228,7 +224,7 @@ test("a command about a lease takes effect once under its id", () => {
   };
   const first = onceResults(applyOne(store, request));
   expect(first.map(brief)).toEqual(["ok 1 0", "ok 2 1", "ok 3 1"]);
-  expect(onceResults(applyOne(reopened(store), request))).toEqual(first);
+  expect(onceResults(applyOne(reopenedWithLeases(store), request))).toEqual(first);
   expect(idsOf(store)).toEqual([1, 2]);
 });
 

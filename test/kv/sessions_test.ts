@@ -2,20 +2,20 @@
 import { expect, test } from "bun:test";
 import { Store } from "../../src/kv/mod.ts";
 import { defaultCommandLimits, parseRequestId, requestIdText, validateCommands } from "../../src/wire/mod.ts";
-import { type TestCommand, type TestOnce, apply, applyOne, encodeCommands, get, onceResults, put } from "./driver.ts";
+import {
+  type TestCommand,
+  type TestOnce,
+  apply,
+  applyOne,
+  encodeCommands,
+  get,
+  onceResults,
+  put,
+  reopened,
+} from "./driver.ts";
 
 function once(seq: number, commands: readonly TestCommand[], session = "s", born = 0): TestOnce {
   return { kind: "once", id: { session, born, seq }, commands };
-}
-
-function reopened(store: Store): Store {
-  const image = store.image();
-  const copy = new Store();
-  const sink = copy.restore(store.appliedIndex);
-  for (let slice = image.next(50); slice !== null; slice = image.next(50)) sink.push(slice);
-  sink.finish();
-  expect(copy.stateHash()).toBe(store.stateHash());
-  return copy;
 }
 
 test("a repeated request is answered as it was, and changes nothing, also behind an image (rule C1)", () => {
