@@ -2,7 +2,7 @@
 import { between, happens, sample } from "./chance.ts";
 import { type Faults, meanGapMs, type Trouble } from "./fault.ts";
 import type { Host } from "./host.ts";
-import { waysBetween } from "./links.ts";
+import { waysBetween } from "./ways.ts";
 import { transferLeader } from "./office_faults.ts";
 
 /** How long the past goes on coming back, in election timeouts. */
@@ -44,11 +44,11 @@ function loseLeadersTail(trouble: Trouble, leader: Host): void {
   const hangsMs = between(random, 0.2, 1) * timeoutMs;
   leader.disk.hang();
   undoAfter(hangsMs, () => leader.disk.release());
-  undoAfter(hangsMs, network.links.cut(waysBetween([leader.id, ...witnesses], rest)));
+  undoAfter(hangsMs, network.cuts.add(waysBetween([leader.id, ...witnesses], rest)));
   after(hangsMs * 0.99, () => {
     const echo = network.pastOf(leader.id);
     if (leader.isUp) leader.crash();
-    undoAfter(echoTimeouts * timeoutMs, network.links.cut(waysBetween(witnesses, ids)));
+    undoAfter(echoTimeouts * timeoutMs, network.cuts.add(waysBetween(witnesses, ids)));
     for (let times = 1; times <= 2 * echoTimeouts; times++) {
       after((times * timeoutMs) / 2, () => {
         const { leader: successor } = cluster;

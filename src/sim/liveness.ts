@@ -8,7 +8,7 @@ import { happens, pick, shuffled, streamOf } from "./chance.ts";
 import type { Cluster } from "./cluster.ts";
 import { type Healed, leaderOf, membersAmong, ProbeWriter, type RunUntil } from "./healed.ts";
 import type { Host } from "./host.ts";
-import { type Way, waysWhere } from "./links.ts";
+import { type Way, waysWhere } from "./ways.ts";
 import { calm } from "./network.ts";
 import { decides } from "./quorums.ts";
 import { proveTransfer } from "./transfer_proof.ts";
@@ -78,7 +78,7 @@ function keepPeace(healed: Healed, mend: () => readonly NodeId[]): void {
   const back = mend();
   const isCut = ({ from, to }: Way): boolean =>
     back.includes(from) ? !friends.includes(to) : back.includes(to) && !friends.includes(from);
-  network.links.cut(waysWhere(ids, isCut));
+  network.cuts.add(waysWhere(ids, isCut));
   const estranged = leader === null ? null : estrange(healed, leader);
   runUntil(() => false, timeline.now + peaceTimeouts * plan.limits.electionTimeoutMs);
   const others = core.filter((host) => host !== estranged);
@@ -98,7 +98,7 @@ function estrange({ cluster, core, membership, random }: Healed, leader: Host): 
   const bothWays = happens(random, 0.5);
   const isCut = ({ from, to }: Way): boolean =>
     (from === leader.id && to === victim.id) || (bothWays && from === victim.id && to === leader.id);
-  network.links.cut(waysWhere(ids, isCut));
+  network.cuts.add(waysWhere(ids, isCut));
   return victim;
 }
 
@@ -123,7 +123,7 @@ function heal(cluster: Cluster, core: readonly Host[], random: Random): () => re
     else {
       const isCut = ({ from, to }: Way): boolean =>
         (from === host.id && way !== "deaf") || (to === host.id && way !== "mute");
-      const mendOne = network.links.cut(waysWhere(ids, isCut));
+      const mendOne = network.cuts.add(waysWhere(ids, isCut));
       if (way === "cut off") cuts.set(host.id, mendOne);
     }
   }

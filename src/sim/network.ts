@@ -1,6 +1,6 @@
 /**
  * The network between the machines: frames as bytes that take their time, overtake each other, get lost, come twice, come
- * seconds later, or come damaged. It obeys the cuts of {@link Links} and knows nothing of what the messages mean.
+ * seconds later, or come damaged. It knows which {@link Ways} are cut and nothing of what the messages mean.
  */
 import { assert } from "../lib/assert.ts";
 import { ByteWriter } from "../lib/byte_writer.ts";
@@ -9,7 +9,7 @@ import type { Message, NodeId } from "../raft/mod.ts";
 import { writeFrame } from "../wire/mod.ts";
 import { between, happens, streamOf, waitMs } from "./chance.ts";
 import { describeMessage } from "./describe.ts";
-import { Links, type Way } from "./links.ts";
+import { type Way, Ways } from "./ways.ts";
 import type { Timeline } from "./timeline.ts";
 import type { Trace } from "./trace.ts";
 
@@ -36,6 +36,8 @@ export function calm(delayMs: number): NetworkConditions {
 
 /** The latest that a frame arrives. */
 const stragglerMsMax = 500;
+/** The latest that a frame arrives where frames are shuffled. */
+const shuffleMsMax = 200;
 /** The latest that a frame comes back. */
 const replayMsMax = 4000;
 /** Frames that are kept for each machine. */
@@ -61,7 +63,10 @@ function describeDatagram({ from, to }: Way, { length }: Uint8Array): string {
 }
 
 export class SimNetwork {
-  readonly links = new Links();
+  /** Nothing gets through here. */
+  readonly cuts = new Ways();
+  /** What goes through here arrives in any order within {@link shuffleMsMax}, and half of it twice. */
+  readonly shuffles = new Ways();
   conditions: NetworkConditions;
   private readonly receivers = new Map<NodeId, (packet: Packet) => void>();
   /** Frames that left in an earlier era never arrive. */
@@ -74,6 +79,7 @@ export class SimNetwork {
   private readonly repeats: Random;
   private readonly damages: Random;
   private readonly stragglers: Random;
+  private readonly disorder: Random;
   /** By receiver, some of what was sent to it at any time; null: nothing is kept. */
   private kept: Map<NodeId, Packet[]> | null = null;
   private readonly echoes: Random;
@@ -86,6 +92,7 @@ export class SimNetwork {
     this.repeats = streamOf(seed, "network repeats");
     this.damages = streamOf(seed, "network damages");
     this.stragglers = streamOf(seed, "network stragglers");
+    this.disorder = streamOf(seed, "network disorder");
     this.echoes = streamOf(seed, "network echoes");
   }
 
@@ -106,7 +113,7 @@ export class SimNetwork {
   /** Sends bytes that nobody writes to afterwards. */
   carry(way: Way, bytes: Uint8Array, describe = (): string => describeDatagram(way, bytes)): void {
     const { conditions } = this;
-    const cut = this.links.isCut(way);
+    const cut = this.cuts.has(way);
     const lost = cut || happens(this.losses, conditions.loss);
     this.options.trace.note(bytes.length * 64 + (lost ? 1 : 0), () => {
       return `${describe()}${cut ? " (cut)" : lost ? " (lost)" : ""}`;
@@ -114,6 +121,10 @@ export class SimNetwork {
     if (lost) return;
     const packet = this.damage({ bytes, damaged: false });
     this.keep(way.to, packet);
+    if (this.shuffles.has(way)) {
+      this.shuffle(way, packet);
+      return;
+    }
     const lateMs = happens(this.stragglers, conditions.stragglers) ? between(this.stragglers, 0, stragglerMsMax) : 0;
     if (lateMs > 0) this.deliver(way, packet, this.options.timeline.now + lateMs);
     else this.deliver(way, packet, this.arrivalOf(way));
@@ -163,6 +174,14 @@ export class SimNetwork {
     const arrival = Math.max(direct, this.arrivals.get(way) ?? 0);
     this.arrivals.set(way, arrival);
     return arrival;
+  }
+
+  private shuffle(way: Way, packet: Packet): void {
+    const arrives = (): void => {
+      this.deliver(way, packet, this.options.timeline.now + between(this.disorder, 0, shuffleMsMax));
+    };
+    arrives();
+    if (happens(this.disorder, 0.5)) arrives();
   }
 
   private deliver({ to }: Pick<Way, "to">, packet: Packet, time: number): void {

@@ -1,10 +1,10 @@
 /** What goes wrong between the machines: frames that are lost, late, repeated or damaged, and links that are cut in every shape. */
 import { assert } from "../lib/assert.ts";
 import type { NodeId } from "../raft/mod.ts";
-import { between, happens, sample, shuffled } from "./chance.ts";
+import { between, happens, pick, sample, shuffled } from "./chance.ts";
 import type { Cluster } from "./cluster.ts";
 import { type Faults, meanGapMs, type Trouble } from "./fault.ts";
-import { type Way, waysBetween, waysWhere } from "./links.ts";
+import { type Way, waysBetween, waysWhere } from "./ways.ts";
 import type { NetworkConditions } from "./network.ts";
 
 export const networkFaults = {
@@ -22,6 +22,19 @@ export const networkFaults = {
   },
   stragglers: ({ cluster, strength }) => {
     changeNetwork(cluster, { stragglers: 0.2 * strength });
+  },
+  // What a leader sends to one of the others overtakes itself for a while, again and again.
+  shuffles: (trouble) => {
+    const { cluster, random, timeoutMs, repeat, undoAfter } = trouble;
+    repeat(meanGapMs(trouble) / 2, () => {
+      const { leader } = cluster;
+      if (leader === null || cluster.ids.length < 2) return;
+      const to = pick(
+        random,
+        cluster.ids.filter((id) => id !== leader.id),
+      );
+      undoAfter(between(random, 0, 4 * timeoutMs), cluster.network.shuffles.add([{ from: leader.id, to }]));
+    });
   },
   corruption: ({ cluster, strength }) => {
     changeNetwork(cluster, { corruption: 0.1 * strength });
@@ -65,7 +78,7 @@ export const networkFaults = {
       const [left, right] = sample(random, cluster.ids, 2);
       assert(left !== undefined && right !== undefined, "two nodes make a link");
       const flap = (flapsLeft: number): void => {
-        undoAfter(between(random, 0, timeoutMs / 2), cluster.network.links.cut(waysBetween([left], [right])));
+        undoAfter(between(random, 0, timeoutMs / 2), cluster.network.cuts.add(waysBetween([left], [right])));
         if (flapsLeft > 0) after(between(random, 0, timeoutMs), () => flap(flapsLeft - 1));
       };
       flap(random.integer(2, 8));
@@ -79,7 +92,7 @@ export const networkFaults = {
         after(between(random, 0, 2 * timeoutMs), () => {
           undoAfter(
             between(random, timeoutMs, 4 * timeoutMs),
-            cluster.network.links.cut(waysBetween([victim], cluster.ids)),
+            cluster.network.cuts.add(waysBetween([victim], cluster.ids)),
           );
         });
       }
@@ -97,7 +110,7 @@ function repeatCut(trouble: Trouble, choose: (trouble: Trouble) => readonly Way[
   repeat(meanGapMs(trouble), () => {
     undoAfter(
       between(random, 0, (happens(random, 0.5) ? 1.5 : 5) * timeoutMs),
-      cluster.network.links.cut(choose(trouble)),
+      cluster.network.cuts.add(choose(trouble)),
     );
   });
 }

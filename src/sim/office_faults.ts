@@ -3,7 +3,7 @@ import type { Millis, NodeId } from "../raft/mod.ts";
 import { between, happens, pick } from "./chance.ts";
 import { type Faults, meanGapMs } from "./fault.ts";
 import type { Host } from "./host.ts";
-import { type Way, waysWhere } from "./links.ts";
+import { type Way, waysWhere } from "./ways.ts";
 
 export const officeFaults = {
   transfers: (trouble) => {
@@ -24,7 +24,7 @@ export const officeFaults = {
       after(atOnce ? 0 : between(random, 0, 0.1 * timeoutMs), () => {
         const isHeard = atOnce || happens(random, 0.3);
         const ways = waysWhere(cluster.ids, ({ from, to }) => to === leader.id || (from === leader.id && !isHeard));
-        undoAfter(between(random, 0.2 * timeoutMs, 2 * timeoutMs), cluster.network.links.cut(ways));
+        undoAfter(between(random, 0.2 * timeoutMs, 2 * timeoutMs), cluster.network.cuts.add(ways));
       });
     });
   },
@@ -35,7 +35,7 @@ export const officeFaults = {
       const { leader } = cluster;
       if (leader === null) return;
       const cut = (isCut: (way: Way) => boolean, forMs: Millis): void => {
-        undoAfter(forMs, cluster.network.links.cut(waysWhere(cluster.ids, isCut)));
+        undoAfter(forMs, cluster.network.cuts.add(waysWhere(cluster.ids, isCut)));
       };
       const awayMs = between(random, 0.2, 1) * timeoutMs;
       leader.sleep();

@@ -10,6 +10,7 @@ export const faultNames = [
   "delays",
   "replays",
   "stragglers",
+  "shuffles",
   "corruption",
   "partitions",
   "one-way",

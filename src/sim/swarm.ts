@@ -8,7 +8,9 @@ import { type DatagramPlan, driftMax, type FaultName, faultNames, type Plan, typ
 /** The plan of `seed`. What is wished for replaces what would be drawn, and changes nothing else. */
 export function drawPlan(seed: number, wishes: Wishes): Plan {
   const random = streamOf(seed, "plan");
-  const limits = drawLimits(random, streamOf(seed, "snapshots"));
+  const isLate = happens(streamOf(seed, "late"), lateShare);
+  const drawnLimits = drawLimits(random, streamOf(seed, "snapshots"));
+  const limits = isLate ? { ...drawnLimits, ...drawLateLimits(streamOf(seed, "late limits")) } : drawnLimits;
   const { electionTimeoutMs } = limits;
   const drawn = {
     nodes: pick(random, [1, 2, 3, 3, 3, 3, 4, 5, 5, 5, 6, 7]),
@@ -27,7 +29,7 @@ export function drawPlan(seed: number, wishes: Wishes): Plan {
     hangingShare: pick(streamOf(seed, "leases of keys"), [0, 0, 0.2, 0.6]),
     historians: pick(streamOf(seed, "historians"), [0, 0, 1, 2]),
   };
-  const faults = drawFaults(seed, wishes.faults ?? null);
+  const faults = drawFaults(seed, wishes.faults ?? (isLate ? lateFaults : null));
   return {
     ...drawn,
     seed,
@@ -62,12 +64,23 @@ const changesShare = 0.4;
 
 /** How many runs have a network that is late and repeats itself, and no other faults: what was overtaken has to arrive there. */
 const lateShare = 0.15;
-const lateFaults: readonly FaultName[] = ["duplicates", "replays", "stragglers"];
+const lateFaults: readonly FaultName[] = ["duplicates", "replays", "stragglers", "shuffles"];
+
+/** Snapshots that are often needed and whole in one message: of many pieces hardly any would arrive in order. */
+function drawLateLimits(random: Random): Partial<NodeLimits> {
+  const { appendBytesMax, snapshotSliceBytes, chunkBytesMax } = defaultLimits;
+  return {
+    snapshotEntries: pick(random, [2, 5, 10, 30]),
+    trailingEntries: random.integer(1, 3),
+    appendBytesMax,
+    snapshotSliceBytes,
+    chunkBytesMax,
+  };
+}
 
 /** Each fault has a stream of its own, so that it is as strong without the others as with them. */
-function drawFaults(seed: number, wanted: readonly FaultName[] | null): ReadonlyMap<FaultName, number> {
+function drawFaults(seed: number, chosen: readonly FaultName[] | null): ReadonlyMap<FaultName, number> {
   const chance = pick(streamOf(seed, "mix"), [0, 0.05, 0.05, 0.1, 0.1, 0.15, 0.25, 0.5]);
-  const chosen = wanted ?? (happens(streamOf(seed, "late"), lateShare) ? lateFaults : null);
   const faults = new Map<FaultName, number>();
   for (const name of faultNames) {
     const random = streamOf(seed, `strength of ${name}`);

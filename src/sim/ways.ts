@@ -1,4 +1,4 @@
-/** Which way from node to node is cut. Cuts of different faults overlap, and each is mended on its own. */
+/** Ways from node to node, and sets of those that a fault has hit. */
 import type { NodeId } from "../raft/mod.ts";
 
 /** One direction between two nodes. */
@@ -7,29 +7,30 @@ export interface Way {
   readonly to: NodeId;
 }
 
-export class Links {
-  private readonly cuts = new Map<string, number>();
+/** The ways that something is wrong with. Faults overlap in them, and each is undone on its own. */
+export class Ways {
+  private readonly counts = new Map<string, number>();
 
-  isCut(way: Way): boolean {
-    return this.cuts.size > 0 && this.cuts.has(nameOf(way));
+  has(way: Way): boolean {
+    return this.counts.size > 0 && this.counts.has(nameOf(way));
   }
 
-  /** Cuts `ways` until the returned function is called. */
-  cut(ways: readonly Way[]): () => void {
+  /** Adds `ways` until the returned function is called. */
+  add(ways: readonly Way[]): () => void {
     for (const way of ways) this.change(way, 1);
-    let mended = false;
+    let undone = false;
     return () => {
-      if (mended) return;
-      mended = true;
+      if (undone) return;
+      undone = true;
       for (const way of ways) this.change(way, -1);
     };
   }
 
   private change(way: Way, by: 1 | -1): void {
     const name = nameOf(way);
-    const count = (this.cuts.get(name) ?? 0) + by;
-    if (count === 0) this.cuts.delete(name);
-    else this.cuts.set(name, count);
+    const count = (this.counts.get(name) ?? 0) + by;
+    if (count === 0) this.counts.delete(name);
+    else this.counts.set(name, count);
   }
 }
 
