@@ -7,12 +7,17 @@ import { optionsOf, type SimPart, type SimSetting, type SimSummary } from "./sim
 import { assert } from "../../src/lib/assert.ts";
 import { ProaError } from "../../src/lib/errors.ts";
 
-/** Seeds that one process runs before it tells what came of them: enough to be worth its start. */
-const pieceSeeds = 200;
+/** Seeds that one process runs before it tells what came of them. The first two hundred take twice the time: nothing is compiled yet. */
+const pieceSeedsMin = 200;
+const pieceSeedsMax = 1000;
+/** Pieces of each process, if there are seeds enough: the last ones to end should not keep others waiting for long. */
+const piecesEach = 8;
 
 /** Runs the seeds of `range`; parts come in the order in which they are done. */
 export async function* runInProcesses(range: SeedRange, setting: SimSetting, context: Context): AsyncIterable<SimPart> {
   let next = range.first;
+  const fairShare = Math.ceil((range.last - range.first + 1) / (setting.request.jobs * piecesEach));
+  const pieceSeeds = Math.min(pieceSeedsMax, Math.max(pieceSeedsMin, fairShare));
   const running = new Map<number, Promise<{ readonly first: number; readonly part: SimPart }>>();
   let isDone = false;
   for (;;) {
