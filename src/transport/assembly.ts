@@ -27,10 +27,15 @@ export class Assembly {
   private next = 1;
   /** Since when something is held. */
   private heldSince = Infinity;
+  /** When to look for frames that nobody completes. */
+  private unfinishedAt = Infinity;
   private readonly delivered = new NumberWindow();
 
   constructor(
-    private readonly limits: Pick<DatagramLimits, "frameBytesMax" | "assemblyBytesMax" | "assemblyMs" | "gapMs">,
+    private readonly limits: Pick<
+      DatagramLimits,
+      "frameBytesMax" | "assemblyBytesMax" | "frameKeepingBytes" | "assemblyMs" | "gapMs"
+    >,
     /** Given every frame, once, in a buffer of its own. */
     private readonly deliver: (frame: Uint8Array) => void,
     /** Told of what had to be thrown away. */
@@ -44,11 +49,7 @@ export class Assembly {
 
   /** When {@link sweep} has something to do. */
   get deadline(): number {
-    let deadline = this.held.size > 0 ? this.heldSince + this.limits.gapMs : Infinity;
-    for (const { progressAt } of this.unfinished.values()) {
-      deadline = Math.min(deadline, progressAt + this.limits.assemblyMs);
-    }
-    return deadline;
+    return Math.min(this.unfinishedAt, this.held.size > 0 ? this.heldSince + this.limits.gapMs : Infinity);
   }
 
   take(piece: Piece, now: number): void {
@@ -67,11 +68,20 @@ export class Assembly {
 
   /** Gives up what nobody completes, and gaps that nobody fills. */
   sweep(now: number): void {
+    if (now >= this.unfinishedAt) this.forgetOld(now);
+    if (this.held.size === 0 || now < this.heldSince + this.limits.gapMs) return;
+    let lowest = Infinity;
+    for (const number of this.held.keys()) lowest = Math.min(lowest, number);
+    this.skipTo(lowest, now);
+  }
+
+  private forgetOld(now: number): void {
+    this.unfinishedAt = Infinity;
     for (const [key, partial] of this.unfinished) {
-      if (now >= partial.progressAt + this.limits.assemblyMs) this.forget(key, partial);
+      const endsAt = partial.progressAt + this.limits.assemblyMs;
+      if (now >= endsAt) this.forget(key, partial);
+      else this.unfinishedAt = Math.min(this.unfinishedAt, endsAt);
     }
-    if (this.held.size > 0 && now >= this.heldSince + this.limits.gapMs)
-      this.skipTo(Math.min(...this.held.keys()), now);
   }
 
   private join(piece: Piece, now: number): void {
@@ -85,13 +95,13 @@ export class Assembly {
     partial.progressAt = now;
     if (--partial.missing > 0) return;
     this.unfinished.delete(key);
-    this.keptBytes -= partial.bytes.length;
+    this.keptBytes -= this.costOf(partial.bytes.length);
     this.complete(piece.number, piece.isOrdered, partial.bytes, now);
   }
 
   /** Null when there is no room. */
   private begin(key: number, { frameBytes, fragmentBytes, isOrdered }: Piece, now: number): Unfinished | null {
-    if (this.keptBytes + frameBytes > this.limits.assemblyBytesMax) {
+    if (this.keptBytes + this.costOf(frameBytes) > this.limits.assemblyBytesMax) {
       this.onDropped();
       return null;
     }
@@ -105,7 +115,8 @@ export class Assembly {
       progressAt: now,
     };
     this.unfinished.set(key, partial);
-    this.keptBytes += frameBytes;
+    this.keptBytes += this.costOf(frameBytes);
+    this.unfinishedAt = Math.min(this.unfinishedAt, now + this.limits.assemblyMs);
     return partial;
   }
 
@@ -116,12 +127,12 @@ export class Assembly {
       this.next++;
       this.deliver(frame);
       this.deliverHeld(now);
-    } else if (this.keptBytes + frame.length > this.limits.assemblyBytesMax) {
+    } else if (this.keptBytes + this.costOf(frame.length) > this.limits.assemblyBytesMax) {
       this.onDropped();
     } else {
       if (this.held.size === 0) this.heldSince = now;
       this.held.set(number, frame);
-      this.keptBytes += frame.length;
+      this.keptBytes += this.costOf(frame.length);
     }
   }
 
@@ -144,14 +155,18 @@ export class Assembly {
 
   private release(number: number, frame: Uint8Array): void {
     this.held.delete(number);
-    this.keptBytes -= frame.length;
+    this.keptBytes -= this.costOf(frame.length);
     this.next = number + 1;
     this.deliver(frame);
   }
 
   private forget(key: number, partial: Unfinished): void {
     this.unfinished.delete(key);
-    this.keptBytes -= partial.bytes.length;
+    this.keptBytes -= this.costOf(partial.bytes.length);
     this.onDropped();
+  }
+
+  private costOf(frameBytes: number): number {
+    return frameBytes + this.limits.frameKeepingBytes;
   }
 }

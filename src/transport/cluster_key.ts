@@ -13,7 +13,7 @@ export const secretBytesMin = 32;
 const keyBytes = 32;
 const tagBytes = 16;
 const nonceBytes = 12;
-/** Keys of other lives of peers that are kept; further ones are made again when they are needed. */
+/** Keys that are kept, of both ways and of earlier lives; further ones are made again when they are needed. */
 const keysMax = 64;
 
 export class ClusterKey {
@@ -66,7 +66,7 @@ export class KeySeal implements Seal {
 
   close(datagram: Uint8Array, head: DatagramHead): void {
     const end = datagram.length - tagBytes;
-    const cipher = createCipheriv("aes-256-gcm", this.keyOf(head), nonceOf(head));
+    const cipher = createCipheriv("aes-256-gcm", this.keep(head, this.keyOf(head)), nonceOf(head));
     cipher.setAAD(datagram.subarray(0, datagramHeadBytes));
     datagram.set(cipher.update(datagram.subarray(datagramHeadBytes, end)), datagramHeadBytes);
     cipher.final();
@@ -76,7 +76,8 @@ export class KeySeal implements Seal {
   open(datagram: Uint8Array, head: DatagramHead): Uint8Array | null {
     const end = datagram.length - tagBytes;
     if (end < datagramHeadBytes) throw new CorruptError("a datagram without a tag");
-    const decipher = createDecipheriv("aes-256-gcm", this.keyOf(head), nonceOf(head));
+    const key = this.keyOf(head);
+    const decipher = createDecipheriv("aes-256-gcm", key, nonceOf(head));
     decipher.setAAD(datagram.subarray(0, datagramHeadBytes));
     decipher.setAuthTag(datagram.subarray(end));
     const body = decipher.update(datagram.subarray(datagramHeadBytes, end));
@@ -85,19 +86,26 @@ export class KeySeal implements Seal {
     } catch {
       return null; // the tag does not fit: the only thing that can fail here
     }
+    this.keep(head, key); // not before: whoever makes up lives would drive out those that there are
     return body;
   }
 
   private keyOf(head: DatagramHead): Buffer {
-    const name = `${head.from} ${head.to} ${head.boot}`;
-    const known = this.keys.get(name);
-    if (known !== undefined) return known;
-    const key = this.clusterKey.datagramKey(head, this.clusterId);
+    return this.keys.get(lifeOf(head)) ?? this.clusterKey.datagramKey(head, this.clusterId);
+  }
+
+  private keep(head: DatagramHead, key: Buffer): Buffer {
+    const life = lifeOf(head);
+    if (this.keys.has(life)) return key;
     const [oldest] = this.keys.keys();
     if (this.keys.size >= keysMax && oldest !== undefined) this.keys.delete(oldest);
-    this.keys.set(name, key);
+    this.keys.set(life, key);
     return key;
   }
+}
+
+function lifeOf({ from, to, boot }: DatagramHead): string {
+  return `${from} ${to} ${boot}`;
 }
 
 function nonceOf({ number }: DatagramHead): Uint8Array {

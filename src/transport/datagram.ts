@@ -59,7 +59,7 @@ export function writeDatagramHead(
   assert(writer.length === datagramHeadBytes, "a datagram begins with its head, which has one size");
 }
 
-/** Judges the head of a datagram; the rest is not looked at. Throws {@link CorruptError} on one that is too short. */
+/** Judges the head of a datagram; the rest is not looked at. Throws {@link CorruptError} on one that is too short or has no number. */
 export function readDatagramHead(
   reader: ByteReader,
   receiver: FrameReceiver & { readonly seal: Seal },
@@ -74,7 +74,9 @@ export function readDatagramHead(
   if (to !== receiver.self) return "receiver";
   if (from === receiver.self || receiver.peers?.has(from) === false) return "sender";
   if (seal !== receiver.seal.kind) return "seal";
-  return { from, to, boot: reader.u53(), token: reader.u53(), number: reader.u53() };
+  const head = { from, to, boot: reader.u53(), token: reader.u53(), number: reader.u53() };
+  if (head.number === 0) throw new CorruptError("a datagram without a number");
+  return head;
 }
 
 const checksumBytes = 4;

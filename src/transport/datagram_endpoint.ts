@@ -80,6 +80,14 @@ export class DatagramEndpoint {
     this.links.set(id, link);
   }
 
+  /** Calls `id` no more, and is deaf to it; returns the last datagrams, which tell it. */
+  removePeer(id: NodeId, now: number): readonly Uint8Array[] {
+    const last = this.links.get(id)?.bye(now) ?? [];
+    this.links.delete(id);
+    this.peers.delete(id);
+    return last;
+  }
+
   connected(peer: NodeId): boolean {
     return this.links.get(peer)?.connected ?? false;
   }

@@ -7,6 +7,8 @@ export interface DatagramLimits {
   readonly sendQueueBytesMax: number;
   /** What is kept of the frames of one peer that are not complete or not in turn. The sender keeps to it, too. At least two frames. Bytes. */
   readonly assemblyBytesMax: number;
+  /** What one frame counts there beside its bytes, so that small ones are bounded, too. Bytes. */
+  readonly frameKeepingBytes: number;
   /** When a frame is given up of which no further fragment comes. Milliseconds. */
   readonly assemblyMs: number;
   /** How long ordered frames wait for a missing one that the sender has given up unheard. Milliseconds. */
@@ -33,6 +35,8 @@ export interface DatagramLimits {
   readonly pingMs: number;
   /** When a peer that stays silent is taken for gone. Milliseconds. */
   readonly silenceMs: number;
+  /** How long a node that is no peer any more can still be sent to: long enough to tell it that it has left. Milliseconds. */
+  readonly farewellMs: number;
 }
 
 /** The limits of one link. */
@@ -45,6 +49,7 @@ export const defaultDatagramLimits: DatagramLimits = {
   frameBytesMax: 8 * 1024 * 1024,
   sendQueueBytesMax: 32 * 1024 * 1024,
   assemblyBytesMax: 16 * 1024 * 1024,
+  frameKeepingBytes: 128,
   assemblyMs: 5000,
   gapMs: 1000,
   bulkLifeMs: 3000,
@@ -58,4 +63,5 @@ export const defaultDatagramLimits: DatagramLimits = {
   helloGapMs: 10,
   pingMs: 1000,
   silenceMs: 3000,
+  farewellMs: 60_000,
 };

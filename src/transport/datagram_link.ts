@@ -11,8 +11,9 @@ import type { NodeId } from "../raft/mod.ts";
 import { Assembly } from "./assembly.ts";
 import { datagramHeadBytes, writeDatagramHead, type DatagramHead, type Seal } from "./datagram.ts";
 import type { LinkLimits } from "./datagram_limits.ts";
-import { readSections, writeAck, writeBye, writeHello } from "./datagram_sections.ts";
+import { readGreeting, readSections, writeAck, writeBye, writeHello } from "./datagram_sections.ts";
 import type { Hello, Section } from "./datagram_sections.ts";
+import { Greeter, type Greeting } from "./greeter.ts";
 import { Outbox } from "./outbox.ts";
 import { Sessions, type Session } from "./sessions.ts";
 import type { TransportCounters } from "./transport.ts";
@@ -47,11 +48,9 @@ export class DatagramLink {
   private lastNumber = 0;
   /** Ours, which the peer has to answer; a new one once it has. */
   private challenge: number;
-  /** The life of the peer that called last, and what it has to hear. */
-  private caller: { readonly boot: number; readonly challenge: number; readonly offer: number } | null = null;
-  private helloAt: number;
-  private helloSentAt = -Infinity;
-  private isQuestion = true;
+  private readonly greeter: Greeter;
+  /** Leave with the next datagrams, one each. */
+  private greetings: Greeting[] = [];
   /** When an acknowledgement must leave. */
   private ackAt = Infinity;
   private heardAt = -Infinity;
@@ -68,7 +67,7 @@ export class DatagramLink {
     const newAssembly = (): Assembly => new Assembly(limits, onFrame, () => counters.framesUnfinished++);
     this.sessions = new Sessions({ randomNumber, newAssembly });
     this.challenge = randomNumber();
-    this.helloAt = now;
+    this.greeter = new Greeter(limits, randomNumber, now);
   }
 
   get connected(): boolean {
@@ -90,23 +89,23 @@ export class DatagramLink {
     const { outgoing } = this;
     const outbox = outgoing === null ? Infinity : Math.min(outgoing.outbox.readyAt(now), outgoing.outbox.deadline);
     const assembly = this.sessions.current?.assembly.deadline ?? Infinity;
-    return Math.min(this.helloAt, this.ackAt, this.pingAt, assembly, outbox);
+    return Math.min(this.greeter.deadline, this.ackAt, this.pingAt, assembly, outbox);
   }
 
   /** Takes in a datagram for us whose body, already unsealed, is `body`. Throws a `CorruptError`. */
   receive(head: DatagramHead, body: Uint8Array, now: number): void {
     const { counters } = this.options;
-    const sections = readSections(body);
     const session = this.sessions.find(head.boot, head.token);
     if (session === null) {
-      this.receiveStranger(head, sections, now);
+      this.receiveStranger(head, readGreeting(body), now);
     } else if (!session.come.add(head.number)) {
       counters.datagramsRepeated++;
       this.ackAt = Math.min(this.ackAt, now + this.options.limits.ackDelayMs); // our acknowledgement may have been lost
     } else {
       this.heardAt = now;
       if (this.outgoing !== null) this.pingAt = now + this.options.limits.pingMs;
-      for (const section of sections) this.take(section, session, now);
+      if (!this.hasMetCaller) this.greeter.ask(now);
+      for (const section of readSections(body)) this.take(section, session, now);
     }
   }
 
@@ -116,6 +115,7 @@ export class DatagramLink {
     this.sessions.current?.assembly.sweep(now);
     this.maybePing(now);
     this.outgoing?.outbox.findLost(now);
+    this.greetings = this.greeter.take(now, { hasMet: this.hasMetCaller, offer: this.sessions.offer });
     for (let datagram = this.compose(now); datagram !== null; datagram = this.compose(now)) datagrams.push(datagram);
     return datagrams;
   }
@@ -125,18 +125,26 @@ export class DatagramLink {
     if (this.outgoing === null) return [];
     this.saysBye = true;
     const last = this.compose(now);
-    this.disconnect();
+    this.disconnect(now);
     return last === null ? [] : [last];
   }
 
-  /** Whoever has no token of ours may greet and nothing else. */
-  private receiveStranger(head: DatagramHead, sections: readonly Section[], now: number): void {
-    const hello = sections.find((section) => section.kind === "hello");
-    if (hello !== undefined) return this.takeHello(hello, head.boot, this.sessions.offerTo(head.boot), now);
-    this.options.counters.datagramsStale++;
-    // Perhaps we were started again and it has not noticed: a question makes it greet.
-    this.isQuestion = true;
-    this.helloSoon(now);
+  /** Whether what we send goes to the life that we hear, if we hear any. */
+  private get hasMetCaller(): boolean {
+    const { current } = this.sessions;
+    return this.outgoing !== null && (current === null || current.boot === this.outgoing.peerBoot);
+  }
+
+  /** Whoever has no token of ours may greet and nothing else; what else the datagram holds is not looked at. */
+  private receiveStranger(head: DatagramHead, hello: Hello | null, now: number): void {
+    const { counters } = this.options;
+    if (hello === null) {
+      counters.datagramsStale++;
+      return this.greeter.ask(now); // perhaps we were started again and it has not noticed: a question makes it greet
+    }
+    counters.greetingsReceived++;
+    if (hello.answer === this.challenge) this.takeHello(hello, head.boot, this.sessions.offer, now);
+    else if (hello.isQuestion) this.greeter.answerStranger(hello.challenge);
   }
 
   private take(section: Section, session: Session, now: number): void {
@@ -154,24 +162,24 @@ export class DatagramLink {
         return session.assembly.raiseFloor(section.number, now);
       case "bye":
         this.sessions.end();
-        return this.disconnect();
+        return this.disconnect(now);
     }
   }
 
-  /** `offer` is the token by which we know, or will know, the life `boot`. */
+  /** From somebody who sees what we send. `offer` is the token by which we know, or will know, the life `boot`. */
   private takeHello(hello: Hello, boot: number, offer: number, now: number): void {
-    this.caller = { boot, challenge: hello.challenge, offer };
+    let isNew = false;
     if (hello.answer === this.challenge) {
       this.challenge = this.options.randomNumber();
-      this.connect(boot, hello.offer, now);
+      isNew = this.connect(boot, hello.offer, now);
+      this.greeter.onAnswered();
     }
-    this.isQuestion = this.outgoing?.peerBoot !== boot;
-    if (hello.isQuestion || this.isQuestion) this.helloSoon(now);
-    else this.helloAt = Infinity;
+    if (hello.isQuestion || isNew) this.greeter.answerKnown(hello.challenge, offer); // so that it meets us, too
   }
 
-  private connect(peerBoot: number, token: number, now: number): void {
-    if (this.outgoing?.token === token && this.outgoing.peerBoot === peerBoot) return;
+  /** False when we are connected so already. */
+  private connect(peerBoot: number, token: number, now: number): boolean {
+    if (this.outgoing?.token === token && this.outgoing.peerBoot === peerBoot) return false;
     const { seal, limits, datagramBytes, counters } = this.options;
     const bodyBytesMax = datagramBytes - datagramHeadBytes - seal.tagBytes;
     const wasConnected = this.outgoing !== null;
@@ -181,46 +189,41 @@ export class DatagramLink {
     this.heardAt = now;
     counters.connectionsOpened++;
     if (!wasConnected) this.options.onConnected(true);
+    return true;
   }
 
-  private disconnect(): void {
+  private disconnect(now: number): void {
     if (this.outgoing === null) return;
     this.outgoing.outbox.clear();
     this.outgoing = null;
     this.challenge = this.options.randomNumber(); // a late answer would bring back a session in which our numbers are used up
     this.pingAt = Infinity;
-    this.isQuestion = true;
-    this.helloAt = this.helloSentAt + this.options.limits.helloMs;
+    this.greeter.ask(now);
     this.options.onConnected(false);
-  }
-
-  private helloSoon(now: number): void {
-    this.helloAt = Math.min(this.helloAt, Math.max(now, this.helloSentAt + this.options.limits.helloGapMs));
   }
 
   /** Asks a peer that has been silent for long whether it is there; gives it up when it stays silent. */
   private maybePing(now: number): void {
     const { pingMs, silenceMs } = this.options.limits;
     if (now < this.pingAt) return;
-    if (now >= this.heardAt + silenceMs) return this.disconnect();
+    if (now >= this.heardAt + silenceMs) return this.disconnect(now);
     this.pingAt = now + pingMs / 4;
-    this.isQuestion = true;
-    this.helloSoon(now);
+    this.greeter.ping(now);
   }
 
   /** The next datagram that should leave now; null when there is none. */
   private compose(now: number): Uint8Array | null {
     const { self: from, peer: to, boot, clusterId, seal, datagramBytes, counters } = this.options;
     const { outgoing, writer, saysBye } = this;
-    const isGreeting = now >= this.helloAt;
+    const greeting = this.greetings.shift();
     const isAcking = now >= this.ackAt;
     const isFilling = outgoing !== null && outgoing.outbox.readyAt(now) <= now;
-    if (!isGreeting && !isAcking && !isFilling && !saysBye) return null;
+    if (greeting === undefined && !isAcking && !isFilling && !saysBye) return null;
     const head = { from, to, boot, token: outgoing?.token ?? 0, number: ++this.lastNumber };
     writer.reset();
     writeDatagramHead(writer, head, { clusterId, seal });
     const end = datagramBytes - seal.tagBytes;
-    if (isGreeting) this.greet(now);
+    if (greeting !== undefined) writeHello(writer, { challenge: this.challenge, ...greeting });
     this.acknowledge();
     const pieces = outgoing === null ? [] : outgoing.outbox.fill(writer, end, now);
     if (saysBye && writer.length < end) writeBye(writer);
@@ -232,13 +235,6 @@ export class DatagramLink {
     counters.datagramsSent++;
     if (pieces.length > 0) outgoing?.outbox.onSent({ number: head.number, bytes: datagram.length, pieces }, now);
     return datagram;
-  }
-
-  private greet(now: number): void {
-    const { caller, challenge, isQuestion } = this;
-    writeHello(this.writer, { isQuestion, challenge, answer: caller?.challenge ?? 0, offer: caller?.offer ?? 0 });
-    this.helloSentAt = now;
-    this.helloAt = isQuestion ? now + this.options.limits.helloMs : Infinity;
   }
 
   /** An acknowledgement travels with everything that leaves. */

@@ -122,6 +122,14 @@ export function writeBye(writer: ByteWriter): void {
   writer.u8(kinds.bye);
 }
 
+/** The hello that a body begins with; null if it begins otherwise. The rest is not read: it may be anything. */
+export function readGreeting(body: Uint8Array): Hello | null {
+  if (body[0] !== kinds.hello) return null;
+  const reader = new ByteReader(body);
+  reader.skip(1);
+  return readHello(reader);
+}
+
 /** All sections of a body. Throws {@link CorruptError} if one of them is not what it claims to be. */
 export function readSections(body: Uint8Array): readonly Section[] {
   const reader = new ByteReader(body);
@@ -133,10 +141,8 @@ export function readSections(body: Uint8Array): readonly Section[] {
 function readSection(reader: ByteReader): Section {
   const kind = reader.u8();
   switch (kind) {
-    case kinds.hello: {
-      const isQuestion = reader.u8() !== 0;
-      return { kind: "hello", isQuestion, challenge: reader.u53(), answer: reader.u53(), offer: reader.u53() };
-    }
+    case kinds.hello:
+      return readHello(reader);
     case kinds.ack: {
       const highest = reader.u53();
       return { kind: "ack", highest, bits: reader.bytes(reader.u8()) };
@@ -154,6 +160,11 @@ function readSection(reader: ByteReader): Section {
     default:
       throw new CorruptError("an unknown section of a datagram");
   }
+}
+
+function readHello(reader: ByteReader): Hello {
+  const isQuestion = reader.u8() !== 0;
+  return { kind: "hello", isQuestion, challenge: reader.u53(), answer: reader.u53(), offer: reader.u53() };
 }
 
 function readWhole(reader: ByteReader, isOrdered: boolean): Piece {

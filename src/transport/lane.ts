@@ -44,8 +44,9 @@ export class Lane {
       readonly isOrdered: boolean;
       /** Room for sections in a datagram. */
       readonly bodyBytesMax: number;
-      /** What the receiver keeps for frames that are not complete. */
+      /** What the receiver keeps for frames that are not complete, and what one counts there beside its bytes. */
       readonly openBytesMax: number;
+      readonly frameKeepingBytes: number;
       /** A frame has left the lane, because it arrived or because its time was over. */
       readonly onGone: (bytes: number, isGivenUp: boolean) => void;
     },
@@ -113,13 +114,14 @@ export class Lane {
         this.options.onGone(next.bytes.length, true);
         continue;
       }
-      const { isOrdered, openBytesMax } = this.options;
-      if (isOrdered && this.openBytes > 0 && this.openBytes + next.bytes.length > openBytesMax) return;
+      const { isOrdered, openBytesMax, frameKeepingBytes } = this.options;
+      const keptBytes = next.bytes.length + frameKeepingBytes;
+      if (isOrdered && this.openBytes > 0 && this.openBytes + keptBytes > openBytesMax) return;
       this.waiting.shift();
       this.current = this.cut(next);
       if (!isOrdered) return;
       this.open.push(this.current);
-      this.openBytes += next.bytes.length;
+      this.openBytes += keptBytes;
       return;
     }
   }
@@ -160,7 +162,7 @@ export class Lane {
     for (let frame = this.open.peek(); frame !== undefined; frame = this.open.peek()) {
       if (frame.missing > 0 && !frame.isGivenUp) return;
       this.open.shift();
-      this.openBytes -= frame.bytes.length;
+      this.openBytes -= frame.bytes.length + this.options.frameKeepingBytes;
     }
   }
 }

@@ -53,6 +53,7 @@ export class Outbox {
     const shared = {
       bodyBytesMax: bodyBytesMax - floorBytes - ackBytesMax,
       openBytesMax: limits.assemblyBytesMax,
+      frameKeepingBytes: limits.frameKeepingBytes,
       onGone,
     };
     this.urgent = new Lane({ ...shared, isOrdered: false });

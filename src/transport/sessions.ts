@@ -1,6 +1,7 @@
 /**
- * Which life of a peer we listen to. A life becomes the current one only when it shows the token that we made for it
- * just now, so that no recording of an earlier life ever passes for it; what it sent is then taken once.
+ * Which life of a peer we listen to. A life becomes the current one only when it shows the token that is on offer just
+ * then, so that no recording of an earlier life ever passes for it; what it sent is then taken once. Whoever calls is
+ * offered the same token, which costs nothing to remember: only who sees our answer learns it.
  */
 import type { Assembly } from "./assembly.ts";
 import { NumberWindow } from "./number_window.ts";
@@ -15,12 +16,10 @@ export interface Session {
   readonly assembly: Assembly;
 }
 
-/** Lives that called and have not shown their token yet. A few, because old calls may be replayed. */
-const candidatesMax = 4;
-
 export class Sessions {
   current: Session | null = null;
-  private readonly candidates: Session[] = [];
+  /** The token for the next life that shows it; a new one as soon as one has, because a life that has lost its token counts anew. */
+  offer: number;
 
   constructor(
     private readonly options: {
@@ -28,34 +27,22 @@ export class Sessions {
       readonly randomNumber: () => number;
       readonly newAssembly: () => Assembly;
     },
-  ) {}
-
-  /** The session that a datagram belongs to; null if it shows no token of ours. A new life that does becomes the current one. */
-  find(boot: number, token: number): Session | null {
-    if (this.current !== null && this.current.boot === boot && this.current.token === token) return this.current;
-    const candidate = this.candidates.find((session) => session.boot === boot && session.token === token);
-    if (candidate === undefined) return null;
-    this.candidates.length = 0; // what they were given is worth nothing any more
-    this.current = candidate;
-    return candidate;
+  ) {
+    this.offer = options.randomNumber();
   }
 
-  /**
-   * The token for a life that shows none: always a new session, because a life that has lost its token begins to count
-   * anew. The same as long as it has not shown it.
-   */
-  offerTo(boot: number): number {
-    const known = this.candidates.find((session) => session.boot === boot);
-    if (known !== undefined) return known.token;
-    const { randomNumber, newAssembly } = this.options;
-    const candidate = { boot, token: randomNumber(), come: new NumberWindow(), assembly: newAssembly() };
-    if (this.candidates.length === candidatesMax) this.candidates.shift();
-    this.candidates.push(candidate);
-    return candidate.token;
+  /** The session that a datagram belongs to; null if it shows no token of ours. A life that shows the one on offer becomes the current one. */
+  find(boot: number, token: number): Session | null {
+    if (this.current !== null && this.current.boot === boot && this.current.token === token) return this.current;
+    if (token !== this.offer) return null;
+    const session = { boot, token, come: new NumberWindow(), assembly: this.options.newAssembly() };
+    this.end();
+    this.current = session;
+    return session;
   }
 
   end(): void {
     this.current = null;
-    this.candidates.length = 0;
+    this.offer = this.options.randomNumber(); // what was offered before is worth nothing any more
   }
 }

@@ -26,6 +26,8 @@ export interface TransportCounters {
   datagramsRepeated: number;
   /** Datagrams of a session that is over, or that never began: old ones, replayed ones, guesses. */
   datagramsStale: number;
+  /** Calls without a session, of which a few are answered: of peers that start, recordings of such calls, forgeries. */
+  greetingsReceived: number;
   /** Frames that could not be put together: too large, too much at once, or never completed. */
   framesUnfinished: number;
 }
@@ -63,6 +65,7 @@ export function newTransportCounters(): TransportCounters {
     datagramsLost: 0,
     datagramsRepeated: 0,
     datagramsStale: 0,
+    greetingsReceived: 0,
     framesUnfinished: 0,
   };
 }

@@ -54,6 +54,8 @@ export class UdpTransport implements Transport {
   readonly counters = newTransportCounters();
   private readonly endpoint: DatagramEndpoint;
   private readonly peers = new Map<NodeId, Peer>();
+  /** Until when nodes that are no peers any more can still be reached, to be told that they have left. */
+  private readonly leaving = new Map<NodeId, number>();
   private socket: UdpSocket | null = null;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private timerAt = Infinity;
@@ -97,14 +99,20 @@ export class UdpTransport implements Transport {
     this.flush();
   }
 
-  /** From now on these are nodes, too, or are elsewhere. Whoever was a peer stays one, to be told that it has left. */
+  /** From now on these are the other nodes: new ones are called, those that moved elsewhere, those that left given up after a while. */
   setPeers(peers: readonly TcpPeer[]): void {
+    const now = performance.now();
+    const stay = new Set(peers.map(({ id }) => id));
+    for (const id of this.peers.keys()) {
+      if (!stay.has(id) && !this.leaving.has(id)) this.leaving.set(id, now + this.options.limits.farewellMs);
+    }
     for (const place of peers) {
+      this.leaving.delete(place.id);
       const known = this.peers.get(place.id);
       if (known?.place.host === place.host && known.place.port === place.port) continue;
       this.peers.set(place.id, { place, address: null, lookedUpAt: -Infinity });
       if (known === undefined && this.socket !== null && !this.closed)
-        this.endpoint.addPeer(place.id, this.pathTo(place), performance.now());
+        this.endpoint.addPeer(place.id, this.pathTo(place), now);
     }
     this.flush();
   }
@@ -154,8 +162,19 @@ export class UdpTransport implements Transport {
 
   private flush(): void {
     if (this.closed || this.socket === null) return;
-    this.post(this.endpoint.flush(performance.now()));
+    const now = performance.now();
+    this.partFrom(now);
+    this.post(this.endpoint.flush(now));
     this.arm();
+  }
+
+  private partFrom(now: number): void {
+    for (const [id, untilMs] of this.leaving) {
+      if (now < untilMs) continue;
+      this.leaving.delete(id);
+      this.post([{ to: id, datagrams: this.endpoint.removePeer(id, now) }]);
+      this.peers.delete(id);
+    }
   }
 
   private post(outgoing: readonly Outgoing[]): void {
@@ -171,7 +190,7 @@ export class UdpTransport implements Transport {
   /** Sets the timer, unless one that comes early enough is set: waking up for nothing costs less than setting it anew. */
   private arm(): void {
     const now = performance.now();
-    const deadline = this.endpoint.deadline(now);
+    const deadline = Math.min(this.endpoint.deadline(now), ...this.leaving.values());
     if (deadline >= this.timerAt && this.timerAt > now) return;
     clearTimeout(this.timer);
     this.timerAt = deadline;

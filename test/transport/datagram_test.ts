@@ -162,6 +162,23 @@ describe("a node that starts again", () => {
     expect(two.endpoint.connected(1)).toBe(true);
   });
 
+  test("is met again, whichever datagrams of the greeting are lost", () => {
+    for (const seed of upTo(40)) {
+      const [world, , two] = DatagramWorld.pair(seed);
+      world.vanish(1);
+      const again = world.start(1, [2]);
+      world.weather = { ...fair, loss: 0.5, spreadMs: 20 };
+      world.until(() => again.endpoint.connected(2), 10_000);
+      world.send(again, [heartbeat({ to: 2, round: 1 })]);
+      world.pass(seed * 10);
+      world.weather = fair;
+      world.until(() => {
+        world.send(two, [heartbeat({ from: 2, to: 1, round: 1 })]);
+        return again.received.length > 0;
+      }, 1500);
+    }
+  });
+
   test("that goes in order is known to be gone at once", () => {
     const [world, one, two] = DatagramWorld.pair(8);
     for (const { to, datagrams } of two.endpoint.close(world.now))

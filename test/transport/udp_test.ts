@@ -78,4 +78,24 @@ describe("UDP", () => {
     one.close();
     two.close();
   });
+
+  test("a peer that has left is reached for as long as it takes to tell it, then neither called nor heard", async () => {
+    const ports = { 1: await freeUdpPort(), 2: await freeUdpPort() };
+    const one = udpNode({ self: 1, port: ports[1], peers: { 2: ports[2] }, limits: { farewellMs: 200 } });
+    const two = udpNode({ self: 2, port: ports[2], peers: { 1: ports[1] } });
+    const received = collect(two);
+    await one.listen();
+    await two.listen();
+    await until(() => one.connected(2) && two.connected(1));
+    one.setPeers([]);
+    one.send([heartbeat({ to: 2, round: 1 })]);
+    await until(() => received.length === 1 && !one.connected(2) && !two.connected(1));
+    const { datagramsSent, framesForeign } = one.counters;
+    await until(() => one.counters.framesForeign > framesForeign + 2); // it calls: nobody answers
+    expect(one.counters.datagramsSent).toBe(datagramsSent);
+    one.setPeers([{ id: 2, host, port: ports[2] }]);
+    await until(() => one.connected(2) && two.connected(1));
+    one.close();
+    two.close();
+  });
 });
