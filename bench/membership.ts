@@ -87,9 +87,8 @@ async function replace(loaded: Loaded): Promise<void> {
 async function learn(loaded: Loaded, id: number): Promise<void> {
   const { cluster } = loaded;
   await cluster.reserve(id);
-  const { replicate, service } = cluster.portsOf(id);
   await measured(loaded, `add ${id}`, async () => {
-    await proa(cluster, "cluster", "add", `${id}`, `127.0.0.1:${replicate}`, `127.0.0.1:${service}`, "--learner");
+    await proa(cluster, "cluster", "add", `${id}`, ...cluster.addresses(id), "--learner");
     cluster.start(id);
     await until(`node ${id} has caught up`, async () => {
       const status = await cluster.status(await cluster.leader());

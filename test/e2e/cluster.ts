@@ -8,9 +8,19 @@ import { join } from "node:path";
 import { proaBinary } from "../helpers/binary.ts";
 import { type Finished, run } from "../helpers/run.ts";
 
-interface NodePorts {
+export interface NodePorts {
   readonly replicate: number;
   readonly service: number;
+}
+
+/** Where the nodes of a cluster run; default: all on this machine, by the compiled executable. */
+export interface Place {
+  /** Told the ports before the first node starts. */
+  readonly prepare?: (ports: readonly NodePorts[]) => void;
+  /** What runs a node instead of the executable, with the first arguments. */
+  readonly programs?: Readonly<Record<number, readonly string[]>>;
+  /** The address of a node. */
+  readonly hostOf?: (id: number) => string;
 }
 
 /** The part of `GET /api/status` that tests look at. */
@@ -34,6 +44,9 @@ export interface StatusView {
     readonly messagesReceived: number;
     readonly framesCorrupt: number;
     readonly framesForeign: number;
+    readonly datagramsLost: number;
+    readonly datagramsRepeated: number;
+    readonly datagramsStale: number;
   };
 }
 
@@ -48,29 +61,19 @@ export class RealCluster {
   private constructor(
     private readonly ports: Map<number, NodePorts>,
     private readonly flags: readonly string[],
-    private readonly programs: Readonly<Record<number, readonly string[]>>,
+    private readonly place: Place,
   ) {
-    this.servers = [...ports]
-      .map(([id, port]) => `${id},127.0.0.1:${port.replicate},127.0.0.1:${port.service}`)
-      .join(";");
+    this.servers = this.ids.map((id) => [id, ...this.addresses(id)].join()).join(";");
   }
 
-  /**
-   * Starts `count` nodes, each with `flags`, and waits for a leader. `prepare` is told the ports before the first node
-   * starts; a node that `programs` names is run by that program instead of the executable.
-   */
-  static async start(
-    count = 3,
-    flags: readonly string[] = [],
-    prepare: (ports: readonly NodePorts[]) => void = () => undefined,
-    programs: Readonly<Record<number, readonly string[]>> = {},
-  ): Promise<RealCluster> {
+  /** Starts `count` nodes, each with `flags`, and waits for a leader. */
+  static async start(count = 3, flags: readonly string[] = [], place: Place = {}): Promise<RealCluster> {
     const free = await freePorts(2 * count);
     const ports = new Map<number, NodePorts>();
     for (let id = 1; id <= count; id++)
       ports.set(id, { replicate: free[2 * id - 2] ?? 0, service: free[2 * id - 1] ?? 0 });
-    prepare([...ports.values()]);
-    const cluster = new RealCluster(ports, flags, programs);
+    place.prepare?.([...ports.values()]);
+    const cluster = new RealCluster(ports, flags, place);
     for (const id of cluster.ids) cluster.start(id);
     try {
       await cluster.leader();
@@ -91,7 +94,14 @@ export class RealCluster {
   }
 
   endpoint(id: number): string {
-    return `127.0.0.1:${this.portsOf(id).service}`;
+    return this.addresses(id)[1];
+  }
+
+  /** Where a node listens, as the cluster is told of it: for other nodes, and for clients. */
+  addresses(id: number): readonly [replicate: string, service: string] {
+    const { replicate, service } = this.portsOf(id);
+    const host = this.place.hostOf?.(id) ?? "127.0.0.1";
+    return [`${host}:${replicate}`, `${host}:${service}`];
   }
 
   portsOf(id: number): NodePorts {
@@ -126,7 +136,7 @@ export class RealCluster {
   start(id: number): void {
     const through = this.joined.get(id);
     const membership = through === undefined ? ["--servers", this.servers] : ["--join", through];
-    const [program, ...before] = this.programs[id] ?? [proaBinary()];
+    const [program, ...before] = this.place.programs?.[id] ?? [proaBinary()];
     if (program === undefined) throw new Error(`node ${id} has no program`);
     const child = spawn(
       program,
@@ -154,6 +164,12 @@ export class RealCluster {
   /** Sends a signal to a node that outlives it. */
   signal(id: number, signal: "SIGSTOP" | "SIGCONT"): void {
     if (this.children.get(id)?.kill(signal) !== true) throw new Error(`node ${id} does not run`);
+  }
+
+  /** What a node that runs keeps in memory, in bytes. Linux only. */
+  residentBytes(id: number): number {
+    const status = readFileSync(`/proc/${this.children.get(id)?.pid ?? 0}/status`, "utf8");
+    return 1024 * Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]);
   }
 
   /** Whether a node was started and has not ended since. */

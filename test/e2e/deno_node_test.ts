@@ -13,7 +13,7 @@ for (const transport of ["tcp", "udp"] as const) {
   test.skipIf(!existsSync(deno))(
     `a node on Deno follows, leads and serves among nodes on Bun, over ${transport}`,
     async () => {
-      const cluster = await RealCluster.start(3, ["--transport", transport], () => undefined, { 3: denoNode });
+      const cluster = await RealCluster.start(3, ["--transport", transport], { programs: { 3: denoNode } });
       try {
         expect((await cluster.proa(["kv", "put", "a", "1"])).status).toBe(0);
         await cluster.caughtUp();

@@ -8,8 +8,7 @@ proaBinary();
 
 /** The arguments by which the cluster is told of a node: its id and where it listens. */
 function place(cluster: RealCluster, id: number): readonly string[] {
-  const { replicate, service } = cluster.portsOf(id);
-  return [`${id}`, `127.0.0.1:${replicate}`, `127.0.0.1:${service}`];
+  return [`${id}`, ...cluster.addresses(id)];
 }
 
 async function ok(cluster: RealCluster, ...args: readonly string[]): Promise<string> {

@@ -1,0 +1,35 @@
+/** Programs in network, mount and process namespaces of their own: whatever they do to the network is gone with them. */
+import { spawnSync } from "node:child_process";
+import process from "node:process";
+import { run, type Finished } from "../helpers/run.ts";
+
+/** The words before a command that run it in new namespaces, where it may name network namespaces and has a loopback. */
+export const inNamespaces: readonly [string, ...string[]] = [
+  "unshare",
+  ...["--net", "--mount", "--mount-proc", "--pid", "--fork", "--kill-child"],
+  ...["sh", "-c", 'mount -t tmpfs none /run && ip link set lo up && exec "$@"', "sh"],
+];
+
+/** Why nothing can run there; null where it can. */
+export function obstacle(): string | null {
+  if (process.platform !== "linux") return "this is not Linux";
+  if (process.getuid?.() !== 0) return "not run as root";
+  const probe = [
+    "iptables -w -A FORWARD -p udp --dport 9 -m statistic --mode random --probability 0.2 -j DROP",
+    "iptables -w -t mangle -A FORWARD -p udp -j TEE --gateway 127.0.0.1",
+    "iptables -w -t nat -A PREROUTING -p udp -j REDIRECT --to-ports 9",
+    "ip netns add probe",
+    "ip link add probe type veth peer name eth0 netns probe",
+    "tc qdisc add dev probe root tbf rate 1mbit burst 32kb latency 500ms",
+  ];
+  const [program, ...before] = inNamespaces;
+  const { status, error } = spawnSync(program, [...before, "sh", "-c", probe.join(" && ")]);
+  if (error !== undefined) return "no unshare here";
+  return status === 0 ? null : "no network namespaces, ip, tc or iptables (Debian: apt-get install iproute2 iptables)";
+}
+
+/** Runs a command there to its end. */
+export function runInNamespaces(command: readonly string[]): Promise<Finished> {
+  const [program, ...before] = inNamespaces;
+  return run(program, [...before, ...command], { env: process.env });
+}

@@ -1,0 +1,155 @@
+/** What can be wrong between nodes, one thing a scenario: each breaks it, shows that the cluster serves, and mends it. */
+import { assert } from "../../src/lib/assert.ts";
+import type { BrokenWorld } from "./broken_world.ts";
+import { until } from "./cluster.ts";
+import { all } from "./packet_filter.ts";
+import type { Protocol } from "./routed_network.ts";
+
+interface Scenario {
+  readonly name: string;
+  /** How many nodes it takes. */
+  readonly nodes: number;
+  readonly run: (world: BrokenWorld) => Promise<void>;
+  /** For one protocol only; default: for both. */
+  readonly only?: Protocol;
+  /** Takes long where this protocol carries the messages, because the cluster hardly serves: run by hand. */
+  readonly crawlsWith?: Protocol;
+}
+
+const three: readonly Omit<Scenario, "nodes">[] = [
+  { name: "the office is handed over", run: handOver },
+  { name: "1 % of all packets is lost", run: (world) => lossy(world, 0.01) },
+  { name: "10 % of all packets are lost", run: (world) => lossy(world, 0.1) },
+  { name: "20 % of all packets are lost", run: (world) => lossy(world, 0.2), crawlsWith: "tcp" },
+  { name: "a fifth of all packets is repeated, and a fifth lost", run: lossyAndRepeating, crawlsWith: "tcp" },
+  { name: "a follower is deaf to its leader", run: deafFollower },
+  { name: "the leader is mute: another one is elected", run: muteLeader },
+  { name: "the leader is deaf: it notices, and another one is elected", run: deafLeader },
+  { name: "the link of a follower flaps", run: flappingFollower },
+  { name: "the link of the leader flaps", run: flappingLeader },
+  { name: "packets above 1,280 bytes vanish", run: hole, only: "udp" },
+  { name: "a follower is behind a slow link", run: slowFollower },
+];
+
+const five: readonly Omit<Scenario, "nodes">[] = [
+  { name: "each of five nodes sees two others: they elect, commit, and elect again without the leader", run: ring },
+];
+
+/** In this order; those that crawl are left out unless `isPatient`. */
+export function scenariosFor(kind: Protocol, isPatient: boolean): readonly Scenario[] {
+  const scenarios = [...three.map((one) => ({ ...one, nodes: 3 })), ...five.map((one) => ({ ...one, nodes: 5 }))];
+  return scenarios.filter(({ only = kind, crawlsWith }) => only === kind && (isPatient || crawlsWith !== kind));
+}
+
+async function handOver(world: BrokenWorld): Promise<void> {
+  const { cluster } = world;
+  const to = (await cluster.leader()) === 1 ? 2 : 1;
+  const { status, stderr } = await cluster.proa(["leader", "transfer", "--to", `${to}`]);
+  assert(status === 0, `the office was not handed over: ${stderr}`);
+  assert((await cluster.leader()) === to, "somebody else leads");
+  await world.serves();
+}
+
+async function lossy(world: BrokenWorld, share: number): Promise<void> {
+  const before = await world.counted("datagramsLost");
+  const heal = world.network.lose(share);
+  await world.serves(10);
+  await world.serves(3, 100_000);
+  if (world.kind === "udp")
+    await until("losses are noticed", async () => (await world.counted("datagramsLost")) > before);
+  heal();
+}
+
+async function lossyAndRepeating(world: BrokenWorld): Promise<void> {
+  const before = await world.counted("datagramsRepeated");
+  const heal = all([world.network.repeat(0.2), world.network.lose(0.2)]);
+  await world.serves(10);
+  if (world.kind === "udp") {
+    await until("datagrams are repeated", async () => (await world.counted("datagramsRepeated")) > before);
+  }
+  heal();
+}
+
+async function deafFollower(world: BrokenWorld): Promise<void> {
+  const { leader, others } = await world.roles();
+  const [to = 0] = others;
+  const term = (await world.cluster.status(leader))?.term;
+  const heal = world.network.cut({ from: leader, to });
+  await until("the follower misses its leader", async () => (await world.cluster.status(to))?.leader === null);
+  await world.serves();
+  heal();
+  await world.cluster.caughtUp();
+  const after = await world.cluster.status(leader);
+  assert(after?.role === "leader" && after.term === term, "a deaf follower cost the leader its office");
+}
+
+async function muteLeader(world: BrokenWorld): Promise<void> {
+  const { leader: from, others } = await world.roles();
+  await world.replaces(from, all(others.map((to) => world.network.cut({ from, to }))));
+}
+
+async function deafLeader(world: BrokenWorld): Promise<void> {
+  const { leader: to, others } = await world.roles();
+  await world.replaces(to, all(others.map((from) => world.network.cut({ from, to }))));
+}
+
+async function flappingFollower(world: BrokenWorld): Promise<void> {
+  const { leader, others } = await world.roles();
+  const [follower = 0] = others;
+  const term = (await world.cluster.status(leader))?.term;
+  for (let i = 0; i < 4; i++) {
+    const heal = world.network.unplug(follower);
+    await world.hears(leader, follower, false);
+    await world.serves(2);
+    heal();
+    await world.hears(leader, follower, true);
+    await world.serves(2);
+  }
+  const after = await world.cluster.status(leader);
+  assert(after?.role === "leader" && after.term === term, "a follower that comes and goes cost the leader its office");
+}
+
+async function flappingLeader(world: BrokenWorld): Promise<void> {
+  for (let i = 0; i < 2; i++) {
+    const { leader } = await world.roles();
+    await world.replaces(leader, world.network.unplug(leader));
+  }
+}
+
+async function hole(world: BrokenWorld): Promise<void> {
+  const heal = world.network.hole(1280);
+  await world.serves(1, 200_000);
+  await world.cluster.caughtUp();
+  heal();
+}
+
+async function slowFollower(world: BrokenWorld): Promise<void> {
+  const { leader, others } = await world.roles();
+  const [slow = 0] = others;
+  const heal = world.network.slow(slow, 1_000_000);
+  await world.serves(16, 256 * 1024);
+  const lag = (await world.cluster.status(leader))?.peers.find(({ id }) => id === slow)?.lag ?? 0;
+  assert(lag > 0, "4 MB went through a link of 1 Mbit/s in no time");
+  await world.serves(10);
+  heal();
+}
+
+/** Two neighbours and itself are a majority for everybody. Without the leader two of the four that are left have one. */
+async function ring(world: BrokenWorld): Promise<void> {
+  const { cluster, network } = world;
+  await Promise.all(cluster.ids.map((id) => cluster.kill(id)));
+  const heal = network.ring(cluster.ids);
+  for (const id of cluster.ids) cluster.start(id);
+  const { leader } = await world.roles();
+  await world.serves();
+  await world.serves(1, 100_000);
+  assert((await world.roles()).leader === leader, "who does not see the leader cost it its office");
+  heal();
+  await cluster.caughtUp(); // else only the neighbours of the leader could be elected, and no majority sees them
+  const healAgain = network.ring(cluster.ids);
+  cluster.signal(leader, "SIGSTOP");
+  await world.replaces(leader, () => {
+    cluster.signal(leader, "SIGCONT");
+    healAgain();
+  });
+}
