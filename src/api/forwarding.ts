@@ -2,6 +2,7 @@
 import { classifyFetchFailure } from "../client/fetch_failure.ts";
 import { ProaError } from "../lib/errors.ts";
 import type { NodeId } from "../raft/mod.ts";
+import { fetchOnce } from "../runtime/fetch_once.ts";
 import { remainingMs } from "./exchange.ts";
 import type { Exchange } from "./exchange.ts";
 import { viewHeaders } from "./responses.ts";
@@ -17,10 +18,9 @@ export async function forwardToLeader(
   if (server === undefined || request.headers.has(hopHeader)) return null;
   const timeoutMs = remainingMs(exchange);
   try {
-    const response = await fetch(`http://${server.service}${path}`, {
+    const response = await fetchOnce(`http://${server.service}${path}`, {
       method: "POST",
-      // A kept-alive connection that turns out dead makes fetch send the request again, unasked.
-      headers: { [hopHeader]: "1", "x-proa-timeout-ms": String(timeoutMs), connection: "close" },
+      headers: { [hopHeader]: "1", "x-proa-timeout-ms": String(timeoutMs) },
       body: new Uint8Array(body),
       signal: AbortSignal.timeout(timeoutMs),
     });

@@ -1,5 +1,6 @@
 /** One HTTP request to one endpoint, and all the ways in which it can end, as values. Nothing is tried twice here. */
 import { ProaError } from "../lib/errors.ts";
+import { fetchOnce } from "../runtime/fetch_once.ts";
 import { classifyFetchFailure } from "./fetch_failure.ts";
 
 export interface HttpRequest {
@@ -35,10 +36,7 @@ export interface ExchangeLimits {
   readonly endWithinMs: number;
 }
 
-/**
- * Sends `request` to `endpoint` on a connection of its own: both runtimes repeat a request of any method by themselves
- * when a connection that they kept alive turns out to be dead, and a write must never be repeated unasked.
- */
+/** Sends `request` to `endpoint`, once: a write must never be repeated unasked. */
 export async function exchange(endpoint: string, request: HttpRequest, limits: ExchangeLimits): Promise<Exchange> {
   const controller = new AbortController();
   const abort = (): void => {
@@ -47,11 +45,10 @@ export async function exchange(endpoint: string, request: HttpRequest, limits: E
   const endTimer = setTimeout(abort, limits.endWithinMs);
   const beginTimer = setTimeout(abort, limits.beginWithinMs);
   try {
-    const response = await fetch(`http://${endpoint}${request.path}`, {
+    const response = await fetchOnce(`http://${endpoint}${request.path}`, {
       method: request.method,
-      headers: { ...request.headers, Connection: "close" },
+      headers: request.headers ?? {},
       ...(request.body === undefined ? {} : { body: request.body }),
-      redirect: "manual",
       signal: controller.signal,
     });
     clearTimeout(beginTimer);

@@ -1,15 +1,17 @@
-/** How failures of fetch are told apart: by the words of each runtime, and by what this runtime really throws. */
+/** How failures of requests are told apart: by the words of each runtime, and by what this runtime really throws. */
 import { expect, test } from "bun:test";
 import { classifyFetchFailure } from "../../src/client/fetch_failure.ts";
 import { exchange } from "../../src/client/http_exchange.ts";
 import { desertedEndpoint, foreignNode, ok, silentServer, withServers } from "./foreign_server.ts";
+import type { Reaction, Received } from "./foreign_server.ts";
 
 function bunError(code: string): Error {
   return Object.assign(new TypeError(`${code}: Unable to connect`), { code });
 }
 
-function denoError(text: string): Error {
-  return new TypeError("fetch failed", { cause: new Error(`error sending request for url (http://h:1/): ${text}`) });
+/** What `node:http` throws, which is used on Deno. */
+function nodeError(code: string, message: string): Error {
+  return Object.assign(new Error(message), { code });
 }
 
 const cases: readonly (readonly [name: string, error: unknown, sent: "no" | "maybe", reason: string])[] = [
@@ -22,31 +24,10 @@ const cases: readonly (readonly [name: string, error: unknown, sent: "no" | "may
     "maybe",
     "connection failed: EHOSTUNREACH: Unable to connect",
   ],
-  [
-    "Deno: refused",
-    denoError("client error (Connect): tcp connect error: Connection refused (os error 111)"),
-    "no",
-    "connection refused",
-  ],
-  ["Deno: no such host", denoError("client error (Connect): dns error: failed to lookup"), "no", "host not found"],
-  [
-    "Deno: closed",
-    denoError("client error (SendRequest): connection closed before message completed"),
-    "maybe",
-    "connection lost",
-  ],
-  [
-    "Deno: reset",
-    new TypeError("fetch failed", { cause: new Error("Connection reset by peer (os error 104)") }),
-    "maybe",
-    "connection lost",
-  ],
-  [
-    "Deno: forbidden port",
-    new TypeError("Fetch failed: Requests to port 1 are blocked"),
-    "no",
-    "the runtime refuses this port",
-  ],
+  ["Deno: refused", nodeError("ECONNREFUSED", "connect ECONNREFUSED ::1:1"), "no", "connection refused"],
+  ["Deno: no such host", nodeError("ENOTFOUND", "getaddrinfo ENOTFOUND h"), "no", "host not found"],
+  ["Deno: closed", nodeError("ECONNRESET", "socket hang up"), "maybe", "connection lost"],
+  ["Deno: cut within the answer", nodeError("ECONNRESET", "aborted"), "maybe", "connection lost"],
   ["timeout", Object.assign(new Error("timed out"), { name: "TimeoutError" }), "maybe", "no answer"],
   ["abort", Object.assign(new Error("aborted"), { name: "AbortError" }), "maybe", "no answer"],
   ["something else", "odd", "maybe", "odd"],
@@ -97,5 +78,33 @@ test("this runtime: the answer stops in the middle", async () => {
 test("this runtime: an answer", async () => {
   await withServers([foreignNode(() => ok({}))], async (server) => {
     expect((await exchange(server.endpoint, request, limits)).kind).toBe("answered");
+  });
+});
+
+test("this runtime: a port that browsers do not use", async () => {
+  expect(await exchange("127.0.0.1:1", request, limits)).toEqual({
+    kind: "failed",
+    sent: "no",
+    reason: "connection refused",
+  });
+});
+
+test("this runtime: a large answer, piece by piece, and one without a body", async () => {
+  const large = "x".repeat(3_000_000);
+  const react = ({ method }: Received): Reaction => (method === "GET" ? ok(large) : { status: 204 });
+  await withServers([foreignNode(react)], async (server) => {
+    let taken = 0;
+    const take = async (body: ReadableStream<Uint8Array>): Promise<void> => {
+      for await (const piece of body) taken += piece.length;
+    };
+    const whole = await exchange(
+      server.endpoint,
+      { method: "GET", path: "/", take },
+      { ...limits, endWithinMs: 20_000 },
+    );
+    expect(whole.kind).toBe("answered");
+    expect(taken).toBe(JSON.stringify(large).length);
+    const none = await exchange(server.endpoint, { method: "DELETE", path: "/" }, limits);
+    expect(none.kind === "answered" && [none.answer.status, none.answer.body.length]).toEqual([204, 0]);
   });
 });

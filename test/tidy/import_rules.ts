@@ -41,6 +41,11 @@ const exceptions: readonly { readonly from: RegExp; readonly to: RegExp; readonl
     to: /^src\/runtime\/web_socket\.ts$/,
     because: "a socket that no proxy sees is opened differently on Deno",
   },
+  {
+    from: /^src\/(client\/http_exchange|api\/forwarding)\.ts$/,
+    to: /^src\/runtime\/fetch_once\.ts$/,
+    because: "Deno's fetch sends a request twice",
+  },
   { from: /^src\/node\//, to: /^src\/storage\/snapshots\.ts$/, because: "a snapshot's name is part of the port" },
   {
     from: /^src\/api\/snapshot_streams\.ts$/,
