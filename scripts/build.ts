@@ -1,18 +1,26 @@
 /**
- * Compiles the executable `dist/proa` for this machine, unless it is there and nothing that went into it has changed.
+ * Compiles the executable `dist/proa` for this machine, and with the argument `module` the one file `dist/proa.mjs` for
+ * Deno, unless it is there and nothing that went into it has changed.
  * Safe to call from many processes at once: one builds, the others wait and use what it built.
  */
 import { Database } from "bun:sqlite";
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, "dist");
-/** Names the inputs that `dist/proa` was built from. */
-const stampFile = join(dist, "proa.inputs");
 /** How long to wait for another process that is building: a build takes about two seconds. */
 const lockTimeoutMs = 120_000;
 
@@ -22,6 +30,23 @@ export const packageVersion = readPackageVersion();
 /** The path of an executable that is built from the sources as they are now. */
 export function buildBinary(): string {
   const outfile = join(dist, process.platform === "win32" ? "proa.exe" : "proa");
+  return buildOnce({ outfile, stampFile: join(dist, "proa.inputs"), make: () => compile({ target: null, outfile }) });
+}
+
+/** The path of the one file that Deno runs, built from the sources as they are now. */
+export function buildModule(): string {
+  const outfile = join(dist, "proa.mjs");
+  return buildOnce({ outfile, stampFile: `${outfile}.inputs`, make: () => bundle(outfile) });
+}
+
+interface Product {
+  readonly outfile: string;
+  /** Names the inputs that `outfile` was built from. */
+  readonly stampFile: string;
+  readonly make: () => void;
+}
+
+function buildOnce({ outfile, stampFile, make }: Product): string {
   const wanted = fingerprint();
   const isFresh = (): boolean =>
     existsSync(outfile) && existsSync(stampFile) && readFileSync(stampFile, "utf8") === wanted;
@@ -29,7 +54,7 @@ export function buildBinary(): string {
   withBuildLock(() => {
     if (isFresh()) return; // the holder of the lock before us built it
     rmSync(stampFile, { force: true });
-    compile({ target: null, outfile });
+    make();
     writeFileSync(stampFile, wanted);
     console.error(`built ${relative(root, outfile)}`);
   });
@@ -41,16 +66,39 @@ export function buildBinary(): string {
  * `outfile`, so that whoever looks there sees the old file or the new one. Stops the process where the compiler fails.
  */
 export function compile(options: { readonly target: string | null; readonly outfile: string }): void {
-  const temporary = join(dirname(options.outfile), `.build-${process.pid}`);
-  const built = join(temporary, options.outfile.endsWith(".exe") ? "proa.exe" : "proa");
+  // The source map beside it is left behind: the executable carries it.
+  runBuilder(options.outfile, (built) => compilerArguments(options.target, built));
+}
+
+/** Puts all sources into one file that Deno runs, and that says so to a shell. */
+function bundle(outfile: string): void {
+  const shebang = "--banner=#!/usr/bin/env -S deno run --allow-all";
+  runBuilder(outfile, (built) => [
+    "build",
+    "cli/deno.ts",
+    "--target=node", // what Bun calls a program that imports node:* and knows nothing of Bun
+    "--format=esm",
+    "--minify-syntax",
+    "--minify-whitespace",
+    shebang,
+    versionDefinition(),
+    `--outfile=${built}`,
+  ]);
+  chmodSync(outfile, 0o755);
+}
+
+/** Runs the compiler of Bun, and moves what it made to `outfile`. */
+function runBuilder(outfile: string, argumentsFor: (built: string) => readonly string[]): void {
+  const temporary = join(dirname(outfile), `.build-${process.pid}`);
+  const built = join(temporary, `proa${/\.(?:exe|mjs)$/.exec(outfile)?.[0] ?? ""}`);
   mkdirSync(temporary, { recursive: true });
   try {
-    const { status, stdout, stderr } = spawnSync(process.execPath, compilerArguments(options.target, built), {
+    const { status, stdout, stderr } = spawnSync(process.execPath, argumentsFor(built), {
       cwd: root,
       encoding: "utf8",
     });
-    if (status !== 0) throw new Error(`Cannot build ${options.outfile}: ${stdout}${stderr}`);
-    renameSync(built, options.outfile); // the source map beside it is left behind: the executable carries it
+    if (status !== 0) throw new Error(`Cannot build ${outfile}: ${stdout}${stderr}`);
+    renameSync(built, outfile);
   } finally {
     rmSync(temporary, { recursive: true, force: true });
   }
@@ -68,10 +116,14 @@ function compilerArguments(target: string | null, outfile: string): string[] {
     "--sourcemap=linked",
     "--no-compile-autoload-dotenv", // else the executable obeys files that lie where it is started
     "--no-compile-autoload-bunfig",
-    `--define=PROA_VERSION=${JSON.stringify(buildVersion())}`,
+    versionDefinition(),
     ...(target === null ? [] : [`--target=${target}`]),
     `--outfile=${outfile}`,
   ];
+}
+
+function versionDefinition(): string {
+  return `--define=PROA_VERSION=${JSON.stringify(buildVersion())}`;
 }
 
 /** The version with the revision that it was built from, such as `0.1.0+3f2a9c1b7d5e.dirty`; without one outside of git. */
@@ -121,7 +173,11 @@ function readPackageVersion(): string {
 
 if (import.meta.main) {
   try {
-    buildBinary();
+    const [what, ...more] = process.argv.slice(2);
+    if (more.length > 0 || (what !== undefined && what !== "module"))
+      throw new Error("Cannot build: the only argument is module");
+    if (what === "module") buildModule();
+    else buildBinary();
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);
     process.exitCode = 1;

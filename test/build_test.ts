@@ -14,18 +14,28 @@ const program = `
   await Promise.resolve();
 `;
 
+/** What knows nothing of Bun. */
+const portable = `
+  import { hrtime } from "node:process";
+  declare const PROA_VERSION: string;
+  console.log(PROA_VERSION, typeof hrtime);
+`;
+
 /** A repository with nothing but a program and the build script; removed at the end. */
-async function inSources(body: (home: string, build: () => Promise<Finished>) => Promise<void>): Promise<void> {
+async function inSources(
+  body: (home: string, build: (...args: string[]) => Promise<Finished>) => Promise<void>,
+): Promise<void> {
   const home = fs.mkdtempSync(join(tmpdir(), "proa build "));
   try {
     for (const folder of ["scripts", "src", "cli"]) fs.mkdirSync(join(home, folder));
     fs.copyFileSync(join(root, "scripts", "build.ts"), join(home, "scripts", "build.ts"));
     fs.writeFileSync(join(home, "cli", "bun.ts"), program);
+    fs.writeFileSync(join(home, "cli", "deno.ts"), portable);
     fs.writeFileSync(join(home, "src", "part.ts"), "");
     fs.writeFileSync(join(home, "package.json"), '{ "version": "9.8.7", "type": "module" }');
     fs.writeFileSync(join(home, "package-lock.json"), "{}");
     fs.writeFileSync(join(home, "tsconfig.json"), "{}");
-    await body(home, () => run(process.execPath, [join(home, "scripts", "build.ts")]));
+    await body(home, (...args) => run(process.execPath, [join(home, "scripts", "build.ts"), ...args]));
   } finally {
     fs.rmSync(home, { recursive: true });
   }
@@ -75,6 +85,26 @@ describe("the build", () => {
     60_000,
   );
 });
+
+test(
+  "the one file for Deno is built beside the executable, knows its version, and can be started by its name",
+  () =>
+    inSources(async (home, build) => {
+      const together: readonly Finished[] = await Promise.all([build("module"), build("module"), build()]);
+      expect(together.map((finished) => finished.status)).toEqual([0, 0, 0]);
+      const said = together.map((finished) => finished.stderr).sort();
+      expect(said).toEqual(["", "built dist/proa\n", "built dist/proa.mjs\n"]);
+      const file = join(home, "dist", "proa.mjs");
+      expect(fs.readFileSync(file, "utf8")).toMatch(/^#!\/usr\/bin\/env -S deno run --allow-all\n/);
+      expect(fs.statSync(file).mode & 0o111).toBe(0o111);
+      expect((await run(process.execPath, [file])).stdout).toBe("9.8.7 function\n");
+      const wrong = await build("modules");
+      expect([wrong.status, wrong.stderr]).toEqual([1, "Cannot build: the only argument is module\n"]);
+      const names = [".build-lock", "proa", "proa.inputs", "proa.mjs", "proa.mjs.inputs"];
+      expect(fs.readdirSync(join(home, "dist")).sort()).toEqual(names);
+    }),
+  60_000,
+);
 
 describe("the executable", () => {
   test(

@@ -5,7 +5,7 @@ import { createWriteStream, existsSync, mkdtempSync, readFileSync, rmSync } from
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { proaBinary } from "../helpers/binary.ts";
+import { proaBinary, programOfNode } from "../helpers/binary.ts";
 import { type Finished, run } from "../helpers/run.ts";
 
 export interface NodePorts {
@@ -136,7 +136,7 @@ export class RealCluster {
   start(id: number): void {
     const through = this.joined.get(id);
     const membership = through === undefined ? ["--servers", this.servers] : ["--join", through];
-    const [program, ...before] = this.place.programs?.[id] ?? [proaBinary()];
+    const [program, ...before] = this.place.programs?.[id] ?? [programOfNode(id)];
     if (program === undefined) throw new Error(`node ${id} has no program`);
     const child = spawn(
       program,

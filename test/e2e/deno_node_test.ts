@@ -1,19 +1,17 @@
-/** A cluster of two compiled nodes and one that Deno runs: the runtimes understand each other. */
-import { existsSync } from "node:fs";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+/** Deno in place of the executable: as one node of three, and as everything, in the one file that is built for it. */
 import { expect, test } from "bun:test";
+import { denoProgram, hasDeno, moduleProgram, proaBinary } from "../helpers/binary.ts";
+import { run } from "../helpers/run.ts";
 import { RealCluster } from "./cluster.ts";
 
-const root = fileURLToPath(new URL("../../", import.meta.url));
-const deno = join(root, "node_modules/.bin/deno");
-const denoNode = [deno, "run", "--allow-all", "--no-check", join(root, "cli/deno.ts")];
+proaBinary();
+const module = moduleProgram();
 
 for (const transport of ["tcp", "udp"] as const) {
-  test.skipIf(!existsSync(deno))(
+  test.skipIf(!hasDeno)(
     `a node on Deno follows, leads and serves among nodes on Bun, over ${transport}`,
     async () => {
-      const cluster = await RealCluster.start(3, ["--transport", transport], { programs: { 3: denoNode } });
+      const cluster = await RealCluster.start(3, ["--transport", transport], { programs: { 3: [denoProgram()] } });
       try {
         expect((await cluster.proa(["kv", "put", "a", "1"])).status).toBe(0);
         await cluster.caughtUp();
@@ -31,3 +29,26 @@ for (const transport of ["tcp", "udp"] as const) {
     120_000,
   );
 }
+
+test.skipIf(!hasDeno)(
+  "dist/proa.mjs is a node and its client, and starts itself again",
+  async () => {
+    const cluster = await RealCluster.start(1, [], { programs: { 1: [module] } });
+    const proa = async (...args: string[]): Promise<string> => {
+      const { status, stdout, stderr } = await run(module, [...args, "--endpoints", cluster.endpoints]);
+      expect([status, stderr], args.join(" ")).toEqual([0, ""]);
+      return stdout;
+    };
+    try {
+      expect(await proa("kv", "put", "a", "one")).toBe("ok rev=2\n");
+      expect(await proa("kv", "get", "a")).toBe("one");
+      expect((await cluster.proa(["kv", "get", "a"])).stdout).toBe("one");
+      expect((await run(module, ["version"])).stdout).toContain("(deno ");
+      const jobs = await run(module, ["sim", "--seeds", "1..2", "--jobs", "2", "--json"]);
+      expect(JSON.parse(jobs.stdout)).toMatchObject({ seeds: 2, failures: [] });
+    } finally {
+      await cluster.stop();
+    }
+  },
+  120_000,
+);
