@@ -108,6 +108,7 @@ function compilerArguments(target: string | null, outfile: string): string[] {
   return [
     "build",
     "cli/bun.ts",
+    "src/storage_thread.ts",
     "--compile",
     "--minify",
     "--bytecode",

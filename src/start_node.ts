@@ -12,7 +12,14 @@ import { Node, type NodeLimits, type NodePorts } from "./node/mod.ts";
 import { membersOf, newMembership, noMembership, type Server } from "./raft/mod.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import { systemClock } from "./runtime/system_clock.ts";
-import { openDataDirectory, readIdentity, type Identity } from "./storage/mod.ts";
+import {
+  openDataDirectory,
+  openInThread,
+  readIdentity,
+  type DataDirectory,
+  type Identity,
+  type Owner,
+} from "./storage/mod.ts";
 import {
   defaultDatagramLimits,
   defaultTcpLimits,
@@ -64,7 +71,7 @@ export async function startNode(settings: NodeSettings, around: Surroundings): P
   await using running = new AsyncDisposableStack();
 
   const expected = { clusterId: clusterIdOf(settings), cluster: settings.cluster, nodeId: id };
-  const { identity, storage, snapshots } = openDataDirectory({ runtime, directory, expected });
+  const { identity, storage, snapshots } = openDirectory(runtime, { directory, expected });
   running.defer(() => {
     storage.close();
   });
@@ -106,6 +113,15 @@ export async function startNode(settings: NodeSettings, around: Surroundings): P
   });
   running.defer(() => handOver(node));
   return running.move();
+}
+
+/** On a thread of its own where there is one: the node does not stand still while its disk syncs. */
+function openDirectory(
+  runtime: Runtime,
+  options: { readonly directory: string; readonly expected: Owner },
+): DataDirectory {
+  const { startStorageThread: start } = runtime;
+  return start === null ? openDataDirectory({ runtime, ...options }) : openInThread({ start, ...options });
 }
 
 /** A leader that stops on purpose hands its office over first, so that nobody has to wait for an election. */

@@ -1,4 +1,5 @@
 /** The runtime port on Bun. */
+import { Worker } from "node:worker_threads";
 import { serveBun } from "./bun_http.ts";
 import { openBunSqlite } from "./bun_sqlite.ts";
 import { keepFreedMemory } from "./bun_memory.ts";
@@ -8,7 +9,11 @@ import type { Runtime } from "./runtime.ts";
 /** Where Bun mounts the modules inside a compiled executable, on Linux and macOS and on Windows. */
 const compiledRoots = ["/$bunfs/", "B:/~BUN", "B:\\~BUN"];
 
-const self = compiledRoots.some((root) => Bun.main.startsWith(root)) ? [] : [Bun.main];
+const isCompiled = compiledRoots.some((root) => Bun.main.startsWith(root));
+const self = isCompiled ? [] : [Bun.main];
+
+/** The entry of the storage thread: a file beside this one, or a module of the executable. */
+const threadFile = isCompiled ? "./src/storage_thread.ts" : new URL("../storage_thread.ts", import.meta.url);
 
 export const bunRuntime: Runtime = {
   name: "bun",
@@ -17,6 +22,7 @@ export const bunRuntime: Runtime = {
   prepareToServe: () => {
     keepFreedMemory([...(self.length === 0 ? [] : process.execArgv), ...self, ...process.argv.slice(2)]);
   },
+  startStorageThread: (beginning, moved) => new Worker(threadFile, { workerData: beginning, transferList: [...moved] }),
   openSqlite: openBunSqlite,
   serve: serveBun,
   openUdp: openBunUdp,

@@ -16,6 +16,7 @@ export const denoRuntime: Runtime = {
   version: Deno.version.deno,
   self: [Deno.execPath(), "run", "--allow-all", fileURLToPath(Deno.mainModule)],
   prepareToServe: () => undefined,
+  startStorageThread: null,
   openSqlite: openDenoSqlite,
   serve: serveDeno,
   openUdp: openDenoUdp,

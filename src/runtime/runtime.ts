@@ -1,5 +1,7 @@
 /** The port to the JavaScript runtime: what Bun and Deno do differently, and nothing that they share. */
 
+import type { MessagePort, Worker } from "node:worker_threads";
+
 export interface Runtime {
   readonly name: "bun" | "deno";
   readonly version: string;
@@ -7,6 +9,11 @@ export interface Runtime {
   readonly self: readonly string[];
   /** Makes this process fit to serve for long. May begin the whole program anew, once, as the same process: call it before anything else. */
   prepareToServe(): void;
+  /**
+   * Starts `src/storage_thread.ts` with something to begin with, of which `moved` goes over to it; null where that cannot be
+   * done, since this program is a single file, or would not be worth it.
+   */
+  readonly startStorageThread: ((beginning: unknown, moved: readonly MessagePort[]) => Worker) | null;
   /** Opens (and creates) a SQLite database. Throws {@link SqliteError}. */
   openSqlite(path: string): SqliteDatabase;
   /** Listens for HTTP and WebSocket. Throws a `ProaError` with PORT_BUSY when the port is taken. */

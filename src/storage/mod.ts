@@ -1,6 +1,8 @@
 export * from "./storage.ts";
 export { openDataDirectory, type DataDirectory } from "./data_directory.ts";
 export { directoryInUse, lockDirectory, type DirectoryLock } from "./directory_lock.ts";
+export { openInThread } from "./thread/open_in_thread.ts";
+export { serveStorage } from "./thread/serve_storage.ts";
 export { readIdentity, type Identity, type Owner } from "./identity.ts";
 export { inspectDirectory, type InspectedEntry, type StoredLog } from "./inspection.ts";
 export { checkDirectory, type CheckedGroup, type LogReport } from "./log_check.ts";

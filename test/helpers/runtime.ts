@@ -23,3 +23,8 @@ export const runFile: readonly [string, ...string[]] = onBun
 export function collectGarbage(): void {
   if (onBun) Bun.gc(true);
 }
+
+/** How to start the thread of the disk; null where it is not used. */
+export const startStorageThread: Runtime["startStorageThread"] = onBun
+  ? (await import("../../src/runtime/bun.ts")).bunRuntime.startStorageThread
+  : null;

@@ -19,7 +19,7 @@ const reaches: Readonly<Record<string, Reach>> = {
   wire: { uses: ["lib"], types: ["raft"], builtins: [] },
   kv: { uses: ["lib", "wire"], types: ["raft"], builtins: [] },
   node: { uses: ["raft", "wire", "kv", "lib"], types: ports, builtins: [] },
-  storage: { uses: ["lib"], types: ["raft"], builtins: ["node:fs", "node:path", "node:crypto"] },
+  storage: { uses: ["lib"], types: ["raft"], builtins: ["node:fs", "node:path", "node:crypto", "node:worker_threads"] },
   transport: {
     uses: ["lib", "wire"],
     types: ["raft", "runtime"],
