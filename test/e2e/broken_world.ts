@@ -1,7 +1,12 @@
 /** A cluster on a network that a scenario breaks, and a client that nothing is broken for. */
+import { randomBytes } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { assert } from "../../src/lib/assert.ts";
 import { connect, type Client } from "../../src/mod.ts";
 import { RealCluster, until, type StatusView } from "./cluster.ts";
+import type { Journey } from "./network_scenarios.ts";
 import type { Heal } from "./packet_filter.ts";
+import { Recorder } from "./recorder.ts";
 import { RoutedNetwork, type Protocol } from "./routed_network.ts";
 
 /** How long one request may take: longer than any election under load. Milliseconds. */
@@ -15,15 +20,28 @@ export class BrokenWorld {
     readonly cluster: RealCluster,
     readonly network: RoutedNetwork,
     readonly kind: Protocol,
+    /** What sees and can repeat all that the nodes send each other; null if there is nobody. */
+    readonly recorder: Recorder | null,
   ) {
     this.client = connect({ endpoints: cluster.endpoints.split(","), timeoutMs: patienceMs });
   }
 
-  /** `nodes` nodes, each on a machine of its own, that speak `kind` and hear nothing else. */
-  static async start(nodes: number, kind: Protocol, flags: readonly string[] = []): Promise<BrokenWorld> {
+  /** Nodes, each on a machine of its own, that speak `kind` and hear nothing else. */
+  static async start(
+    kind: Protocol,
+    { nodes, isRecorded }: Pick<Journey, "nodes" | "isRecorded">,
+  ): Promise<BrokenWorld> {
     const network = new RoutedNetwork(nodes, kind);
-    const cluster = await RealCluster.start(nodes, ["--transport", kind, ...flags], network.place);
-    return new BrokenWorld(cluster, network, kind);
+    const recorder = isRecorded ? await Recorder.open(nodes, kind) : null;
+    const flags = isRecorded ? strangerFlags(kind) : [];
+    const cluster = await RealCluster.start(nodes, ["--transport", kind, ...flags], {
+      ...network.place,
+      prepare: (ports) => {
+        network.silence(ports);
+        recorder?.attach(ports);
+      },
+    });
+    return new BrokenWorld(cluster, network, kind, recorder);
   }
 
   /** Writes `times` values of `bytes` one after the other, and reads each back. Throws where the cluster does not serve. */
@@ -63,6 +81,28 @@ export class BrokenWorld {
     });
   }
 
+  /** Lets a stranger act, who must be counted, and change neither leader nor term nor what the store holds. */
+  async changesNothing(act: () => Promise<void>): Promise<void> {
+    const { cluster } = this;
+    await cluster.caughtUp();
+    const before = await cluster.status(await cluster.leader());
+    const refusedBefore = await this.refused();
+    await act();
+    await until("it is counted", async () => (await this.refused()) > refusedBefore);
+    const leader = await cluster.leader();
+    const after = await cluster.status(leader);
+    assert(leader === before?.node_id && after?.term === before.term, "a stranger changed the leader");
+    await cluster.caughtUp();
+    assert(after.state_hash === before.state_hash, "a stranger changed what the store holds");
+    await this.serves();
+  }
+
+  /** What came and was not taken, on all nodes. */
+  private async refused(): Promise<number> {
+    const names = ["framesCorrupt", "framesForeign", "datagramsStale", "datagramsRepeated"] as const;
+    return (await Promise.all(names.map((name) => this.counted(name)))).reduce((sum, count) => sum + count, 0);
+  }
+
   /** A counter of what carries messages, added up over all nodes. */
   async counted(name: keyof StatusView["transport"]): Promise<number> {
     const statuses = await this.cluster.statuses();
@@ -71,6 +111,19 @@ export class BrokenWorld {
 
   async stop(): Promise<void> {
     this.client.close();
+    this.recorder?.close();
     await this.cluster.stop();
   }
+}
+
+/**
+ * Against strangers datagrams need no key; a connection that is repeated takes the place of the real one without it. The
+ * election timeout keeps apart what a stranger does and what a busy machine does.
+ */
+function strangerFlags(kind: Protocol): readonly string[] {
+  const patient = ["--election-timeout", "2s"];
+  if (kind === "udp") return patient;
+  const file = "/run/cluster.key"; // ours alone, and gone with the namespaces
+  writeFileSync(file, randomBytes(32).toString("hex"), { mode: 0o600 });
+  return [...patient, "--cluster-key-file", file];
 }

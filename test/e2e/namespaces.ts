@@ -2,6 +2,10 @@
 import { spawnSync } from "node:child_process";
 import process from "node:process";
 import { run, type Finished } from "../helpers/run.ts";
+import { runFile } from "../helpers/runtime.ts";
+
+/** Set where a program runs in namespaces of its own. */
+const marker = "PROA_IN_NAMESPACES";
 
 /** The words before a command that run it in new namespaces, where it may name network namespaces and has a loopback. */
 export const inNamespaces: readonly [string, ...string[]] = [
@@ -32,4 +36,15 @@ export function obstacle(): string | null {
 export function runInNamespaces(command: readonly string[]): Promise<Finished> {
   const [program, ...before] = inNamespaces;
   return run(program, [...before, ...command], { env: process.env });
+}
+
+/** Goes on in new namespaces: there it returns, here it runs `file` there with our arguments and ends as that ends. */
+export function enterNamespaces(file: string): void {
+  if (process.env[marker] !== undefined) return;
+  const reason = obstacle();
+  if (reason !== null) throw new Error(`Cannot break a network: ${reason}`);
+  const [program, ...before] = inNamespaces;
+  const command = [...before, ...runFile, file, ...process.argv.slice(2)];
+  const { status } = spawnSync(program, command, { stdio: "inherit", env: { ...process.env, [marker]: "1" } });
+  process.exit(status ?? 1);
 }

@@ -1,14 +1,14 @@
 /** What can be wrong between nodes, one thing a scenario: each breaks it, shows that the cluster serves, and mends it. */
 import { assert } from "../../src/lib/assert.ts";
 import type { BrokenWorld } from "./broken_world.ts";
+import { checkedLoad } from "./checked_load.ts";
 import { until } from "./cluster.ts";
 import { all } from "./packet_filter.ts";
 import type { Protocol } from "./routed_network.ts";
+import { garbage, replayed } from "./stranger_scenarios.ts";
 
 interface Scenario {
   readonly name: string;
-  /** How many nodes it takes. */
-  readonly nodes: number;
   readonly run: (world: BrokenWorld) => Promise<void>;
   /** For one protocol only; default: for both. */
   readonly only?: Protocol;
@@ -16,12 +16,24 @@ interface Scenario {
   readonly crawlsWith?: Protocol;
 }
 
-const three: readonly Omit<Scenario, "nodes">[] = [
+/** Scenarios that one cluster goes through, in this order. */
+export interface Journey {
+  readonly nodes: number;
+  /** Whether somebody sees, and can repeat, all that the nodes send. */
+  readonly isRecorded: boolean;
+  readonly scenarios: readonly Scenario[];
+}
+
+const three: readonly Scenario[] = [
   { name: "the office is handed over", run: handOver },
   { name: "1 % of all packets is lost", run: (world) => lossy(world, 0.01) },
   { name: "10 % of all packets are lost", run: (world) => lossy(world, 0.1) },
   { name: "20 % of all packets are lost", run: (world) => lossy(world, 0.2), crawlsWith: "tcp" },
-  { name: "a fifth of all packets is repeated, and a fifth lost", run: lossyAndRepeating, crawlsWith: "tcp" },
+  {
+    name: "a fifth of all packets is lost and a fifth repeated, and what is answered is linearizable",
+    run: lossyAndRepeating,
+    crawlsWith: "tcp",
+  },
   { name: "a follower is deaf to its leader", run: deafFollower },
   { name: "the leader is mute: another one is elected", run: muteLeader },
   { name: "the leader is deaf: it notices, and another one is elected", run: deafLeader },
@@ -31,14 +43,31 @@ const three: readonly Omit<Scenario, "nodes">[] = [
   { name: "a follower is behind a slow link", run: slowFollower },
 ];
 
-const five: readonly Omit<Scenario, "nodes">[] = [
+const five: readonly Scenario[] = [
   { name: "each of five nodes sees two others: they elect, commit, and elect again without the leader", run: ring },
 ];
 
-/** In this order; those that crawl are left out unless `isPatient`. */
-export function scenariosFor(kind: Protocol, isPatient: boolean): readonly Scenario[] {
-  const scenarios = [...three.map((one) => ({ ...one, nodes: 3 })), ...five.map((one) => ({ ...one, nodes: 5 }))];
-  return scenarios.filter(({ only = kind, crawlsWith }) => only === kind && (isPatient || crawlsWith !== kind));
+const recorded: readonly Scenario[] = [
+  { name: "old packets come again after a restart and under another leader", run: replayed },
+  { name: "a stranger sends garbage to every node", run: garbage },
+];
+
+const journeys = {
+  three: { nodes: 3, isRecorded: false, scenarios: three },
+  five: { nodes: 5, isRecorded: false, scenarios: five },
+  recorded: { nodes: 3, isRecorded: true, scenarios: recorded },
+} as const satisfies Readonly<Record<string, Journey>>;
+
+export const journeyNames = ["three", "five", "recorded"] as const;
+
+/** What a cluster that speaks `kind` goes through; scenarios that crawl are left out unless `isPatient`. */
+export function journeyOf(name: string, kind: Protocol, isPatient: boolean): Journey {
+  const found = journeyNames.find((known) => known === name);
+  assert(found !== undefined, `there is no journey ${name}`);
+  const journey: Journey = journeys[found];
+  const isIncluded = ({ only = kind, crawlsWith }: Scenario): boolean =>
+    only === kind && (isPatient || crawlsWith !== kind);
+  return { ...journey, scenarios: journey.scenarios.filter(isIncluded) };
 }
 
 async function handOver(world: BrokenWorld): Promise<void> {
@@ -60,14 +89,14 @@ async function lossy(world: BrokenWorld, share: number): Promise<void> {
   heal();
 }
 
+/** For a few seconds what bench/lossy_network.ts does for minutes. */
 async function lossyAndRepeating(world: BrokenWorld): Promise<void> {
   const before = await world.counted("datagramsRepeated");
   const heal = all([world.network.repeat(0.2), world.network.lose(0.2)]);
-  await world.serves(10);
-  if (world.kind === "udp") {
-    await until("datagrams are repeated", async () => (await world.counted("datagramsRepeated")) > before);
-  }
-  heal();
+  const { problems } = await checkedLoad(world.cluster, 5, heal);
+  assert(problems.length === 0, problems.join("; "));
+  const repeated = (await world.counted("datagramsRepeated")) - before;
+  assert(world.kind === "tcp" || repeated > 0, "no datagram was repeated");
 }
 
 async function deafFollower(world: BrokenWorld): Promise<void> {
@@ -97,7 +126,7 @@ async function flappingFollower(world: BrokenWorld): Promise<void> {
   const { leader, others } = await world.roles();
   const [follower = 0] = others;
   const term = (await world.cluster.status(leader))?.term;
-  for (let i = 0; i < 4; i++) {
+  for (let i = 0; i < 3; i++) {
     const heal = world.network.unplug(follower);
     await world.hears(leader, follower, false);
     await world.serves(2);
