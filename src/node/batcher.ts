@@ -41,6 +41,11 @@ export class Batcher {
     if (this.open.length >= this.payloadBytesMax) this.seal();
   }
 
+  /** Whether all that waits is one open batch of less than `bytesMin`. */
+  isSmall(bytesMin: number): boolean {
+    return this.sealed.length === 0 && this.open.length < bytesMin;
+  }
+
   /** The oldest batch, sealing the open one if no other waits; it stays until {@link drop}. */
   peek(): Batch | undefined {
     if (this.sealed.length === 0 && this.open.length > 0) this.seal();

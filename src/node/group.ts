@@ -203,7 +203,7 @@ export class Group {
 
   transferLeader(to: number | null, now: Millis, done: (outcome: TransferOutcome) => void): void {
     if (this.stopping) return done(this.refuse("stopping"));
-    this.submit(now); // what came before the transfer is proposed before it
+    this.submitAll(now); // what came before the transfer is proposed before it
     const { id, term } = this.raft.view;
     const start = this.raft.transferLeader(to, now);
     if (start.ok) {
@@ -221,7 +221,7 @@ export class Group {
   ): void {
     const refusal = this.refusal();
     if (refusal !== null) return done(refusal);
-    this.submit(now); // what came before the change is proposed before it
+    this.submitAll(now); // what came before the change is proposed before it
     const before = this.raft.view.membership;
     const target = targetOf(before, wish.request, wish.servers);
     if ("reason" in target) return done({ kind: "refused", ...target });
@@ -259,9 +259,30 @@ export class Group {
     this.leases.run(now);
   }
 
-  /** Hands what has arrived in this turn to the core. `now` is no earlier than its arrival. */
+  /** Hands what has arrived in this turn to the core, but for few commands that wait for more. `now` is no earlier than its arrival. */
   submit(now: Millis): void {
+    this.requestReads(now);
+    if (!this.waitsForCompany) this.propose();
+  }
+
+  private submitAll(now: Millis): void {
+    this.requestReads(now);
+    this.propose();
+  }
+
+  private requestReads(now: Millis): void {
     for (const request of this.reads.takeArrived()) this.raft.requestRead(request, now);
+  }
+
+  /** What is waiting is little, and the next commit, which makes a turn, will find more of it. */
+  private get waitsForCompany(): boolean {
+    const { uncommittedProposalsMax, batchBytesMin } = this.limits;
+    const { log, role } = this.raft.view;
+    const underway = log.lastIndex - log.commitIndex;
+    return role.kind === "leader" && underway >= uncommittedProposalsMax && this.batcher.isSmall(batchBytesMin);
+  }
+
+  private propose(): void {
     for (let batch = this.batcher.peek(); batch !== undefined; batch = this.batcher.peek()) {
       const proposal = this.raft.propose(batch.payload);
       if (!proposal.ok) {

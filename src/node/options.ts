@@ -15,6 +15,13 @@ export interface NodeLimits {
   readonly leaseMarginMs: number;
   /** Where a batch is sealed although more commands wait: bigger ones gain no throughput and cost latency. Bytes. */
   readonly payloadBytesMax: number;
+  /**
+   * While so many proposals are not committed, a batch of less than {@link batchBytesMin} waits for company: an entry costs
+   * every node a message and a write, whatever it holds.
+   */
+  readonly uncommittedProposalsMax: number;
+  /** Enough for an entry of its own. Bytes. */
+  readonly batchBytesMin: number;
   /** The most payload that one AppendEntries carries. Bytes. */
   readonly appendBytesMax: number;
   /** The window of one follower: appends that are on their way and not acknowledged. */
@@ -63,6 +70,8 @@ export const defaultLimits: NodeLimits = {
   clockRatioMax: 1.1,
   leaseMarginMs: 5,
   payloadBytesMax: 512 * 1024,
+  uncommittedProposalsMax: 2,
+  batchBytesMin: 32 * 1024,
   appendBytesMax: 1024 * 1024,
   inflightMessagesMax: 256,
   inflightBytesMax: 16 * 1024 * 1024,
@@ -91,6 +100,7 @@ export function assertLimits(limits: NodeLimits): void {
   assert(limits.clockRatioMax >= 1, "one of two clocks is the faster one");
   assert(limits.leaseMarginMs >= 0, "a lease must not last longer than it can");
   assert(limits.uncommittedBytesMax >= limits.payloadBytesMax, "uncommittedBytesMax must hold one payload");
+  assert(limits.uncommittedProposalsMax > 0, "what waits for company waits for a commit");
   assert(limits.snapshotEntries > 0 && limits.snapshotBytes > 0, "a snapshot must be of something new");
   assert(limits.snapshotSliceBytes > 0 && limits.chunkBytesMax > 0, "a piece of a snapshot must not be empty");
   assert(limits.inflightChunksMax > 0, "the window of chunks must not be empty");

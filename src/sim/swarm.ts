@@ -9,7 +9,10 @@ import { type DatagramPlan, driftMax, type FaultName, faultNames, type Plan, typ
 export function drawPlan(seed: number, wishes: Wishes): Plan {
   const random = streamOf(seed, "plan");
   const isLate = happens(streamOf(seed, "late"), lateShare);
-  const drawnLimits = drawLimits(random, streamOf(seed, "snapshots"));
+  const drawnLimits = drawLimits(random, {
+    snapshots: streamOf(seed, "snapshots"),
+    company: streamOf(seed, "company"),
+  });
   const limits = isLate ? { ...drawnLimits, ...drawLateLimits(streamOf(seed, "late limits")) } : drawnLimits;
   const { electionTimeoutMs } = limits;
   const drawn = {
@@ -130,7 +133,10 @@ function drawDatagrams(seed: number, electionTimeoutMs: number): DatagramPlan | 
 }
 
 /** Limits so small that each of them is met. */
-function drawLimits(random: Random, snapshots: Random): NodeLimits {
+function drawLimits(
+  random: Random,
+  { snapshots, company }: { readonly snapshots: Random; readonly company: Random },
+): NodeLimits {
   const electionTimeoutMs = random.integer(80, 250);
   const chance = pick(random, [0, 0.3, 0.6, 1]);
   const small = (least: number, most: number, usual: number): number =>
@@ -142,6 +148,7 @@ function drawLimits(random: Random, snapshots: Random): NodeLimits {
     clockRatioMax,
     leaseMarginMs: 1,
     payloadBytesMax,
+    ...drawCompany(company),
     appendBytesMax: small(1, 500, defaultLimits.appendBytesMax),
     inflightMessagesMax: small(1, 4, defaultLimits.inflightMessagesMax),
     inflightBytesMax: small(1, 500, defaultLimits.inflightBytesMax),
@@ -156,6 +163,12 @@ function drawLimits(random: Random, snapshots: Random): NodeLimits {
     answerBytesMax: small(1, 500, defaultLimits.answerBytesMax),
     ...drawSnapshots(snapshots),
   };
+}
+
+/** Mostly every batch leaves at once, so that much is under way; else few commands wait for company, as they do by default. */
+function drawCompany(random: Random): Pick<NodeLimits, "uncommittedProposalsMax" | "batchBytesMin"> {
+  const waits = happens(random, 0.3);
+  return { uncommittedProposalsMax: random.integer(1, 3), batchBytesMin: waits ? random.integer(50, 1000) : 0 };
 }
 
 /** Snapshots so often, and in such small pieces, that everything happens in the middle of one. */

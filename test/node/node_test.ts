@@ -43,6 +43,39 @@ test("a node alone acknowledges nothing before its disk has it (rule P2)", () =>
   expect(put.end?.kind).toBe("applied");
 });
 
+test("few commands wait for company while two proposals are under way; many do not, nor what comes before a transfer", () => {
+  const cluster = new TestCluster({ nodes: 1, autoComplete: false, limits: { batchBytesMin: 1000 } });
+  cluster.until(() => {
+    cluster.disk(1).completeAll();
+    cluster.settle();
+    return cluster.node(1).view(0).ready;
+  });
+  const leader = cluster.node(1);
+  const before = leader.status(0).last_index;
+  const entries = (): number => leader.status(0).last_index - before;
+  const put = (value: string | Uint8Array) => {
+    const writing = cluster.put(leader, "a", value);
+    cluster.settle();
+    return writing;
+  };
+  const puts = ["1", "2", "3", "4"].map(put);
+  expect(entries()).toBe(2);
+  puts.push(put(new Uint8Array(1000))); // with it goes all that waits
+  expect(entries()).toBe(3);
+  puts.push(put("6"));
+  expect(entries()).toBe(3);
+  leader.transferLeader(0, null, () => undefined);
+  expect(entries()).toBe(4);
+  puts.push(put("7"), put("8"));
+  expect(entries()).toBe(4);
+  for (let round = 0; round < 2; round++) {
+    cluster.disk(1).completeAll();
+    cluster.settle();
+  }
+  expect(entries()).toBe(5);
+  expect(puts.map(({ end }) => end?.kind)).toEqual(puts.map(() => "applied"));
+});
+
 test("all writes of a turn share one entry", () => {
   const cluster = new TestCluster({ nodes: 3 });
   const leader = cluster.leader();
