@@ -1,6 +1,7 @@
 /** HTTP and WebSocket on `Bun.serve`. Knows no route and limits no body. */
 import { portError, stopTheProcess } from "./listen_errors.ts";
-import type { HttpServer, ServeOptions, ServerWebSocket, WebSocketReceiver } from "./runtime.ts";
+import { GatheringSocket } from "./gathering_socket.ts";
+import type { HttpServer, ServeOptions, WebSocketReceiver } from "./runtime.ts";
 
 /** How long {@link HttpServer.stop} lets answers under way leave before it cuts the connections, in milliseconds. */
 const stopGraceMs = 250;
@@ -12,24 +13,27 @@ interface ConnectionData {
 
 type BunSocket = Bun.ServerWebSocket<ConnectionData>;
 
+/** Those that are open. */
+type Sockets = Map<BunSocket, GatheringSocket>;
+
 /** What `fetch` returns for a connection that is a WebSocket by then; Bun wants undefined in its place. */
 const upgraded = new Response(null);
 
 export function serveBun(options: ServeOptions): HttpServer {
-  const sockets = new Set<BunSocket>();
+  const sockets: Sockets = new Map();
   const server = listen(options, sockets);
   return {
     port: server.port ?? options.port,
     async stop() {
       const stopped = server.stop(false);
-      for (const socket of sockets) socket.close(1001, "the node stops");
+      for (const socket of sockets.values()) socket.close(1001, "the node stops");
       await Promise.race([stopped, Bun.sleep(stopGraceMs)]);
       await server.stop(true);
     },
   };
 }
 
-function listen(options: ServeOptions, sockets: Set<BunSocket>): Bun.Server<ConnectionData> {
+function listen(options: ServeOptions, sockets: Sockets): Bun.Server<ConnectionData> {
   try {
     return Bun.serve<ConnectionData>({
       hostname: options.hostname,
@@ -52,16 +56,17 @@ function listen(options: ServeOptions, sockets: Set<BunSocket>): Bun.Server<Conn
   }
 }
 
-function webSocketOptions({ webSocket }: ServeOptions, sockets: Set<BunSocket>): Bun.WebSocketHandler<ConnectionData> {
+function webSocketOptions({ webSocket }: ServeOptions, sockets: Sockets): Bun.WebSocketHandler<ConnectionData> {
   return {
     perMessageDeflate: false,
     maxPayloadLength: webSocket.messageBytesMax,
     backpressureLimit: 0, // never drops a message: whoever sends looks at bufferedBytes
     idleTimeout: 120, // Bun pings, so only a peer that is gone is closed
     open(socket) {
-      sockets.add(socket);
+      const gathering = new GatheringSocket(socket);
+      sockets.set(socket, gathering);
       socket.binaryType = "uint8array";
-      socket.data.receiver = webSocket.open(portSocket(socket));
+      socket.data.receiver = webSocket.open(gathering);
     },
     message(socket, data) {
       if (typeof data === "string") socket.close(1003, "only binary messages");
@@ -70,20 +75,6 @@ function webSocketOptions({ webSocket }: ServeOptions, sockets: Set<BunSocket>):
     close(socket) {
       sockets.delete(socket);
       socket.data.receiver?.close();
-    },
-  };
-}
-
-function portSocket(socket: BunSocket): ServerWebSocket {
-  return {
-    send(data) {
-      socket.sendBinary(data, false);
-    },
-    get bufferedBytes() {
-      return socket.getBufferedAmount();
-    },
-    close(code, reason) {
-      socket.close(code, reason);
     },
   };
 }

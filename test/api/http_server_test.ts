@@ -225,3 +225,43 @@ test("a handshake is answered with the view of the node", () =>
     expect(answer).toMatch(/x-proa-leader: 1\r\n/i);
     expect(answer.toLowerCase().includes("permessage-deflate")).toBe(false); // batches gain nothing by compression
   }));
+
+test("messages of one turn arrive one by one and in order, whatever their size, and before the connection is closed", async () => {
+  const sizes = Array.from({ length: 300 }, (_, i) => [20, 1, 0, 15_000, 17_000, 300_000][i % 6] ?? 0);
+  const server = serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: (_request, upgrade) => Promise.resolve(upgrade({}) ?? new Response("no")),
+    webSocket: {
+      messageBytesMax: 1,
+      open: (socket) => ({
+        message: () => {
+          const scratch = new Uint8Array(300_000);
+          sizes.forEach((size, number) => {
+            socket.send(scratch.fill(number).subarray(0, size)); // the next one overwrites it
+          });
+          socket.close(1000, "all said");
+        },
+        close: () => undefined,
+      }),
+    },
+  });
+  const client = new WebSocket(`ws://127.0.0.1:${server.port}/`);
+  client.binaryType = "arraybuffer";
+  const heard: string[] = [];
+  client.onopen = () => {
+    client.send(Uint8Array.of(1));
+  };
+  client.onmessage = ({ data }) => {
+    const bytes = new Uint8Array(data as ArrayBuffer);
+    heard.push(`${bytes.length} of ${bytes.length === 0 ? "nothing" : bytes[0]}`);
+  };
+  const reason = await new Promise<string>((resolve) => {
+    client.onclose = (event) => {
+      resolve(event.reason);
+    };
+  });
+  expect(reason).toBe("all said");
+  expect(heard).toEqual(sizes.map((size, number) => `${size} of ${size === 0 ? "nothing" : number % 256}`));
+  await server.stop();
+});
