@@ -18,7 +18,7 @@ const leaderChangesMax = 2;
 
 enterNamespaces(fileURLToPath(import.meta.url));
 const [minutes = "3", protocol = "udp", lost = "0.2", repeated = "0.2"] = process.argv.slice(2);
-const world = await BrokenWorld.start(protocol === "tcp" ? "tcp" : "udp", { nodes: 3, isRecorded: false });
+const world = await BrokenWorld.start(protocol === "tcp" ? "tcp" : "udp", { nodes: 3, isRecorded: false, flags: [] });
 try {
   const { cluster, network } = world;
   const heal = all([network.repeat(Number(repeated)), network.lose(Number(lost))]);

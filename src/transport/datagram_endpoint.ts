@@ -74,6 +74,8 @@ export class DatagramEndpoint {
         onFrame: (frame) => this.deliver(id, frame),
         onConnected: (isConnected) =>
           logger.log("info", isConnected ? "peer connected" : "peer disconnected", { peer: id }),
+        onHole: (sizes) =>
+          logger.log("warn", "large datagrams vanish", { peer: id, before: sizes.before, now: sizes.now }),
       },
       now,
     );

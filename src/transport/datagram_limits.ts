@@ -39,6 +39,9 @@ export interface DatagramLimits {
   readonly farewellMs: number;
 }
 
+/** The largest datagram that passes everywhere, tunnels included. Bytes. */
+export const safeDatagramBytes = 1200;
+
 /** The limits of one link. */
 export interface LinkLimits extends DatagramLimits {
   /** The most that may be on its way: what the system keeps for a process that is busy. Bytes. */

@@ -10,7 +10,7 @@ import { ByteWriter } from "../lib/byte_writer.ts";
 import type { NodeId } from "../raft/mod.ts";
 import { Assembly } from "./assembly.ts";
 import { datagramHeadBytes, writeDatagramHead, type DatagramHead, type Seal } from "./datagram.ts";
-import type { LinkLimits } from "./datagram_limits.ts";
+import { safeDatagramBytes, type LinkLimits } from "./datagram_limits.ts";
 import { readGreeting, readSections, writeAck, writeBye, writeHello } from "./datagram_sections.ts";
 import type { Hello, Section } from "./datagram_sections.ts";
 import { Greeter, type Greeting } from "./greeter.ts";
@@ -33,6 +33,8 @@ export interface LinkOptions {
   readonly randomNumber: () => number;
   readonly onFrame: (frame: Uint8Array) => void;
   readonly onConnected: (isConnected: boolean) => void;
+  /** No datagram of that size gets through: smaller ones are sent from now on. Bytes. */
+  readonly onHole: (sizes: { readonly before: number; readonly now: number }) => void;
 }
 
 /** What the peer knows us by. */
@@ -55,6 +57,8 @@ export class DatagramLink {
   private ackAt = Infinity;
   private heardAt = -Infinity;
   private pingAt = Infinity;
+  /** The largest that is sent now. */
+  private datagramBytes: number;
   private saysBye = false;
   private readonly writer = new ByteWriter(2048);
 
@@ -68,6 +72,7 @@ export class DatagramLink {
     this.sessions = new Sessions({ randomNumber, newAssembly });
     this.challenge = randomNumber();
     this.greeter = new Greeter(limits, randomNumber, now);
+    this.datagramBytes = options.datagramBytes;
   }
 
   get connected(): boolean {
@@ -114,6 +119,7 @@ export class DatagramLink {
     const datagrams: Uint8Array[] = [];
     this.sessions.current?.assembly.sweep(now);
     this.maybePing(now);
+    if (this.outgoing?.outbox.seesHole === true) this.shrink(now);
     this.outgoing?.outbox.findLost(now);
     this.greetings = this.greeter.take(now, { hasMet: this.hasMetCaller, offer: this.sessions.offer });
     for (let datagram = this.compose(now); datagram !== null; datagram = this.compose(now)) datagrams.push(datagram);
@@ -180,7 +186,8 @@ export class DatagramLink {
   /** False when we are connected so already. */
   private connect(peerBoot: number, token: number, now: number): boolean {
     if (this.outgoing?.token === token && this.outgoing.peerBoot === peerBoot) return false;
-    const { seal, limits, datagramBytes, counters } = this.options;
+    const { seal, limits, counters } = this.options;
+    const { datagramBytes } = this;
     const bodyBytesMax = datagramBytes - datagramHeadBytes - seal.tagBytes;
     const wasConnected = this.outgoing !== null;
     this.outgoing?.outbox.clear();
@@ -202,6 +209,13 @@ export class DatagramLink {
     this.options.onConnected(false);
   }
 
+  /** Begins anew with datagrams that pass everywhere: what was cut into larger pieces is dropped, and Raft sends it again. */
+  private shrink(now: number): void {
+    this.options.onHole({ before: this.datagramBytes, now: safeDatagramBytes });
+    this.datagramBytes = safeDatagramBytes;
+    this.disconnect(now);
+  }
+
   /** Asks a peer that has been silent for long whether it is there; gives it up when it stays silent. */
   private maybePing(now: number): void {
     const { pingMs, silenceMs } = this.options.limits;
@@ -213,8 +227,8 @@ export class DatagramLink {
 
   /** The next datagram that should leave now; null when there is none. */
   private compose(now: number): Uint8Array | null {
-    const { self: from, peer: to, boot, clusterId, seal, datagramBytes, counters } = this.options;
-    const { outgoing, writer, saysBye } = this;
+    const { self: from, peer: to, boot, clusterId, seal, counters } = this.options;
+    const { datagramBytes, outgoing, writer, saysBye } = this;
     const greeting = this.greetings.shift();
     const isAcking = now >= this.ackAt;
     const isFilling = outgoing !== null && outgoing.outbox.readyAt(now) <= now;

@@ -6,12 +6,14 @@ import type { ByteWriter } from "../lib/byte_writer.ts";
 import { Congestion } from "./congestion.ts";
 import type { LinkLimits } from "./datagram_limits.ts";
 import { type Ack, ackBytesMax, floorBytes, isAcknowledged, writeFloor, writePiece } from "./datagram_sections.ts";
+import { HoleWatch } from "./hole_watch.ts";
 import { Lane, pieceBytes, sectionOf, type OutPiece } from "./lane.ts";
 import type { TransportCounters } from "./transport.ts";
 
 /** A datagram with pieces that is not acknowledged. */
 interface Sent {
   readonly number: number;
+  readonly datagramBytes: number;
   /** With what the system keeps beside it. */
   readonly bytes: number;
   readonly sentAt: number;
@@ -35,6 +37,9 @@ export class Outbox {
   private shrunkUpTo = 0;
   private highestSent = 0;
   private highestAcknowledged = 0;
+  private readonly holeWatch = new HoleWatch();
+  /** Whether no large datagram gets through: then smaller ones are needed, and with them another outbox. */
+  seesHole = false;
 
   constructor(
     private readonly options: {
@@ -113,7 +118,7 @@ export class Outbox {
   ): void {
     const bytes = datagram.bytes + bookkeepingBytes;
     this.congestion.onSent(bytes, now);
-    this.inFlight.set(datagram.number, { ...datagram, bytes, sentAt: now });
+    this.inFlight.set(datagram.number, { ...datagram, datagramBytes: datagram.bytes, bytes, sentAt: now });
     this.inFlightBytes += bytes;
     this.highestSent = datagram.number;
   }
@@ -125,11 +130,13 @@ export class Outbox {
       if (sent.number > ack.highest) break;
       if (!isAcknowledged(ack, sent.number)) continue;
       this.land(sent);
+      this.holeWatch.onArrived(sent);
       arrivedBytes += sent.bytes;
       this.highestAcknowledged = Math.max(this.highestAcknowledged, sent.number);
       if (sent.number === ack.highest) this.congestion.onRoundTrip(now - sent.sentAt);
       for (const piece of sent.pieces) this.laneOf(piece).onArrived(piece);
     }
+    this.seesHole = this.holeWatch.isFound(ack);
     if (arrivedBytes === 0) return;
     this.congestion.onAcknowledged(arrivedBytes, isFull);
     this.findOvertaken();
@@ -167,6 +174,7 @@ export class Outbox {
 
   private lose(sent: Sent): void {
     this.land(sent);
+    this.holeWatch.onLost(sent);
     for (const piece of sent.pieces) this.laneOf(piece).sendAgain(piece);
     this.options.counters.datagramsLost++;
   }

@@ -13,7 +13,7 @@ import { clusterIdBytes } from "../wire/mod.ts";
 import { KeySeal, type ClusterKey } from "./cluster_key.ts";
 import { checksumSeal } from "./datagram.ts";
 import { DatagramEndpoint, type DatagramPath, type Outgoing } from "./datagram_endpoint.ts";
-import type { DatagramLimits } from "./datagram_limits.ts";
+import { safeDatagramBytes, type DatagramLimits } from "./datagram_limits.ts";
 import { newTransportCounters, type Transport } from "./transport.ts";
 import type { TcpAddress, TcpPeer } from "./tcp.ts";
 
@@ -36,8 +36,8 @@ export interface UdpTransportOptions {
 
 /** Within one machine: large, and no more on its way than the buffer of a socket holds while its process is busy. Bytes. */
 export const loopbackPath: DatagramPath = { datagramBytes: 16 * 1024, windowBytesMax: 144 * 1024 };
-/** Between machines: what fits into a packet everywhere, tunnels included. Bytes. */
-export const networkPath: DatagramPath = { datagramBytes: 1200, windowBytesMax: 1024 * 1024 };
+/** Between machines. Bytes. */
+export const networkPath: DatagramPath = { datagramBytes: safeDatagramBytes, windowBytesMax: 1024 * 1024 };
 
 /** How often the name of a peer that does not answer is looked up again. Milliseconds. */
 const lookupMs = 5000;

@@ -27,14 +27,11 @@ export class BrokenWorld {
   }
 
   /** Nodes, each on a machine of its own, that speak `kind` and hear nothing else. */
-  static async start(
-    kind: Protocol,
-    { nodes, isRecorded }: Pick<Journey, "nodes" | "isRecorded">,
-  ): Promise<BrokenWorld> {
+  static async start(kind: Protocol, { nodes, isRecorded, flags }: Omit<Journey, "scenarios">): Promise<BrokenWorld> {
     const network = new RoutedNetwork(nodes, kind);
     const recorder = isRecorded ? await Recorder.open(nodes, kind) : null;
-    const flags = isRecorded ? strangerFlags(kind) : [];
-    const cluster = await RealCluster.start(nodes, ["--transport", kind, ...flags], {
+    const keyed = isRecorded && kind === "tcp" ? keyFlags() : [];
+    const cluster = await RealCluster.start(nodes, ["--transport", kind, ...flags, ...keyed], {
       ...network.place,
       prepare: (ports) => {
         network.silence(ports);
@@ -116,14 +113,9 @@ export class BrokenWorld {
   }
 }
 
-/**
- * Against strangers datagrams need no key; a connection that is repeated takes the place of the real one without it. The
- * election timeout keeps apart what a stranger does and what a busy machine does.
- */
-function strangerFlags(kind: Protocol): readonly string[] {
-  const patient = ["--election-timeout", "2s"];
-  if (kind === "udp") return patient;
+/** Against strangers datagrams need no key; a connection that is repeated takes the place of the real one without it. */
+function keyFlags(): readonly string[] {
   const file = "/run/cluster.key"; // ours alone, and gone with the namespaces
   writeFileSync(file, randomBytes(32).toString("hex"), { mode: 0o600 });
-  return [...patient, "--cluster-key-file", file];
+  return ["--cluster-key-file", file];
 }

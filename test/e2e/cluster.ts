@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { proaBinary, programOfNode } from "../helpers/binary.ts";
 import { type Finished, run } from "../helpers/run.ts";
+import { drop } from "./packet_filter.ts";
 
 export interface NodePorts {
   readonly replicate: number;
@@ -73,6 +74,7 @@ export class RealCluster {
     for (let id = 1; id <= count; id++)
       ports.set(id, { replicate: free[2 * id - 2] ?? 0, service: free[2 * id - 1] ?? 0 });
     place.prepare?.([...ports.values()]);
+    for (const { replicate } of ports.values()) silence(replicate);
     const cluster = new RealCluster(ports, flags, place);
     for (const id of cluster.ids) cluster.start(id);
     try {
@@ -123,6 +125,7 @@ export class RealCluster {
   /** Gives a new node ports and a name; the cluster must be told of it, and it must be started. */
   async reserve(id: number): Promise<void> {
     const [replicate = 0, service = 0] = await freePorts(2);
+    silence(replicate);
     this.joined.set(id, this.endpoints);
     this.ports.set(id, { replicate, service });
   }
@@ -282,6 +285,18 @@ export async function until(what: string, condition: () => Promise<boolean>): Pr
 function environment(): Record<string, string | undefined> {
   return { ...process.env, PROA_ENDPOINTS: undefined, XDG_STATE_HOME: join(tmpdir(), "proa-e2e-no-demo-here") };
 }
+
+/**
+ * Where nodes have only one protocol to talk by, drops what the other one sends to `port`: bench/end_to_end_over.ts runs
+ * all of these tests so, in a network namespace.
+ */
+function silence(port: number): void {
+  const only = process.env[onlyProtocol];
+  if (only !== undefined) drop("INPUT", "-p", only === "udp" ? "tcp" : "udp", "--dport", `${port}`);
+}
+
+/** The variable that names it. */
+export const onlyProtocol = "PROA_E2E_ONLY";
 
 export async function freePorts(count: number): Promise<readonly number[]> {
   const servers: Server[] = [];

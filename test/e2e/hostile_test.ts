@@ -1,6 +1,7 @@
 /** Strangers on the ports and mistakes on the command line: refused in words, and nothing else changes. */
 import { expect, test } from "bun:test";
 import { spawn } from "node:child_process";
+import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -9,7 +10,7 @@ import { proaBinary } from "../helpers/binary.ts";
 import { freePort } from "../helpers/free_port.ts";
 import { run } from "../helpers/run.ts";
 import { seededRandom } from "../../src/lib/random.ts";
-import { until, withCluster } from "./cluster.ts";
+import { onlyProtocol, until, withCluster } from "./cluster.ts";
 
 proaBinary();
 
@@ -21,12 +22,9 @@ test("100,000 random bytes on each port change nothing but a counter", async () 
     const random = seededRandom(42);
     for (const id of cluster.ids) {
       const { replicate, service } = cluster.portsOf(id);
-      for (const port of [replicate, service]) {
-        await sendBytes(
-          port,
-          Uint8Array.from({ length: 100_000 }, () => random.integer(0, 255)),
-        );
-      }
+      const bytes = (): Uint8Array => Uint8Array.from({ length: 100_000 }, () => random.integer(0, 255));
+      await (process.env[onlyProtocol] === "udp" ? sendDatagrams : sendBytes)(replicate, bytes());
+      await sendBytes(service, bytes());
     }
     await until("the bytes are counted", async () =>
       (await cluster.statuses()).every((status, i) => {
@@ -193,6 +191,15 @@ async function sendBytes(port: number, bytes: Uint8Array): Promise<void> {
   socket.end(bytes);
   // Not `once` of node:events, which takes that error for the end of the world.
   await new Promise((resolve) => socket.on("close", resolve));
+}
+
+/** Sends bytes to a port in datagrams. */
+async function sendDatagrams(port: number, bytes: Uint8Array): Promise<void> {
+  const socket = createSocket("udp4");
+  for (let at = 0; at < bytes.length; at += 1000) {
+    await new Promise((resolve) => socket.send(bytes.subarray(at, at + 1000), port, "127.0.0.1", resolve));
+  }
+  socket.close();
 }
 
 /** A port near `port` where nothing listens. */

@@ -4,7 +4,7 @@
  * that namespaces.ts makes, which it fills once and which take it with them.
  */
 import { writeFileSync } from "node:fs";
-import { proaBinary } from "../helpers/binary.ts";
+import { programOfNode } from "../helpers/binary.ts";
 import type { NodePorts, Place } from "./cluster.ts";
 import { all, drop, repeat, sometimes, system, type Heal } from "./packet_filter.ts";
 
@@ -28,7 +28,7 @@ export class RoutedNetwork {
   get place(): Place {
     return {
       hostOf,
-      programs: Object.fromEntries(this.ids.map((id) => [id, ["ip", "netns", "exec", name(id), proaBinary()]])),
+      programs: Object.fromEntries(this.ids.map((id) => [id, ["ip", "netns", "exec", name(id), programOfNode(id)]])),
       prepare: (ports) => {
         this.silence(ports);
       },

@@ -21,6 +21,7 @@ async function played(name: string, nodes: number): Promise<readonly string[]> {
         const { endpoints } = cluster;
         const PATH = `${dirname(binary)}:${process.env["PATH"] ?? ""}`;
         const env = {
+          PROA_TRANSPORT: process.env["PROA_TRANSPORT"],
           PATH,
           PROA_TIMEOUT: "30s",
           PROA_ENDPOINTS: endpoints,

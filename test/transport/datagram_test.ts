@@ -96,6 +96,27 @@ describe("messages in datagrams", () => {
     world.until(() => one.endpoint.connected(2), 1000);
   });
 
+  test("become smaller where large ones vanish, and only there", () => {
+    const path = { datagramBytes: 8000 };
+    for (const [largest, isHole] of [
+      [8000, false],
+      [1400, true],
+    ] as const) {
+      const [world, one, two] = DatagramWorld.pair(9, { path });
+      world.weather = { ...fair, loss: isHole ? 0.1 : 0.3, largest };
+      for (let round = 1; round <= 100; round++) {
+        world.send(one, [append(round, 50_000), heartbeat({ to: 2, round })]);
+        world.pass(100);
+      }
+      const since = world.recorded.length;
+      const before = appendsOf(two).length;
+      world.send(one, [append(1000, 50_000)]);
+      world.until(() => appendsOf(two).length > before, 3000);
+      const sizes = world.recorded.slice(since).map(({ datagram }) => datagram.length);
+      expect(Math.max(...sizes) > 1200).toBe(!isHole);
+    }
+  });
+
   test("go on after a frame was given up, without it", () => {
     const [world, one, two] = DatagramWorld.pair(5, { limits: { bulkLifeMs: 100 } });
     world.weather = { ...fair, loss: 1 };

@@ -20,6 +20,8 @@ export interface Weather {
   readonly loss: number;
   readonly duplicates: number;
   readonly damage: number;
+  /** Larger datagrams vanish. Bytes. */
+  readonly largest?: number;
   readonly delayMs: number;
   /** A further delay, up to this: above 0, datagrams overtake each other. */
   readonly spreadMs: number;
@@ -137,8 +139,9 @@ export class DatagramWorld {
   }
 
   private carry(to: NodeId, datagram: Uint8Array): void {
-    const { loss, duplicates, damage, delayMs, spreadMs } = this.weather;
+    const { loss, duplicates, damage, largest = Infinity, delayMs, spreadMs } = this.weather;
     this.recorded.push({ to, datagram });
+    if (datagram.length > largest) return;
     if (this.random.next() < loss) return;
     for (let copies = this.random.next() < duplicates ? 2 : 1; copies > 0; copies--) {
       const at = this.now + delayMs + this.random.next() * spreadMs;
