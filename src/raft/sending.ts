@@ -2,6 +2,9 @@
 import { assert } from "../lib/assert.ts";
 import type { Millis, SnapshotInfo } from "./types.ts";
 
+/** At the first look a chunk may have left a moment before. */
+const stillLooksMin = 2;
+
 export class Sending {
   /** What the follower holds, from the beginning of the image. Only rises. */
   received = 0;
@@ -11,6 +14,9 @@ export class Sending {
   private window = 1;
   /** `received` at the last look. */
   private receivedSeen = 0;
+  /** Looks without an arrival, and at which of them all is sent again. */
+  private stillLooks = 0;
+  private againAt = stillLooksMin;
   private progressAt: Millis;
 
   constructor(
@@ -39,13 +45,21 @@ export class Sending {
     this.progressAt = now;
   }
 
-  /** The way is open: what has not moved since the last look may be lost, and is sent again, carefully. */
+  /**
+   * A heartbeat was answered: what does not move may be lost, and is sent again, carefully. It may also be on a slow way, on
+   * which heartbeats overtake it: so each time after twice as many looks, or the way would be full of what was sent again.
+   */
   look(): void {
-    if (this.received === this.receivedSeen) {
-      this.next = this.received;
-      this.window = 1;
+    if (this.received !== this.receivedSeen) {
+      this.receivedSeen = this.received;
+      this.stillLooks = 0;
+      this.againAt = stillLooksMin;
+      return;
     }
-    this.receivedSeen = this.received;
+    if (++this.stillLooks < this.againAt) return;
+    this.againAt *= 2;
+    this.next = this.received;
+    this.window = 1;
   }
 
   /** For how long nothing has arrived. */

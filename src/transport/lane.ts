@@ -42,6 +42,11 @@ export class Lane {
   constructor(
     private readonly options: {
       readonly isOrdered: boolean;
+      /**
+       * How long a frame waits for its turn at most, and then once more how long for its arrival: were it one time for both,
+       * a long queue would begin each frame when it is about to expire, and none would ever arrive whole. Milliseconds.
+       */
+      readonly lifeMs: number;
       /** Room for sections in a datagram. */
       readonly bodyBytesMax: number;
       /** What the receiver keeps for frames that are not complete, and what one counts there beside its bytes. */
@@ -60,8 +65,8 @@ export class Lane {
     return first.isGivenUp ? this.floor(now) : first.number;
   }
 
-  post(bytes: Uint8Array, expiresAt: number): void {
-    this.waiting.push({ bytes, expiresAt });
+  post(bytes: Uint8Array, now: number): void {
+    this.waiting.push({ bytes, expiresAt: now + this.options.lifeMs });
   }
 
   /** The piece that should leave next; null when there is none. */
@@ -118,7 +123,7 @@ export class Lane {
       const keptBytes = next.bytes.length + frameKeepingBytes;
       if (isOrdered && this.openBytes > 0 && this.openBytes + keptBytes > openBytesMax) return;
       this.waiting.shift();
-      this.current = this.cut(next);
+      this.current = this.cut(next.bytes, now);
       if (!isOrdered) return;
       this.open.push(this.current);
       this.openBytes += keptBytes;
@@ -126,8 +131,8 @@ export class Lane {
     }
   }
 
-  private cut({ bytes, expiresAt }: Waiting): OutFrame {
-    const { isOrdered, bodyBytesMax } = this.options;
+  private cut(bytes: Uint8Array, now: number): OutFrame {
+    const { isOrdered, bodyBytesMax, lifeMs } = this.options;
     const isWhole = bytes.length + frameSectionBytes <= bodyBytesMax;
     const fragmentBytes = isWhole ? bytes.length : bodyBytesMax - fragmentSectionBytes;
     const pieceCount = isWhole ? 1 : Math.ceil(bytes.length / fragmentBytes);
@@ -139,7 +144,7 @@ export class Lane {
       bytes,
       fragmentBytes,
       pieceCount,
-      expiresAt,
+      expiresAt: now + lifeMs,
       arrived,
       missing: pieceCount,
       isGivenUp: false,

@@ -61,8 +61,8 @@ export class Outbox {
       frameKeepingBytes: limits.frameKeepingBytes,
       onGone,
     };
-    this.urgent = new Lane({ ...shared, isOrdered: false });
-    this.bulk = new Lane({ ...shared, isOrdered: true });
+    this.urgent = new Lane({ ...shared, isOrdered: false, lifeMs: limits.urgentLifeMs });
+    this.bulk = new Lane({ ...shared, isOrdered: true, lifeMs: limits.bulkLifeMs });
     this.congestion = new Congestion(limits, datagramBytes);
   }
 
@@ -71,8 +71,8 @@ export class Outbox {
     const { limits } = this.options;
     if (this.queuedBytes + frame.length > limits.sendQueueBytesMax) return false;
     this.queuedBytes += frame.length;
-    if (isOrdered) this.bulk.post(frame, now + limits.bulkLifeMs);
-    else this.urgent.post(frame, now + limits.urgentLifeMs);
+    if (isOrdered) this.bulk.post(frame, now);
+    else this.urgent.post(frame, now);
     return true;
   }
 

@@ -1,0 +1,50 @@
+/** What waits to leave: its order, and what becomes of it when more is posted than can leave. */
+import { expect, test } from "bun:test";
+import { Lane } from "../../src/transport/lane.ts";
+
+test("where more is posted than can leave, frames still arrive whole", () => {
+  let arrived = 0;
+  let givenUp = 0;
+  const lane = new Lane({
+    isOrdered: true,
+    lifeMs: 100,
+    bodyBytesMax: 100,
+    openBytesMax: 1_000_000,
+    frameKeepingBytes: 0,
+    onGone: (_bytes, isGivenUp) => {
+      if (isGivenUp) givenUp++;
+      else arrived++;
+    },
+  });
+  const frame = new Uint8Array(1800);
+  const pieces = lanePieces(frame);
+  for (let now = 0; now < 5000; now++) {
+    if (now % 15 === 0) lane.post(frame, now);
+    const piece = lane.peek(now); // one leaves in each millisecond, and is acknowledged at once
+    if (piece === null) continue;
+    lane.shift(piece);
+    lane.onArrived(piece);
+  }
+  expect(pieces).toBeGreaterThan(15);
+  expect(givenUp > 0).toBe(true);
+  expect(arrived).toBeGreaterThan(4000 / pieces);
+});
+
+/** How many datagrams a frame takes here. */
+function lanePieces(frame: Uint8Array): number {
+  let missing = 0;
+  const lane = new Lane({
+    isOrdered: true,
+    lifeMs: 100,
+    bodyBytesMax: 100,
+    openBytesMax: 1_000_000,
+    frameKeepingBytes: 0,
+    onGone: () => undefined,
+  });
+  lane.post(frame, 0);
+  for (let piece = lane.peek(0); piece !== null; piece = lane.peek(0)) {
+    lane.shift(piece);
+    missing++;
+  }
+  return missing;
+}
