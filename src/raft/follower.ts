@@ -152,9 +152,9 @@ export function commitUpTo(state: RaftState, index: number): void {
     role.receiving = null;
 }
 
-/** Campaigns at once, without asking first: the leader itself wants to hand over (thesis §3.10, rule T2). */
+/** Campaigns at once, without asking first: the leader itself wants to hand over (thesis §3.10, rule T2). Who has left meanwhile does not. */
 export function stepTimeoutNow(state: RaftState, follower: Follower, message: TimeoutNow): void {
-  if (follower.leader !== message.from || !state.isVoter || follower.receiving !== null) return;
+  if (follower.leader !== message.from || !state.isVoter || !state.mayCampaign || follower.receiving !== null) return;
   campaign(state, { transfer: true });
 }
 

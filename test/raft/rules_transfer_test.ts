@@ -207,6 +207,16 @@ test("T2 a TimeoutNow of another term, of another sender, or to a learner does n
   expect([solo.raft.view.role.kind, solo.raft.view.term]).toEqual(["follower", 9]);
 });
 
+test("T2, M11: a TimeoutNow that was under way does nothing to a node that has heard meanwhile that it has left", () => {
+  const solo = new Solo();
+  solo.step(append(solo.from(2, 1), { previous: none }));
+  solo.step({ kind: "Removed", ...solo.from(2, 1) });
+  solo.step(append(solo.from(2, 1), { previous: none })); // late as well: it believes in its leader again
+  solo.take();
+  solo.step({ kind: "TimeoutNow", ...solo.from(2, 1) });
+  expect([solo.raft.view.role.kind, solo.raft.view.term, solo.take().length]).toEqual(["follower", 1, 0]);
+});
+
 test("T2 a captured TimeoutNow that is replayed later starts nothing", () => {
   const cluster = led({ learners: 1 });
   cluster.transfer(1, 2);
