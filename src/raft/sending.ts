@@ -2,9 +2,6 @@
 import { assert } from "../lib/assert.ts";
 import type { Millis, SnapshotInfo } from "./types.ts";
 
-/** At the first look a chunk may have left a moment before. */
-const stillLooksMin = 2;
-
 export class Sending {
   /** What the follower holds, from the beginning of the image. Only rises. */
   received = 0;
@@ -16,7 +13,7 @@ export class Sending {
   private receivedSeen = 0;
   /** Looks without an arrival, and at which of them all is sent again. */
   private stillLooks = 0;
-  private againAt = stillLooksMin;
+  private againAt = 1;
   private progressAt: Millis;
 
   constructor(
@@ -53,7 +50,7 @@ export class Sending {
     if (this.received !== this.receivedSeen) {
       this.receivedSeen = this.received;
       this.stillLooks = 0;
-      this.againAt = stillLooksMin;
+      this.againAt = 1;
       return;
     }
     if (++this.stillLooks < this.againAt) return;

@@ -297,6 +297,21 @@ test("L10 the window of chunks opens while they arrive, and closes when they do 
   expect(cluster.node(3).applied.length).toBe(8);
 });
 
+test("L10 a chunk that does not arrive is sent again ever more seldom: it may be on a slow way that heartbeats overtake", () => {
+  const cluster = behind({ chunkBytesMax: 5, inflightChunksMax: 1 });
+  untilFirstChunk(cluster);
+  const again: number[] = [];
+  for (let look = 1; look <= 8; look++) {
+    cluster.take({ kind: "InstallSnapshot" });
+    cluster.advance(100);
+    cluster.tick(1);
+    cluster.deliver({ kind: "Heartbeat" });
+    cluster.deliver({ kind: "HeartbeatResponse" });
+    if (cluster.pool.some((message) => message.kind === "InstallSnapshot")) again.push(look);
+  }
+  expect(again).toEqual([1, 2, 4, 8]);
+});
+
 test("L10 a follower that has everything gets no snapshot, although the leader had not heard so", () => {
   const terms = [1, 1, 2, 2];
   const cluster = new Cluster({ voters: 3, pasts: { 1: { terms }, 2: { terms }, 3: { terms } } });
