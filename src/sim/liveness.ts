@@ -3,37 +3,42 @@
  * must agree on a leader, take a write, come to the same state, and stay in peace (I12).
  */
 import type { Random } from "../lib/random.ts";
-import type { NodeId } from "../raft/mod.ts";
+import type { EntryId, Millis, NodeId } from "../raft/mod.ts";
 import { happens, pick, shuffled, streamOf } from "./chance.ts";
 import type { Cluster } from "./cluster.ts";
 import { type Healed, leaderOf, membersAmong, ProbeWriter, type RunUntil } from "./healed.ts";
 import type { Host } from "./host.ts";
 import { type Way, waysWhere } from "./ways.ts";
 import { calm } from "./network.ts";
-import { decides } from "./quorums.ts";
+import { decides, halvesOf } from "./quorums.ts";
 import { proveTransfer } from "./transfer_proof.ts";
 import { check } from "./violation.ts";
 
 /** The bound, in election timeouts: many times what a good run needs, because elections may be split by bad luck. */
 const boundTimeouts = 60;
+/** What a piece of a snapshot takes to arrive and be acknowledged, in times of the network and turns of the nodes. */
+const pieceTimes = 4;
 /** How long a cluster that has healed must stay as it is, in election timeouts. */
 const peaceTimeouts = 3;
 
 /** Heals a majority and proves that it works. `runUntil` lets time pass until a condition holds; false at the deadline. */
 export function proveLiveness(cluster: Cluster, runUntil: RunUntil): void {
-  const { plan, timeline, network, safety } = cluster;
+  const { plan, timeline, network, safety, hosts } = cluster;
   const random = streamOf(plan.seed, "liveness");
   const whole = chooseWhole(cluster, random);
   const mend = heal(cluster, whole, random);
-  const deadline = timeline.now + boundTimeouts * plan.limits.electionTimeoutMs;
+  const boundMs = boundTimeouts * plan.limits.electionTimeoutMs + snapshotMs(cluster);
+  const deadline = timeline.now + boundMs;
   const must = (condition: () => boolean, what: string): void => {
     const names = whole.map(({ id }) => `n${id}`).join(", ");
     check(
       runUntil(condition, deadline),
       "I12",
-      () => `${what} ${boundTimeouts} election timeouts after ${names} were healed (I12)`,
+      () => `${what} ${Math.round(boundMs)} ms after ${names} were healed (I12)`,
     );
   };
+  const isLed = runUntil(() => leaderOf(whole) !== null, deadline);
+  if (!isLed && hosts.some((host) => host.isWiped) && isDeadEnd(whole)) return;
   must(() => leaderOf(whole) !== null, "there is no leader");
   const { membership } = safety.configurations.current;
   const core = membersAmong(whole, membership);
@@ -48,6 +53,30 @@ export function proveLiveness(cluster: Cluster, runUntil: RunUntil): void {
   proveTransfer(healed);
   must(() => leaderOf(core) !== null, "there is no leader");
   keepPeace(healed, mend);
+}
+
+/** What it may take to bring the biggest snapshot to somebody who gets it in the smallest pieces, one after the other. */
+function snapshotMs({ plan, up }: Cluster): Millis {
+  const bytes = Math.max(0, ...up.map(({ state }) => state.snapshot?.bytes ?? 0));
+  return Math.ceil(bytes / plan.limits.chunkBytesMax) * pieceTimes * (plan.delayMs + plan.turnMs);
+}
+
+/**
+ * Whether nobody among `hosts` can win an election any more, whatever happens: by the configuration that it knows, with those
+ * whose logs are no newer than its own. Raft can come to this when a directory is lost for good while a change of the members
+ * is under way: somebody who has to agree to the change, and does not know of it, has entries that only the lost one had.
+ */
+function isDeadEnd(hosts: readonly Host[]): boolean {
+  const logOf = ({ state }: Host): EntryId => state.log.last;
+  const isNewer = (one: EntryId, other: EntryId): boolean =>
+    one.term > other.term || (one.term === other.term && one.index > other.index);
+  const canWin = (host: Host): boolean => {
+    const { membership } = host.state;
+    const votes = (id: NodeId): boolean =>
+      hosts.some((other) => other.id === id && !isNewer(logOf(other), logOf(host)));
+    return halvesOf(membership).some((half) => half.includes(host.id)) && decides(membership, votes);
+  };
+  return !hosts.some(canWin);
 }
 
 /**
