@@ -28,7 +28,7 @@ export class BrokenWorld {
 
   /** Nodes, each on a machine of its own, that speak `kind` and hear nothing else. */
   static async start(kind: Protocol, { nodes, isRecorded, flags }: Omit<Journey, "scenarios">): Promise<BrokenWorld> {
-    const network = new RoutedNetwork(nodes, kind);
+    const network = new RoutedNetwork(nodes + 1, kind); // one machine is for a node that comes later
     const recorder = isRecorded ? await Recorder.open(nodes, kind) : null;
     const keyed = isRecorded && kind === "tcp" ? keyFlags() : [];
     const cluster = await RealCluster.start(nodes, ["--transport", kind, ...flags, ...keyed], {
@@ -50,6 +50,32 @@ export class BrokenWorld {
       const found = (await this.client.get(key))?.text;
       if (found !== value) throw new Error(`${key} holds ${String(found?.length)} bytes that were not written last`);
     }
+  }
+
+  /** Writes the same `keys` keys, each with `bytes`, all at once. */
+  async fills(keys: number, bytes: number): Promise<void> {
+    const value = new Uint8Array(bytes).fill(120);
+    await Promise.all(Array.from({ length: keys }, (_, at) => this.client.put(`filled ${at}`, value)));
+  }
+
+  /** Makes a new node a voter, which must get a snapshot for that. */
+  async addsNode(id: number): Promise<void> {
+    const { cluster, network } = this;
+    await cluster.reserve(id);
+    network.silence([cluster.portsOf(id)]);
+    await this.runs("cluster", "add", `${id}`, ...cluster.addresses(id), "--learner");
+    cluster.start(id);
+    await this.runs("cluster", "promote", `${id}`, "--timeout", "1m");
+    await until("it says that it has a snapshot", () =>
+      Promise.resolve(cluster.log(id).includes("snapshot installed")),
+    );
+    await cluster.caughtUp();
+  }
+
+  /** A command that must succeed. */
+  async runs(...args: readonly string[]): Promise<void> {
+    const { status, stderr } = await this.cluster.proa(args);
+    assert(status === 0, `${args.join(" ")} ended with ${String(status)}: ${stderr}`);
   }
 
   /** The leader, and the others. */

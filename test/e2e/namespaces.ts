@@ -1,14 +1,13 @@
 /** Programs in network, mount and process namespaces of their own: whatever they do to the network is gone with them. */
 import { spawnSync } from "node:child_process";
 import process from "node:process";
-import { run, type Finished } from "../helpers/run.ts";
 import { runFile } from "../helpers/runtime.ts";
 
 /** Set where a program runs in namespaces of its own. */
 const marker = "PROA_IN_NAMESPACES";
 
 /** The words before a command that run it in new namespaces, where it may name network namespaces and has a loopback. */
-export const inNamespaces: readonly [string, ...string[]] = [
+const inNamespaces: readonly [string, ...string[]] = [
   "unshare",
   ...["--net", "--mount", "--mount-proc", "--pid", "--fork", "--kill-child"],
   ...["sh", "-c", 'mount -t tmpfs none /run && ip link set lo up && exec "$@"', "sh"],
@@ -30,12 +29,6 @@ export function obstacle(): string | null {
   const { status, error } = spawnSync(program, [...before, "sh", "-c", probe.join(" && ")]);
   if (error !== undefined) return "no unshare here";
   return status === 0 ? null : "no network namespaces, ip, tc or iptables (Debian: apt-get install iproute2 iptables)";
-}
-
-/** Runs a command there to its end. */
-export function runInNamespaces(command: readonly string[]): Promise<Finished> {
-  const [program, ...before] = inNamespaces;
-  return run(program, [...before, ...command], { env: process.env });
 }
 
 /** Goes on in new namespaces: there it returns, here it runs `file` there with our arguments and ends as that ends. */

@@ -1,8 +1,10 @@
 /** What can be wrong between nodes, one thing a scenario: each breaks it, shows that the cluster serves, and mends it. */
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { assert } from "../../src/lib/assert.ts";
 import type { BrokenWorld } from "./broken_world.ts";
 import { checkedLoad } from "./checked_load.ts";
-import { until } from "./cluster.ts";
+import { until, type RealCluster } from "./cluster.ts";
 import { all } from "./packet_filter.ts";
 import type { Protocol } from "./routed_network.ts";
 import { garbage, replayed } from "./stranger_scenarios.ts";
@@ -55,20 +57,21 @@ const recorded: readonly Scenario[] = [
   { name: "a stranger sends garbage to every node", run: garbage },
 ];
 
-const journeys = {
+const grown: readonly Scenario[] = [{ name: "a new node installs a snapshot of 50 MB, and votes", run: grow }];
+
+/** By name. `grown` is run by hand: it writes hundreds of megabytes. */
+const journeys: Readonly<Record<string, Journey>> = {
   three: { nodes: 3, isRecorded: false, flags: [], scenarios: three },
   five: { nodes: 5, isRecorded: false, flags: ["--mtu", "8000"], scenarios: five },
   // So long a timeout keeps apart what a stranger does and what a busy machine does.
+  grown: { nodes: 3, isRecorded: false, flags: ["--snapshot-size", "8MiB"], scenarios: grown },
   recorded: { nodes: 3, isRecorded: true, flags: ["--election-timeout", "2s"], scenarios: recorded },
-} as const satisfies Readonly<Record<string, Journey>>;
-
-export const journeyNames = ["three", "five", "recorded"] as const;
+};
 
 /** What a cluster that speaks `kind` goes through; scenarios that crawl are left out unless `isPatient`. */
 export function journeyOf(name: string, kind: Protocol, isPatient: boolean): Journey {
-  const found = journeyNames.find((known) => known === name);
-  assert(found !== undefined, `there is no journey ${name}`);
-  const journey: Journey = journeys[found];
+  const journey = journeys[name];
+  assert(journey !== undefined, `there is no journey ${name}`);
   const isIncluded = ({ only = kind, crawlsWith }: Scenario): boolean =>
     only === kind && (isPatient || crawlsWith !== kind);
   return { ...journey, scenarios: journey.scenarios.filter(isIncluded) };
@@ -77,8 +80,7 @@ export function journeyOf(name: string, kind: Protocol, isPatient: boolean): Jou
 async function handOver(world: BrokenWorld): Promise<void> {
   const { cluster } = world;
   const to = (await cluster.leader()) === 1 ? 2 : 1;
-  const { status, stderr } = await cluster.proa(["leader", "transfer", "--to", `${to}`]);
-  assert(status === 0, `the office was not handed over: ${stderr}`);
+  await world.runs("leader", "transfer", "--to", `${to}`);
   assert((await cluster.leader()) === to, "somebody else leads");
   await world.serves();
 }
@@ -191,4 +193,23 @@ async function ring(world: BrokenWorld): Promise<void> {
     cluster.signal(leader, "SIGCONT");
     healAgain();
   });
+}
+
+async function grow(world: BrokenWorld): Promise<void> {
+  const { cluster } = world;
+  const { leader } = await world.roles();
+  await until("the leader has a snapshot of 50 MB", async () => {
+    if (snapshotBytes(cluster, leader) >= 50_000_000) return true;
+    await world.fills(50, 1_000_000);
+    return false;
+  });
+  await world.addsNode(4);
+  assert(snapshotBytes(cluster, 4) >= 50_000_000, "the new node has no snapshot of 50 MB");
+  await world.serves();
+}
+
+/** The size of the largest snapshot that a node has. */
+function snapshotBytes(cluster: RealCluster, id: number): number {
+  const folder = join(cluster.data(id), "snapshots");
+  return Math.max(0, ...readdirSync(folder).map((name) => statSync(join(folder, name)).size));
 }

@@ -24,7 +24,7 @@ test("S1 to S5: a follower that was killed catches up by a snapshot while writes
         const status = await cluster.status(away);
         return status !== null && status.first_index > 90;
       });
-      expect(cluster.log(away)).toContain("snapshot installed");
+      await until("it says so", () => Promise.resolve(cluster.log(away).includes("snapshot installed")));
       const { acknowledged } = await load.stop();
       await cluster.caughtUp();
       await Promise.all(cluster.ids.map((id) => cluster.kill(id)));
