@@ -169,12 +169,6 @@ export class RealCluster {
     if (this.children.get(id)?.kill(signal) !== true) throw new Error(`node ${id} does not run`);
   }
 
-  /** What a node that runs keeps in memory, in bytes. Linux only. */
-  residentBytes(id: number): number {
-    const status = readFileSync(`/proc/${this.children.get(id)?.pid ?? 0}/status`, "utf8");
-    return 1024 * Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]);
-  }
-
   /** Whether a node was started and has not ended since. */
   isRunning(id: number): boolean {
     const child = this.children.get(id);
