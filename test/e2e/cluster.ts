@@ -56,6 +56,8 @@ export class RealCluster {
   private readonly children = new Map<number, ChildProcess>();
   /** Nodes that came later, and the endpoints through which they joined. */
   private readonly joined = new Map<number, string>();
+  /** Lists of their own, of nodes that reach the others by other ways. */
+  private readonly lists = new Map<number, string>();
   /** The server list that the first nodes are started with. */
   readonly servers: string;
 
@@ -136,9 +138,19 @@ export class RealCluster {
     this.ports.delete(id);
   }
 
+  /** From its next start on, node `id` reaches the others at these replicate ports. */
+  reroute(id: number, ways: ReadonlyMap<number, number>): void {
+    const list = this.ids.map((other) => {
+      const [replicate, service] = this.addresses(other);
+      const way = other === id ? undefined : ways.get(other);
+      return `${other},${way === undefined ? replicate : `127.0.0.1:${way}`},${service}`;
+    });
+    this.lists.set(id, list.join(";"));
+  }
+
   start(id: number): void {
     const through = this.joined.get(id);
-    const membership = through === undefined ? ["--servers", this.servers] : ["--join", through];
+    const membership = through === undefined ? ["--servers", this.lists.get(id) ?? this.servers] : ["--join", through];
     const [program, ...before] = this.place.programs?.[id] ?? [programOfNode(id)];
     if (program === undefined) throw new Error(`node ${id} has no program`);
     const child = spawn(
