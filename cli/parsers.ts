@@ -46,6 +46,15 @@ export function integer(min: number, max = Number.MAX_SAFE_INTEGER): Parse<numbe
   };
 }
 
+/** A percentage such as `5` or `0.5`, from 0 to `max`. */
+export function percent(max: number): Parse<number> {
+  return (value) => {
+    const number = Number(value.replace(/ ?%$/, ""));
+    if (/^\d{1,3}(\.\d{1,6})?( ?%)?$/.test(value) && number <= max) return number;
+    throw new InvalidValueError(`expected a percentage from 0 to ${String(max)}, such as 1 or 0.5`);
+  };
+}
+
 /** One of a few words. */
 export function choice<const T extends string>(...words: readonly T[]): Parse<T> {
   return (value) => {

@@ -1,5 +1,6 @@
 /** What one run of `proa bench` is to do: the options, made consistent before anything is touched. */
 import { ProaError } from "../../src/lib/errors.ts";
+import type { TransportKind } from "../../src/local/cluster_file.ts";
 
 export type Operation = "put" | "get";
 export type Consistency = "linearizable" | "lease" | "stale";
@@ -17,6 +18,10 @@ export interface BenchRequest {
   readonly duration: number;
   readonly warmup: number;
   readonly local: number | undefined;
+  /** What carries the messages between the nodes of a local cluster, one after the other. */
+  readonly transport: readonly TransportKind[] | undefined;
+  /** What is lost between them, in percent of all packets, one after the other. */
+  readonly loss: readonly number[] | undefined;
   readonly check: boolean;
 }
 
@@ -48,6 +53,7 @@ const checkedValueBytesMin = 8;
 /** Throws USAGE for options that contradict each other. */
 export function planOf(request: BenchRequest): BenchPlan {
   const { op, consistency, connections, callers, rate, valueSize, keyCount, check } = request;
+  refuseTransports(request);
   if (callers !== undefined && rate !== undefined) throw conflict("--callers and --rate exclude each other");
   if (callers !== undefined && request.inFlight !== undefined) {
     throw conflict("--callers and --in-flight exclude each other: each caller has one request in flight");
@@ -67,6 +73,20 @@ export function planOf(request: BenchRequest): BenchPlan {
       ? ({ kind: callers === undefined ? "window" : "callers" } as const)
       : ({ kind: "rate", perSecond: rate } as const);
   return { op, consistency, inFlight, connections, loop, valueBytes: valueSize, keyCount, check };
+}
+
+function refuseTransports({ local, transport, loss }: BenchRequest): void {
+  for (const [name, values] of [
+    ["--transport", transport],
+    ["--loss", loss],
+  ] as const) {
+    if (values === undefined) continue;
+    if (local === undefined) {
+      throw conflict(`${name} needs --local: how the nodes of a cluster speak is decided where they are started`);
+    }
+    if (new Set<unknown>(values).size !== values.length) throw conflict(`${name} names something twice`);
+  }
+  if (loss !== undefined && local === 1) throw conflict("a single node has nobody to lose packets to: --local 3");
 }
 
 function conflict(reason: string): ProaError {

@@ -66,10 +66,10 @@ export function benchText(plan: BenchPlan, { tally, elapsedMs }: Measured, check
     ["cores", String(cpus().length)],
   );
   const shares = [0.5, 0.9, 0.99, 0.999] as const;
-  const shown = shares.map((share) => `p${String(share * 100)} ${time(latency.percentile(share))}`);
+  const shown = shares.map((share) => `p${String(share * 100)} ${timeText(latency.percentile(share))}`);
   const width = Math.max(...facts.map(([name]) => name.length));
   const lines = facts.map(([name, value]) => `${name.padEnd(width)}  ${value}\n`).join("");
-  return `${lines}${"latency".padEnd(width)}  ${[...shown, `max ${time(latency.max)}`].join("   ")}\n${histogramText(latency)}${checkText(check)}`;
+  return `${lines}${"latency".padEnd(width)}  ${[...shown, `max ${timeText(latency.max)}`].join("   ")}\n${histogramText(latency)}${checkText(check)}`;
 }
 
 /** One second of a run. */
@@ -86,7 +86,7 @@ export function progressText(
   const failures = recent.notApplied + recent.unknown;
   const trouble =
     failures === 0 ? "" : `   ${grouped(recent.notApplied)} not applied, ${grouped(recent.unknown)} unknown`;
-  const times = `p50 ${time(latency.percentile(0.5))}   p99 ${time(latency.percentile(0.99))}`;
+  const times = `p50 ${timeText(latency.percentile(0.5))}   p99 ${timeText(latency.percentile(0.99))}`;
   return `${bar(second / seconds)} ${String(second).padStart(String(seconds).length)}/${seconds} s   ${rates.join("   ")}   ${times}${trouble}`;
 }
 
@@ -107,7 +107,7 @@ function histogramText(latency: Histogram): string {
   for (let upTo = 100; before < latency.count; upTo *= 2) {
     const count = latency.countUpTo(upTo);
     const share = (count - before) / latency.count;
-    if (count > 0) rows.push([`≤ ${time(upTo)}`, percent(share), "#".repeat(Math.round(share * histogramWidth))]);
+    if (count > 0) rows.push([`≤ ${timeText(upTo)}`, percent(share), "#".repeat(Math.round(share * histogramWidth))]);
     before = count;
   }
   return `\n${table([{ title: "WITHIN", align: "right" }, { title: "SHARE", align: "right" }, { title: "" }], rows)}`;
@@ -122,7 +122,7 @@ function checkText(check: CheckSummary | null): string {
 }
 
 /** A duration of microseconds in the unit that fits. */
-function time(micros: number): string {
+export function timeText(micros: number): string {
   if (micros < 1000) return `${Math.round(micros)} µs`;
   if (micros < 1_000_000) return `${digits(micros / 1000)} ms`;
   return `${digits(micros / 1_000_000)} s`;
@@ -140,6 +140,7 @@ function perSecond(count: number, spanMs: number): number {
   return spanMs <= 0 ? 0 : Math.round((count * 1000) / spanMs);
 }
 
-function grouped(value: number): string {
+/** A whole number with its thousands apart. */
+export function grouped(value: number): string {
   return String(value).replace(/\B(?=(\d{3})+$)/g, ",");
 }

@@ -21,12 +21,17 @@ const progressMs = 1000;
 
 export async function runBench(request: BenchRequest, context: Context): Promise<void> {
   const plan = planOf(request);
+  if (request.loss !== undefined || (request.transport ?? []).length > 1) {
+    const { runTransports } = await import("./bench_transports.ts");
+    return runTransports(request, context);
+  }
   const end = new RunEnd(context);
   const cluster = request.local === undefined ? null : new BenchCluster(context);
   try {
     if (cluster !== null && request.local !== undefined) {
       context.output.note(`starting ${request.local} nodes for this run`);
-      await end.before(cluster.start(request.local));
+      const [transport = "tcp"] = request.transport ?? [];
+      await end.before(cluster.start({ nodes: request.local, transport, lossRate: null }));
     }
     if (!end.hasCome())
       await measure(plan, request, { context, end, endpoints: cluster?.endpoints ?? endpointsOf(context) });

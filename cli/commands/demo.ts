@@ -25,6 +25,13 @@ const nodeOrLeader: Parse<number | "leader"> = (value) => {
   }
 };
 
+const transport = option(
+  "kind",
+  choice("tcp", "udp"),
+  "what carries the messages between the nodes: tcp or udp, whatever it was the last time",
+  { defaultText: "as the last time, else tcp" },
+);
+
 const foreground = command({
   path: ["demo"],
   summary: "Run a cluster of three nodes on this machine",
@@ -32,10 +39,11 @@ const foreground = command({
     "Runs until it is interrupted, and its nodes end with it. On a terminal it takes commands, without the word proa. " +
     "Data is kept for the next time. All commands find the cluster without --endpoints while it runs.",
   args: {},
-  options: { nodes, dir },
+  options: { nodes, transport, dir },
   examples: [
     { command: "proa demo", does: "three nodes, until Ctrl-C" },
     { command: "proa demo --nodes 5", does: "five, which survive the loss of two" },
+    { command: "proa demo --transport udp", does: "the same data, messages in datagrams" },
     { command: "proa demo up && proa kv put greeting hello", does: "the same in the background" },
   ],
   run: async ({ options }, context) => {
@@ -50,7 +58,7 @@ const up = command({
   description:
     "Starts the nodes that do not run, and does nothing when all do. Waits for 30 s unless --timeout says otherwise.",
   args: {},
-  options: { nodes, dir },
+  options: { nodes, transport, dir },
   examples: [
     { command: "proa demo up && proa kv put greeting hello", does: "a write right after the start" },
     { command: "proa demo up --nodes 1 --dir ./one", does: "a single node, with its data at hand" },

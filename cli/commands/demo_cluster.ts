@@ -6,7 +6,7 @@ import type { Started } from "./demo_start.ts";
 import { assert } from "../../src/lib/assert.ts";
 import { ProaError } from "../../src/lib/errors.ts";
 import { LocalCluster, leaderOf, type NodeState, type StartFailure } from "../../src/local/cluster.ts";
-import type { ClusterFile, ClusterMode } from "../../src/local/cluster_file.ts";
+import type { ClusterFile, ClusterMode, TransportKind } from "../../src/local/cluster_file.ts";
 import { demoDirectory } from "../../src/local/paths.ts";
 import { formatHostPort } from "../../src/local/server_list.ts";
 
@@ -41,6 +41,8 @@ export function notRunning(cluster: LocalCluster, context: Context): ProaError {
 export interface ClusterJson {
   readonly running: boolean;
   readonly mode: ClusterMode;
+  /** What carries the messages between the nodes. */
+  readonly transport: TransportKind;
   readonly directory: string;
   /** ISO 8601. */
   readonly started_at: string;
@@ -66,6 +68,7 @@ export function clusterJson(cluster: LocalCluster, file: ClusterFile, states: re
   return {
     running: states.some(({ process }) => process !== null),
     mode: file.mode,
+    transport: file.transport,
     directory: cluster.layout.directory,
     started_at: file.startedAt,
     leader: leaderOf(states),
@@ -86,7 +89,7 @@ export function clusterJson(cluster: LocalCluster, file: ClusterFile, states: re
 /** The cluster as people see it. */
 export function clusterTable(cluster: LocalCluster, file: ClusterFile, states: readonly NodeState[]): string {
   const leader = leaderOf(states);
-  const title = `DEMO ${cluster.layout.directory}   ${leader === null ? "no leader" : `leader ${String(leader)}`}   ${file.mode}\n`;
+  const title = `DEMO ${cluster.layout.directory}   ${leader === null ? "no leader" : `leader ${String(leader)}`}   ${file.mode}   ${file.transport}\n`;
   const rows = states.map(({ server, process, view }) => [
     String(server.id),
     process === null ? "–" : String(process.pid),

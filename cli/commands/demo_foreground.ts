@@ -14,7 +14,7 @@ import { formatHostPort } from "../../src/local/server_list.ts";
 const glanceMs = 300;
 
 /** Runs until somebody ends it; then ends its nodes, and the process. */
-export async function runForeground({ nodes, dir }: StartOptions, context: Context): Promise<never> {
+export async function runForeground({ nodes, transport, dir }: StartOptions, context: Context): Promise<never> {
   const cluster = clusterIn(dir, context);
   const lock = await cluster.lock(performance.now() + glanceMs);
   if (lock === null || (await fileOfRunning(cluster)) !== null) throw alreadyRuns(cluster, context);
@@ -23,7 +23,7 @@ export async function runForeground({ nodes, dir }: StartOptions, context: Conte
   const signalled = signals.first.then((signal) => exitOfSignal[signal]);
 
   const deadline = startDeadline(context);
-  const starting = startNodes(cluster, { nodes, mode: "foreground", deadline }, context);
+  const starting = startNodes(cluster, { nodes, transport, mode: "foreground", deadline }, context);
   const started = await orStop(cluster, starting, signalled);
   if (!started.ok) throw startError(cluster, started.failure, context);
   await announce(cluster, started, context);

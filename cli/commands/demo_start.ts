@@ -4,13 +4,14 @@ import { exitOfSignal, StopSignals } from "../stop_signals.ts";
 import { announce, clusterIn, demoCommand, startError } from "./demo_cluster.ts";
 import { ProaError } from "../../src/lib/errors.ts";
 import type { LocalCluster, StartFailure } from "../../src/local/cluster.ts";
-import type { ClusterFile, ClusterMode } from "../../src/local/cluster_file.ts";
+import type { ClusterFile, ClusterMode, TransportKind } from "../../src/local/cluster_file.ts";
 import { planCluster } from "../../src/local/plan.ts";
 import { firstBusyPort } from "../../src/local/ports.ts";
 import { waitFor, waitUntil } from "../../src/local/wait.ts";
 
 export interface StartOptions {
   readonly nodes: number | undefined;
+  readonly transport: TransportKind | undefined;
   readonly dir: string | undefined;
 }
 
@@ -30,6 +31,7 @@ export interface Started {
 
 interface StartTerms {
   readonly nodes: number | undefined;
+  readonly transport: TransportKind | undefined;
   readonly deadline: number;
 }
 
@@ -44,7 +46,7 @@ export function startDeadline({ globals }: Context): number {
 }
 
 /** `proa demo up`: returns once linearizable requests are served. A signal before that ends what it has started. */
-export async function startBackground({ nodes, dir }: StartOptions, context: Context): Promise<void> {
+export async function startBackground({ nodes, transport, dir }: StartOptions, context: Context): Promise<void> {
   const cluster = clusterIn(dir, context);
   const deadline = startDeadline(context);
   const signalled = new StopSignals().first.then((signal) => exitOfSignal[signal]);
@@ -52,8 +54,8 @@ export async function startBackground({ nodes, dir }: StartOptions, context: Con
   if (lock === null) throw lockedError(cluster, context);
   const starting =
     lock === "owned"
-      ? joinOwner(cluster, { nodes, deadline }, context)
-      : startNodes(cluster, { nodes, mode: "background", deadline }, context);
+      ? joinOwner(cluster, { nodes, transport, deadline }, context)
+      : startNodes(cluster, { nodes, transport, mode: "background", deadline }, context);
   const outcome = await orStop(cluster, starting, signalled);
   if (lock !== "owned") lock.release();
   if (!outcome.ok) throw startError(cluster, outcome.failure, context);
@@ -80,14 +82,15 @@ export async function orStop(
  */
 export async function startNodes(
   cluster: LocalCluster,
-  { nodes, mode, deadline }: StartTerms & { readonly mode: ClusterMode },
+  { nodes, mode, deadline, ...wishes }: StartTerms & { readonly mode: ClusterMode },
   context: Context,
 ): Promise<StartOutcome> {
   const before = await fileOfRunning(cluster);
-  if (before !== null) return startMissing(cluster, before, { nodes, deadline }, context);
+  if (before !== null) return startMissing(cluster, before, { nodes, deadline, ...wishes }, context);
+  const transport = wishes.transport ?? cluster.file()?.transport ?? "tcp";
   for (;;) {
     const { servers, fresh, portTaken } = await planCluster(cluster.layout, nodes ?? null);
-    const file = { mode, servers, startedAt: new Date().toISOString() };
+    const file = { mode, servers, transport, startedAt: new Date().toISOString() };
     const failure = await cluster.start(file, deadline);
     if (failure === null) return { ok: true, file, already: false, fresh, portTaken };
     await cluster.stopAll();
@@ -116,10 +119,10 @@ export function lockedError(cluster: LocalCluster, context: Context): ProaError 
 async function startMissing(
   cluster: LocalCluster,
   file: ClusterFile,
-  { nodes, deadline }: StartTerms,
+  { nodes, transport, deadline }: StartTerms,
   context: Context,
 ): Promise<StartOutcome> {
-  refuseOtherCount(cluster, { running: file.servers.length, wanted: nodes }, context);
+  refuseOthers(cluster, file, { nodes, transport }, context);
   const already = cluster.running().length === file.servers.length;
   const failure = await cluster.start(file, deadline);
   if (failure === null) return { ok: true, file, already, fresh: false, portTaken: null };
@@ -130,24 +133,37 @@ async function startMissing(
 /** The cluster runs in somebody's foreground: waits until it serves, as if we had started it. */
 async function joinOwner(
   cluster: LocalCluster,
-  { nodes, deadline }: StartTerms,
+  { nodes, transport, deadline }: StartTerms,
   context: Context,
 ): Promise<StartOutcome> {
   const file = cluster.file();
   if (file?.mode !== "foreground") throw lockedError(cluster, context);
-  refuseOtherCount(cluster, { running: file.servers.length, wanted: nodes }, context);
+  refuseOthers(cluster, file, { nodes, transport }, context);
   const failure = await cluster.becomesReady(file.servers, deadline);
   return failure === null ? { ok: true, file, already: true, fresh: false, portTaken: null } : { ok: false, failure };
 }
 
-function refuseOtherCount(
+/** What runs is not changed by a start. */
+function refuseOthers(
   cluster: LocalCluster,
-  { running, wanted }: { readonly running: number; readonly wanted: number | undefined },
+  running: ClusterFile,
+  { nodes, transport }: Pick<StartTerms, "nodes" | "transport">,
   context: Context,
 ): void {
-  if (wanted === undefined || wanted === running) return;
   const { directory } = cluster.layout;
-  throw new ProaError("USAGE", `Cannot start ${String(wanted)} nodes: ${String(running)} run in ${directory}`, {
-    hint: `leave --nodes out, or start anew after: ${demoCommand(cluster, "down --wipe", context)}`,
-  });
+  const count = running.servers.length;
+  if (nodes !== undefined && nodes !== count) {
+    throw new ProaError("USAGE", `Cannot start ${String(nodes)} nodes: ${String(count)} run in ${directory}`, {
+      hint: `leave --nodes out, or start anew after: ${demoCommand(cluster, "down --wipe", context)}`,
+    });
+  }
+  if (transport !== undefined && transport !== running.transport) {
+    throw new ProaError(
+      "USAGE",
+      `Cannot use ${transport}: the nodes that run in ${directory} use ${running.transport}`,
+      {
+        hint: `leave --transport out, or start again after: ${demoCommand(cluster, "down", context)}`,
+      },
+    );
+  }
 }

@@ -146,10 +146,14 @@ export class LocalCluster {
     return this.failure(late, "could not serve in time");
   }
 
-  /** Starts one node that does not run. The lock must be held. */
-  async startNode(id: number, { servers, mode }: Pick<ClusterFile, "servers" | "mode">): Promise<NodeChild> {
+  /** Starts one node that does not run, with `flags` besides those that all local nodes have. The lock must be held. */
+  async startNode(
+    id: number,
+    { servers, mode, transport }: Pick<ClusterFile, "servers" | "mode" | "transport">,
+    flags: readonly string[] = [],
+  ): Promise<NodeChild> {
     const command = [...this.runtime.self, "node", "start", "--id", String(id), "--servers", formatServers(servers)];
-    command.push("--data", this.layout.nodeDirectory(id), "--cluster", clusterName);
+    command.push("--data", this.layout.nodeDirectory(id), "--cluster", clusterName, "--transport", transport, ...flags);
     const attached = mode === "foreground";
     if (attached) command.push("--exit-with-parent");
     const log = new LogFile(this.layout.nodeLog(id));

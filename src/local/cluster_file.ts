@@ -6,6 +6,8 @@ import { readJsonObject, replaceFile } from "./state_file.ts";
 export interface ClusterFile {
   readonly mode: ClusterMode;
   readonly servers: readonly ServerAddress[];
+  /** What carries the messages between the nodes. */
+  readonly transport: TransportKind;
   /** As ISO 8601. */
   readonly startedAt: string;
 }
@@ -17,12 +19,14 @@ export interface ClusterFile {
  */
 export type ClusterMode = "foreground" | "background" | "down";
 
+export type TransportKind = "tcp" | "udp";
+
 /** Publishes the cluster, and its service ports as the default endpoints of every command. */
 export function writeClusterFile(layout: Layout, file: ClusterFile): void {
-  const { mode, servers, startedAt } = file;
+  const { mode, servers, transport, startedAt } = file;
   replaceFile(
     layout.clusterFile,
-    `${JSON.stringify({ mode, servers: formatServers(servers), started_at: startedAt })}\n`,
+    `${JSON.stringify({ mode, servers: formatServers(servers), transport, started_at: startedAt })}\n`,
   );
 }
 
@@ -30,8 +34,9 @@ export function writeClusterFile(layout: Layout, file: ClusterFile): void {
 export function readClusterFile(layout: Layout): ClusterFile | null {
   const object = readJsonObject(layout.clusterFile);
   if (object === null) return null;
-  const { mode, servers, started_at: startedAt } = object;
+  const { mode, servers, transport = "tcp", started_at: startedAt } = object;
   if (mode !== "foreground" && mode !== "background" && mode !== "down") return null;
+  if (transport !== "tcp" && transport !== "udp") return null;
   if (typeof servers !== "string" || typeof startedAt !== "string") return null;
-  return { mode, servers: parseServers(servers), startedAt };
+  return { mode, servers: parseServers(servers), transport, startedAt };
 }

@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import { FrameMaker } from "../../cli/commands/bench_frames.ts";
 import { KeyHistory } from "../../cli/commands/bench_history.ts";
 import { type BenchRequest, planOf } from "../../cli/commands/bench_plan.ts";
+import { optionsOf, rowsText } from "../../cli/commands/bench_transports.ts";
 import { benchJson, benchText, progressText } from "../../cli/commands/bench_report.ts";
 import { Tally } from "../../cli/commands/bench_tally.ts";
 import { ByteWriter } from "../../src/lib/byte_writer.ts";
@@ -21,6 +22,8 @@ const request: BenchRequest = {
   duration: 1000,
   warmup: 0,
   local: undefined,
+  transport: undefined,
+  loss: undefined,
   check: false,
 };
 
@@ -39,12 +42,42 @@ const conflicts: readonly Partial<BenchRequest>[] = [
   { check: true, op: "mixed", consistency: "stale" },
   { check: true, op: "mixed", keyCount: 1_000_000 },
   { check: true, op: "mixed", valueSize: 4 },
+  { transport: ["udp"] },
+  { loss: [1] },
+  { local: 3, loss: [1, 1] },
+  { local: 3, transport: ["tcp", "tcp"] },
+  { local: 1, loss: [1] },
 ];
 for (const conflict of conflicts) {
   test(`refuses ${JSON.stringify(conflict)}`, () => {
     expect(() => planOf({ ...request, ...conflict })).toThrow(ProaError);
   });
 }
+
+test("rows for each transport and each rate of loss: what a process is asked for, and the table", () => {
+  const asked = optionsOf({
+    ...request,
+    op: "mixed",
+    inFlight: 7,
+    local: 3,
+    transport: ["udp"],
+    loss: [0],
+    check: true,
+  });
+  const line =
+    "--op mixed --consistency linearizable --connections 1 --value-size 256 --key-count 10000 --duration 1000ms " +
+    "--warmup 0ms --in-flight 7 --check";
+  expect(asked.join(" ")).toBe(line);
+  expect(optionsOf({ ...request, callers: 3 }).slice(-2)).toEqual(["--callers", "3"]);
+  expect(optionsOf({ ...request, rate: 3 }).slice(-2)).toEqual(["--rate", "3"]);
+  const report = benchJson(planOf(request), { tally: new Tally(), elapsedMs: 1000 });
+  const row = { transport: "udp", loss_percent: 0.5, elections: 2, ...report, ops_per_s: 12_345, p50_us: 80 } as const;
+  expect(rowsText("put", [row, { ...row, transport: "tcp", loss_percent: null, p99_us: 9999 }])).toBe(
+    "TRANSPORT   LOSS  PUTS/S    P50       P99  ELECTIONS\n" +
+      "udp        0.5 %  12,345  80 µs      0 µs          2\n" +
+      "tcp            –  12,345  80 µs  10.00 ms          2\n",
+  );
+});
 
 test("frames hold what a node accepts, on as many keys as were asked for", () => {
   const frames = new FrameMaker({ keyCount: 3, valueBytes: 10 }, null);

@@ -25,6 +25,21 @@ test("mixed load on a cluster of its own, checked, and all of it removed afterwa
   rmSync(directory, { recursive: true });
 }, 60_000);
 
+test("both transports through relays that lose packets: one row each, and all of it removed afterwards", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "proa-e2e-bench-"));
+  const line = "bench --local 3 --transport tcp,udp --loss 2 --callers 8 --duration 300ms --warmup 50ms --json";
+  const end = await run(proaBinary(), line.split(" "), { env: { ...process.env, TMPDIR: directory } });
+  expect([end.status, end.stderr]).toEqual([0, ""]);
+  const rows: readonly Readonly<Record<string, unknown>>[] = JSON.parse(end.stdout);
+  expect(rows.map(({ transport, loss_percent }) => [transport, loss_percent])).toEqual([
+    ["tcp", 2],
+    ["udp", 2],
+  ]);
+  for (const { ok, elections } of rows) expect([Number(ok) > 0, typeof elections]).toEqual([true, "number"]);
+  expect(readdirSync(directory)).toEqual([]);
+  rmSync(directory, { recursive: true });
+}, 120_000);
+
 test("without a cluster it says how to get one", async () => {
   const end = await run(proaBinary(), ["bench", "-e", "127.0.0.1:1", "--timeout", "200ms"], { env: process.env });
   expect(end.status).toBe(3);

@@ -52,6 +52,22 @@ test("up, a put at once, the loss of the leader, down, and everything is still t
   });
 }, 60_000);
 
+test("over UDP as over TCP, with the same data", async () => {
+  await withDemo(async (demo) => {
+    expect((await demo.proa("demo up --nodes 1")).status).toBe(0);
+    expect((await demo.proa("kv put a 1")).status).toBe(0);
+    expect((await demo.proa("demo up --transport udp")).stderr).toContain("use tcp");
+    expect((await demo.proa("demo down")).status).toBe(0);
+    expect((await demo.proa("demo up --transport udp")).status).toBe(0);
+    expect(await demo.json("demo status")).toMatchObject({ transport: "udp" });
+    expect((await demo.proa("demo restart 1")).status).toBe(0);
+    const endpoint = (await demo.status()).nodes[0]?.service ?? "";
+    const status: unknown = await (await fetch(`http://${endpoint}/api/status`)).json();
+    expect(status).toMatchObject({ transport: { kind: "udp" } });
+    expect((await demo.proa("kv get a")).stdout).toBe("1");
+  });
+}, 60_000);
+
 test("starting twice, even at the same time, is starting once", async () => {
   await withDemo(async (demo) => {
     const [one, two] = await Promise.all([demo.proa("demo up --json"), demo.proa("demo up --json")]);

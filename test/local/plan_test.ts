@@ -56,7 +56,7 @@ async function refusal(layout: Layout, nodes: number | null): Promise<string> {
 function layoutWithData(directory: string, ids: readonly number[]): Layout {
   const layout = new Layout(directory);
   const servers = parseServers(ids.map((id) => `${id},127.0.0.1:${7000 + id}`).join(";"));
-  writeClusterFile(layout, { mode: "down", servers, startedAt: "x" });
+  writeClusterFile(layout, { mode: "down", servers, transport: "tcp", startedAt: "x" });
   for (const id of ids) addData(layout, id);
   return layout;
 }

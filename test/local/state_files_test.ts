@@ -53,7 +53,7 @@ test("cluster.json reads back as it was written", async () => {
     const layout = new Layout(directory);
     expect(readClusterFile(layout)).toBe(null);
     for (const mode of ["foreground", "background", "down"] as const) {
-      const file: ClusterFile = { mode, servers, startedAt: "2030-01-01T00:00:00.000Z" };
+      const file: ClusterFile = { mode, servers, transport: "udp", startedAt: "2030-01-01T00:00:00.000Z" };
       writeClusterFile(layout, file);
       expect(readClusterFile(layout)).toEqual(file);
     }
@@ -98,7 +98,7 @@ test("deleting a cluster deletes what is its own, and nothing else", async () =>
       mkdirSync(layout.nodeDirectory(id), { recursive: true });
       writeFileSync(layout.nodeLog(id), "");
     }
-    writeClusterFile(layout, { mode: "down", servers, startedAt: "x" });
+    writeClusterFile(layout, { mode: "down", servers, transport: "tcp", startedAt: "x" });
     postRequest(layout, { kind: "stop" });
     for (const name of ["n01", "n1.log.old", "notes"]) writeFileSync(join(layout.directory, name), "");
     expect([layout.nodeIds(), layout.logIds()]).toEqual([
