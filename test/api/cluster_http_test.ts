@@ -47,7 +47,7 @@ test("unknown routes and methods say what there is", () =>
     const refusal = await errorOf(nowhere);
     expectFields(refusal, { code: "INVALID_REQUEST", message: "Cannot serve /v1/keys: there is no such route" });
     for (const route of ["/v1/kv/{key}", "/v1/kv", "/v1/batch", "/v1/leader/transfer", "/api/status", "/livez", "/rpc"])
-      expectFields(refusal, { hint: expect.stringContaining(route) });
+      expect(refusal["hint"]).toContain(route);
     for (const [path, method, allow] of [
       ["/v1/kv/k", "POST", "GET, PUT, DELETE, HEAD"],
       ["/v1/kv", "PATCH", "GET, PUT, DELETE, HEAD"],
@@ -124,12 +124,9 @@ test("without a leader nothing is applied, and the answer comes before the time 
     const write = await put(lone, "k", "v", 500);
     expect(write.status).toBe(503);
     expect(write.headers.get("retry-after")).toBe("1");
-    expectFields(await errorOf(write), {
-      code: "NO_LEADER",
-      exit: 3,
-      applied: "no",
-      message: expect.stringMatching(/^Cannot write: no leader was found within \d+ ms$/),
-    });
+    const error = await errorOf(write);
+    expectFields(error, { code: "NO_LEADER", exit: 3, applied: "no" });
+    expect(error["message"]).toMatch(/^Cannot write: no leader was found within \d+ ms$/);
     expectFields(await errorOf(await get(lone, "k", "", 200)), { code: "NO_LEADER", applied: "no" });
     expect((await get(lone, "k", "?consistency=stale", 200)).status).toBe(404);
     cluster.network.heal();
@@ -143,12 +140,9 @@ test("a leader that is cut off does not know what becomes of a write, and confir
     cluster.isolate(leader.id);
     const [write, read] = await Promise.all([put(leader, "k", "v", 100), get(leader, "k", "", 100)]);
     expect(write.status).toBe(504);
-    expectFields(await errorOf(write), {
-      code: "OUTCOME_UNKNOWN",
-      exit: 4,
-      applied: "unknown",
-      message: expect.stringMatching(/^Cannot confirm the write: no majority confirmed it within \d+ ms$/),
-    });
+    const error = await errorOf(write);
+    expectFields(error, { code: "OUTCOME_UNKNOWN", exit: 4, applied: "unknown" });
+    expect(error["message"]).toMatch(/^Cannot confirm the write: no majority confirmed it within \d+ ms$/);
     expect(read.status).toBe(503);
     expectFields(await errorOf(read), { code: "NO_QUORUM", applied: "no" });
   }));
