@@ -32,6 +32,7 @@ async function inSources(
     fs.writeFileSync(join(home, "cli", "bun.ts"), program);
     fs.writeFileSync(join(home, "cli", "deno.ts"), portable);
     fs.writeFileSync(join(home, "src", "part.ts"), "");
+    fs.writeFileSync(join(home, "src", "storage_thread.ts"), "");
     fs.writeFileSync(join(home, "package.json"), '{ "version": "9.8.7", "type": "module" }');
     fs.writeFileSync(join(home, "package-lock.json"), "{}");
     fs.writeFileSync(join(home, "tsconfig.json"), "{}");
