@@ -118,9 +118,14 @@ test("a relay of datagrams loses those that chance says, and no others", async (
   const relays = new LossyRelays({ transport: "udp", lossRate: 0.3, random, runtime: { openUdp } });
   const way = await relays.open({ host, port: target.port });
   const source = await openUdp({ hostname: host, port: 0, receive: () => undefined });
-  for (let number = 0; number < 7; number++) source.send([Uint8Array.of(number)], { address: host, port: way.port });
-  await until(() => arrived.includes(6));
-  expect(arrived).toEqual([0, 2, 5, 6]);
+  const send = (number: number): void => {
+    source.send([Uint8Array.of(number)], { address: host, port: way.port });
+  };
+  for (let number = 0; number < 7; number++) send(number);
+  await until(() => arrived.length >= 4);
+  send(7);
+  await until(() => arrived.includes(7));
+  expect([arrived.length, new Set(arrived).size]).toEqual([5, 5]); // which of them depends on their order, which nobody promises
   for (const socket of [target, source]) socket.close();
   relays.close();
 });
