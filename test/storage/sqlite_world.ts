@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openSqliteStorage, type SqliteStorage } from "../../src/storage/sqlite.ts";
 import { openSqlite } from "../helpers/runtime.ts";
+import type { Storage } from "../../src/storage/mod.ts";
 import type { World } from "./conformance.ts";
 import { group, readAll, threeVoters } from "./writes.ts";
 
@@ -50,11 +51,18 @@ export function logIn(directory: string): string {
 }
 
 export function sqliteWorld(): World {
+  return worldOf((directory) => {
+    mkdirSync(directory, { recursive: true });
+    return openStorage(directory);
+  }, copyDirectory);
+}
+
+/** A world of directories, one for each life: `copy` takes to the next what a power cut would leave of the last. */
+export function worldOf(open: (directory: string) => Storage, copy: (from: string, to: string) => void): World {
   const root = mkdtempSync(join(tmpdir(), "proa-test-"));
   let life = 0;
   const directory = (): string => join(root, String(life));
-  mkdirSync(directory());
-  let storage = openStorage(directory());
+  let storage = open(directory());
   return {
     get storage() {
       return storage;
@@ -63,9 +71,9 @@ export function sqliteWorld(): World {
     restart: () => {
       const old = { storage, directory: directory() };
       life++;
-      copyDirectory(old.directory, directory());
+      copy(old.directory, directory());
       old.storage.close();
-      storage = openStorage(directory());
+      storage = open(directory());
     },
     dispose: () => {
       storage.close();

@@ -1,6 +1,5 @@
 /** Storage on a thread of its own: what the port asks of every storage, and what only a thread can do wrong. */
-import { cpSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "bun:test";
 import type { GroupId, LogReader, Membership, Persist, Restored } from "../../src/raft/mod.ts";
@@ -12,6 +11,7 @@ import { inTempDirectory } from "../helpers/temp_directory.ts";
 import { compactionConformance } from "./compaction_conformance.ts";
 import { storageConformance, type World } from "./conformance.ts";
 import { testIdentity } from "./identities.ts";
+import { worldOf } from "./sqlite_world.ts";
 import { entriesOf, group, readAll, threeVoters, Writer, writeOf } from "./writes.ts";
 
 const start = startStorageThread;
@@ -58,29 +58,13 @@ function openThread(directory: string): StorageThread {
   }
 }
 
-function threadWorld(): World {
-  const root = mkdtempSync(join(tmpdir(), "proa-test-"));
-  let life = 0;
-  const directory = (): string => join(root, String(life));
-  let storage = new Flushed(directory());
-  return {
-    get storage() {
-      return storage;
+const threadWorld = (): World =>
+  worldOf(
+    (directory) => new Flushed(directory),
+    (from, to) => {
+      cpSync(from, to, { recursive: true });
     },
-    settle: () => undefined,
-    restart: () => {
-      const old = { storage, directory: directory() };
-      life++;
-      cpSync(old.directory, directory(), { recursive: true });
-      old.storage.close();
-      storage = new Flushed(directory());
-    },
-    dispose: () => {
-      storage.close();
-      rmSync(root, { recursive: true, force: true });
-    },
-  };
-}
+  );
 
 if (start === null) test.skip("the thread of the disk (left out: this runtime has none)", () => undefined);
 else {

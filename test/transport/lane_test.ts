@@ -2,19 +2,26 @@
 import { expect, test } from "bun:test";
 import { Lane } from "../../src/transport/lane.ts";
 
-test("where more is posted than can leave, frames still arrive whole", () => {
-  let arrived = 0;
-  let givenUp = 0;
-  const lane = new Lane({
+/** A lane whose frames live for 100 ms, in datagrams of 100 bytes. */
+function shortLived(onGone: (isGivenUp: boolean) => void): Lane {
+  return new Lane({
     isOrdered: true,
     lifeMs: 100,
     bodyBytesMax: 100,
     openBytesMax: 1_000_000,
     frameKeepingBytes: 0,
     onGone: (_bytes, isGivenUp) => {
-      if (isGivenUp) givenUp++;
-      else arrived++;
+      onGone(isGivenUp);
     },
+  });
+}
+
+test("where more is posted than can leave, frames still arrive whole", () => {
+  let arrived = 0;
+  let givenUp = 0;
+  const lane = shortLived((isGivenUp) => {
+    if (isGivenUp) givenUp++;
+    else arrived++;
   });
   const frame = new Uint8Array(1800);
   const pieces = lanePieces(frame);
@@ -32,19 +39,12 @@ test("where more is posted than can leave, frames still arrive whole", () => {
 
 /** How many datagrams a frame takes here. */
 function lanePieces(frame: Uint8Array): number {
-  let missing = 0;
-  const lane = new Lane({
-    isOrdered: true,
-    lifeMs: 100,
-    bodyBytesMax: 100,
-    openBytesMax: 1_000_000,
-    frameKeepingBytes: 0,
-    onGone: () => undefined,
-  });
+  let count = 0;
+  const lane = shortLived(() => undefined);
   lane.post(frame, 0);
   for (let piece = lane.peek(0); piece !== null; piece = lane.peek(0)) {
     lane.shift(piece);
-    missing++;
+    count++;
   }
-  return missing;
+  return count;
 }
