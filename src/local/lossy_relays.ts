@@ -77,18 +77,19 @@ export class LossyRelays {
   private pass(source: Socket, sink: Socket): void {
     const { lossRate, random } = this.options;
     const stream = new LossyStream(lossRate, random);
-    let timer: ReturnType<typeof setTimeout> | null = null;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let wakesAt = Infinity;
     const deliver = (): void => {
       for (const bytes of stream.take(performance.now())) sink.write(bytes);
       if (stream.heldBytes < heldBytesMax && sink.writableLength < heldBytesMax) source.resume();
-      if (timer !== null || stream.deadline === Infinity) return;
-      timer = setTimeout(
-        () => {
-          timer = null;
-          deliver();
-        },
-        Math.max(0, stream.deadline - performance.now()),
-      );
+      if (stream.deadline === wakesAt) return;
+      clearTimeout(timer); // what has come since may have told of a loss
+      wakesAt = stream.deadline;
+      if (wakesAt !== Infinity) timer = setTimeout(wake, Math.max(0, wakesAt - performance.now()));
+    };
+    const wake = (): void => {
+      wakesAt = Infinity;
+      deliver();
     };
     this.sockets.add(source);
     source.on("data", (bytes: Uint8Array) => {
@@ -100,7 +101,7 @@ export class LossyRelays {
     source.on("error", () => undefined); // it closes, too
     source.on("close", () => {
       this.sockets.delete(source);
-      if (timer !== null) clearTimeout(timer);
+      clearTimeout(timer);
       sink.destroy();
     });
   }

@@ -3,36 +3,48 @@
  * that has come again. A model of what TCP in Linux does on a way whose round trips are short, since a relay between two
  * connections cannot lose a packet itself. Pure: bytes and time go in, bytes and time come out.
  *
- * Each segment is lost with the same probability, and so is each that repeats it. How long it is missed depends on what
- * tells the sender: segments behind it, which are acknowledged (a round trip); when there are none but some before it,
- * a probe of the tail; when it travels alone, the timeout, unless something is sent sooner. A repetition that is lost,
- * too, waits for the timeout, which doubles. Left out: that TCP also slows down after a loss, which matters where round
- * trips are long, and that acknowledgements and the first packets of a connection get lost.
+ * Each segment is lost with the same probability, and so is each that repeats it. What tells the sender is that something
+ * arrives which it sent later (RACK, RFC 8985): a round trip after that it sends all again that was sent before, whether
+ * for the first time or not. When nothing follows, a probe sends the end of a flight of several segments again; and what
+ * is missed first is sent again at the timeout, which doubles until that has come. Left out: that TCP also slows down
+ * after a loss, which matters where round trips are long, and that acknowledgements and the first packets of a connection
+ * get lost.
  */
 import type { Random } from "../lib/random.ts";
 import { RingQueue } from "../lib/ring_queue.ts";
 
 /** What a packet of Ethernet holds of a stream. Bytes. */
 const segmentBytes = 1448;
-/** Until a loss that segments behind it tell of is repaired. Milliseconds. */
+/** From when something arrives until what was lost before it comes again. Milliseconds. */
 const roundTripMs = 1;
-/** The same for the end of a flight of several segments (Linux: two round trips and two ticks). Milliseconds. */
+/** Until the end of a flight of several segments is sent again (Linux: two round trips and two ticks). Milliseconds. */
 const tailProbeMs = 10;
-/** The same for a segment that travels alone, and for what repeats one (Linux: TCP_RTO_MIN). Milliseconds. */
+/** Until what is missed first is sent again though nothing tells of it (Linux: TCP_RTO_MIN). Milliseconds. */
 const timeoutMs = 200;
 
 /** What was written at once. */
 interface Held {
   readonly bytes: Uint8Array;
-  /** When all of it has arrived, whatever is before it. */
-  arrivesAt: number;
-  /** Whether it waits for the timeout only because nothing has been sent behind it. */
-  isAlone: boolean;
+  /** How many of its segments have not arrived. */
+  missingCount: number;
+}
+
+/** A segment that has not arrived, however often it was sent. */
+interface Missing {
+  readonly held: Held;
+  /** When it is sent again; Infinity while nothing has told of its loss. */
+  dueAt: number;
 }
 
 export class LossyStream {
   private readonly held = new RingQueue<Held>();
   private bytes = 0;
+  /** In the order of the stream. */
+  private readonly missing: Missing[] = [];
+  /** When the first of them is sent again, whatever is known of it. */
+  private timeoutAt = Infinity;
+  /** How often in a row that has happened. */
+  private timeouts = 0;
 
   constructor(
     /** From 0 to below 1. */
@@ -45,35 +57,36 @@ export class LossyStream {
     return this.bytes;
   }
 
-  /** When {@link take} has something; Infinity while nothing waits. */
+  /** When {@link take} may have something next, if nothing is pushed; Infinity while nothing is missing. */
   get deadline(): number {
-    return this.held.peek()?.arrivesAt ?? Infinity;
+    return this.missing.reduce((first, { dueAt }) => Math.min(first, dueAt), this.timeoutAt);
   }
 
-  /** Takes bytes that were written together at `now`. */
+  /** Takes bytes that were written together at `now`. What arrives is there for {@link take}. */
   push(bytes: Uint8Array, now: number): void {
+    this.repeatUntil(now);
+    const held = { bytes, missingCount: 0 };
     const count = Math.ceil(bytes.length / segmentBytes);
-    let waitMs = 0;
-    let isAlone = false;
-    let anyArrived = false;
+    let isEndLost = false;
     for (let which = 0; which < count; which++) {
-      const losses = this.losses();
-      anyArrived ||= losses === 0;
-      if (losses === 0) continue;
-      const isLast = which === count - 1;
-      const noticedMs = !isLast ? roundTripMs : count > 1 ? tailProbeMs : timeoutMs;
-      waitMs = Math.max(waitMs, noticedMs + timeoutMs * (2 ** (losses - 1) - 1));
-      isAlone = count === 1 && losses === 1;
+      isEndLost = this.isLost();
+      if (isEndLost) this.miss(held, now);
+      else this.tellOfLosses(now);
     }
-    if (anyArrived) this.missThoseAlone(now);
-    this.held.push({ bytes, arrivesAt: now + waitMs, isAlone });
+    const isUnknown = this.missing.every(({ dueAt }) => dueAt === Infinity);
+    const end = this.missing.at(-1);
+    if (end !== undefined && isEndLost && isUnknown && (count > 1 || this.missing.length > 1)) {
+      end.dueAt = now + tailProbeMs;
+    }
+    this.held.push(held);
     this.bytes += bytes.length;
   }
 
   /** What has arrived at `now`, in order. */
   take(now: number): readonly Uint8Array[] {
+    this.repeatUntil(now);
     const arrived: Uint8Array[] = [];
-    for (let first = this.held.peek(); first !== undefined && first.arrivesAt <= now; first = this.held.peek()) {
+    for (let first = this.held.peek(); first?.missingCount === 0; first = this.held.peek()) {
       this.held.shift();
       this.bytes -= first.bytes.length;
       arrived.push(first.bytes);
@@ -81,20 +94,50 @@ export class LossyStream {
     return arrived;
   }
 
-  /** Something has arrived behind the segments that were lost and sent alone: now the sender knows. */
-  private missThoseAlone(now: number): void {
-    for (let offset = this.held.length - 1; offset >= 0; offset--) {
-      const held = this.held.at(offset);
-      if (!held.isAlone) return;
-      held.arrivesAt = Math.min(held.arrivesAt, now + roundTripMs);
-      held.isAlone = false;
+  private miss(held: Held, now: number): void {
+    held.missingCount++;
+    this.missing.push({ held, dueAt: Infinity });
+    if (this.missing.length === 1) this.restartTimeout(now);
+  }
+
+  /** Sends again what is due until `now`, each at its time. */
+  private repeatUntil(now: number): void {
+    for (let at = this.deadline; at <= now; at = this.deadline) this.repeat(at);
+  }
+
+  private repeat(at: number): void {
+    const [first] = this.missing;
+    if (first !== undefined && this.timeoutAt <= at) {
+      first.dueAt = at;
+      this.timeouts++;
+    }
+    for (const segment of this.missing.filter(({ dueAt }) => dueAt <= at)) {
+      segment.dueAt = Infinity;
+      if (segment === first) this.restartTimeout(at);
+      if (!this.isLost()) this.arrive(segment, at);
     }
   }
 
-  /** How often a segment is lost before it arrives. */
-  private losses(): number {
-    let count = 0;
-    while (this.lossRate > 0 && this.random.next() < this.lossRate) count++;
-    return count;
+  private arrive(segment: Missing, at: number): void {
+    const wasFirst = this.missing[0] === segment;
+    segment.held.missingCount--;
+    this.missing.splice(this.missing.indexOf(segment), 1);
+    this.tellOfLosses(at);
+    if (!wasFirst) return;
+    this.timeouts = 0;
+    this.restartTimeout(at);
+  }
+
+  /** Something has arrived that was sent at `now`, so later than all that is missing. */
+  private tellOfLosses(now: number): void {
+    for (const segment of this.missing) segment.dueAt = Math.min(segment.dueAt, now + roundTripMs);
+  }
+
+  private restartTimeout(now: number): void {
+    this.timeoutAt = this.missing.length === 0 ? Infinity : now + timeoutMs * 2 ** this.timeouts;
+  }
+
+  private isLost(): boolean {
+    return this.lossRate > 0 && this.random.next() < this.lossRate;
   }
 }

@@ -69,7 +69,7 @@ export class RealCluster {
     this.servers = this.ids.map((id) => [id, ...this.addresses(id)].join()).join(";");
   }
 
-  /** Starts `count` nodes, each with `flags`, and waits for a leader. */
+  /** Starts `count` nodes, each with `flags`, and waits until one leads and all of them answer. */
   static async start(count = 3, flags: readonly string[] = [], place: Place = {}): Promise<RealCluster> {
     const free = await freePorts(2 * count);
     const ports = new Map<number, NodePorts>();
@@ -81,6 +81,7 @@ export class RealCluster {
     for (const id of cluster.ids) cluster.start(id);
     try {
       await cluster.leader();
+      await until("each node answers", async () => (await cluster.statuses()).every((status) => status !== null));
     } catch (error) {
       await cluster.stop();
       throw error;

@@ -47,7 +47,7 @@ describe("a stream whose segments get lost", () => {
 
   test("waits a round trip where others are behind the lost one, and what is written later waits, too", () => {
     expect(
-      arrivals(losing(sent, lost, sent), [
+      arrivals(losing(sent, lost, sent, sent), [
         [5, 5000],
         [5, 10],
       ]),
@@ -58,36 +58,51 @@ describe("a stream whose segments get lost", () => {
     expect(
       arrivals(losing(sent, sent, sent, lost), [
         [5, 5000],
-        [7, 10],
+        [20, 10],
       ]),
-    ).toEqual([15, 15]);
+    ).toEqual([15, 20]);
+    expect(
+      arrivals(losing(lost, lost), [
+        [5, 10],
+        [6, 10],
+      ]),
+    ).toEqual([17, 17]); // the probe of the second is what tells of the first
+  });
+
+  test("waits for no probe where something has told of another loss: what repeats that one tells of this one", () => {
+    expect(arrivals(losing(lost, sent, lost), [[5, 4000]])).toEqual([7]);
+    expect(arrivals(losing(lost, sent, lost, lost), [[5, 4000]])).toEqual([207]);
   });
 
   test("waits for the timeout where one that travels alone is lost, and less when something follows that arrives", () => {
     expect(arrivals(losing(lost), [[5, 100]])).toEqual([205]);
     expect(
-      arrivals(losing(lost), [
+      arrivals(losing(lost, sent), [
         [5, 100],
         [50, 100],
       ]),
     ).toEqual([51, 51]);
+  });
+
+  test("sends what repeats a lost one, and is lost, too, again a round trip after something that follows it", () => {
     expect(
-      arrivals(losing(lost, sent, lost), [
+      arrivals(losing(lost, sent, lost, sent), [
         [5, 100],
         [50, 100],
         [80, 10],
       ]),
     ).toEqual([81, 81, 81]);
+    expect(arrivals(losing(lost, lost, sent, lost, sent), [[5, 4000]])).toEqual([7]);
   });
 
-  test("waits for the timeout, which doubles, where what repeats it is lost, too", () => {
+  test("waits for a timeout that doubles where nothing follows, and for the shortest one once that has come", () => {
+    expect(arrivals(losing(lost, lost, lost), [[5, 100]])).toEqual([1405]);
     expect(
-      arrivals(losing(lost, lost), [
+      arrivals(losing(lost, lost, sent, lost), [
         [5, 100],
-        [50, 100],
+        [700, 100],
       ]),
-    ).toEqual([405, 405]);
-    expect(arrivals(losing(lost, lost, lost, sent, sent), [[5, 2000]])).toEqual([606]);
+    ).toEqual([605, 900]);
   });
 });
 
