@@ -116,9 +116,11 @@ export class DatagramEndpoint {
         counters.framesForeign++;
         return;
       }
+      const link = this.links.get(head.from);
+      if (link?.expects(head, now) !== true) return;
       const body = seal.open(datagram, head);
       if (body === null) throw new CorruptError("a datagram does not match its seal");
-      this.links.get(head.from)?.receive(head, body, now);
+      link.receive(head, body, now);
     } catch (error) {
       if (!(error instanceof CorruptError)) throw error;
       counters.framesCorrupt++;

@@ -44,6 +44,9 @@ interface Outgoing {
   readonly outbox: Outbox;
 }
 
+/** So many datagrams of no session are unsealed between two flushes: a peer that calls is among them, or calls again. */
+const strangersMax = 500;
+
 export class DatagramLink {
   private readonly sessions: Sessions;
   private outgoing: Outgoing | null = null;
@@ -60,6 +63,8 @@ export class DatagramLink {
   /** The largest that is sent now. */
   private datagramBytes: number;
   private saysBye = false;
+  /** Datagrams of no session since the last {@link flush}. */
+  private strangersSeen = 0;
   private readonly writer = new ByteWriter(2048);
 
   /** It begins to call at `now`. */
@@ -97,16 +102,30 @@ export class DatagramLink {
     return Math.min(this.greeter.deadline, this.ackAt, this.pingAt, assembly, outbox);
   }
 
-  /** Takes in a datagram for us whose body, already unsealed, is `body`. Throws a `CorruptError`. */
+  /**
+   * Whether a datagram for us is worth to be unsealed, as far as its head tells; what is not is counted. Unsealing costs
+   * more than all else, and neither what is replayed by the thousand nor strangers may keep a node from its work.
+   */
+  expects({ boot, token, number }: DatagramHead, now: number): boolean {
+    const { counters, limits } = this.options;
+    const { current, offer } = this.sessions;
+    if (current !== null && current.boot === boot && current.token === token) {
+      if (!current.come.isSettled(number)) return true;
+      counters.datagramsRepeated++;
+      this.ackAt = Math.min(this.ackAt, now + limits.ackDelayMs); // our acknowledgement may have been lost
+      return false;
+    }
+    if (token === offer || this.strangersSeen++ < strangersMax) return true;
+    counters.datagramsStale++;
+    return false;
+  }
+
+  /** Takes in a datagram that {@link expects} has let through and whose body, unsealed, is `body`. Throws a `CorruptError`. */
   receive(head: DatagramHead, body: Uint8Array, now: number): void {
-    const { counters } = this.options;
     const session = this.sessions.find(head.boot, head.token);
     if (session === null) {
       this.receiveStranger(head, readGreeting(body), now);
-    } else if (!session.come.add(head.number)) {
-      counters.datagramsRepeated++;
-      this.ackAt = Math.min(this.ackAt, now + this.options.limits.ackDelayMs); // our acknowledgement may have been lost
-    } else {
+    } else if (session.come.add(head.number)) {
       this.heardAt = now;
       if (this.outgoing !== null) this.pingAt = now + this.options.limits.pingMs;
       if (!this.hasMetCaller) this.greeter.ask(now);
@@ -117,6 +136,7 @@ export class DatagramLink {
   /** What should leave now. */
   flush(now: number): readonly Uint8Array[] {
     const datagrams: Uint8Array[] = [];
+    this.strangersSeen = 0;
     this.sessions.current?.assembly.sweep(now);
     this.maybePing(now);
     if (this.outgoing?.outbox.seesHole === true) this.shrink(now);

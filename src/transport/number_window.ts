@@ -15,12 +15,17 @@ export class NumberWindow {
     if (number > this.highest) {
       this.forget(this.highest + 1, number);
       this.highest = number;
-    } else if (this.highest - number >= windowSize || this.bit(number)) {
+    } else if (this.isSettled(number)) {
       return false;
     }
     const slot = number % windowSize;
     this.bits[slot >>> 5] = (this.bits[slot >>> 5] ?? 0) | (1 << (slot & 31));
     return true;
+  }
+
+  /** Whether {@link add} would not take `number`, because it has come or may have. */
+  isSettled(number: number): boolean {
+    return number <= this.highest && (this.highest - number >= windowSize || this.bit(number));
   }
 
   has(number: number): boolean {

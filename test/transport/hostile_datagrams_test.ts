@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import type { ByteWriter } from "../../src/lib/byte_writer.ts";
 import { seededRandom } from "../../src/lib/random.ts";
-import { ClusterKey, KeySeal } from "../../src/transport/mod.ts";
+import { ClusterKey, KeySeal, type Seal } from "../../src/transport/mod.ts";
 import { writeBye, writeHello, writePiece } from "../../src/transport/datagram_sections.ts";
 import { clusterIdBytes } from "../../src/wire/mod.ts";
 import { appendOf, clusterId } from "../wire/sample_messages.ts";
@@ -165,6 +165,68 @@ test("a stranger's datagram is read as far as its greeting, and not at all witho
   expect(two.counters.framesCorrupt).toBe(0);
   expect(two.counters.datagramsStale).toBe(1);
   expect(two.counters.greetingsReceived - greetingsReceived).toBe(1);
+});
+
+describe("unsealing costs more than all else", () => {
+  /** A seal that counts what it unseals. */
+  function counting(): Seal & { opened: number } {
+    const seal = newSeal();
+    return {
+      kind: seal.kind,
+      tagBytes: seal.tagBytes,
+      opened: 0,
+      close: (datagram, head) => seal.close(datagram, head),
+      open(datagram, head) {
+        this.opened++;
+        return seal.open(datagram, head);
+      },
+    };
+  }
+
+  test("so what has come before is not unsealed, whole or damaged", () => {
+    const seal = counting();
+    const [world, one, two] = DatagramWorld.pair(9, {}, seal);
+    for (let round = 1; round <= 10; round++) {
+      world.send(one, [heartbeat({ to: 2, round }), appendOf(route, round * 200)]);
+      world.pass(20);
+    }
+    const recording = recordingOf(world).slice(-10);
+    const { datagramsRepeated } = two.counters;
+    seal.opened = 0;
+    for (let count = 0; count < 1000; count++) {
+      const datagram = oneOf(recording, count % 10).slice();
+      if (count >= 500) datagram[60] = ~(datagram[60] ?? 0); // behind the head
+      world.inject(2, datagram);
+    }
+    expect(seal.opened).toBe(0);
+    expect(two.counters.datagramsRepeated - datagramsRepeated).toBe(1000);
+  });
+
+  test("so strangers get a share of each turn, and those of the peer that starts again are among them", () => {
+    const seal = counting();
+    const [world, , two] = DatagramWorld.pair(10, {}, seal);
+    const random = seededRandom(10);
+    world.pass(100); // all that they greet each other with has come
+    const { datagramsStale } = two.counters;
+    const flood = (): void => {
+      for (let count = 0; count < 2000; count++) {
+        const head = { from: 1, to: 2, boot: random.integer(1, 2 ** 52), token: random.integer(1, 2 ** 52), number: 9 };
+        const datagram = forged(cluster, head, writeBye);
+        datagram[3] = seal.kind;
+        world.inject(2, datagram);
+      }
+    };
+    seal.opened = 0;
+    flood();
+    expect(seal.opened).toBe(500);
+    expect(two.counters.datagramsStale - datagramsStale).toBe(1500);
+    world.vanish(1);
+    const again = world.start(1, [2]);
+    world.until(() => {
+      flood();
+      return again.endpoint.connected(2) && two.counters.connectionsOpened === 2;
+    }, 10_000);
+  });
 });
 
 describe("somebody who sees everything", () => {
