@@ -129,6 +129,17 @@ else {
       again.close();
     }));
 
+  test("closing lets go of the directory although the last write fails", () =>
+    inTempDirectory((directory) => {
+      const thread = openThread(directory);
+      thread.load(group, threeVoters);
+      thread.persist([writeOf(1, { entries: entriesOf({ from: 9, to: 9, term: 1 }) })]);
+      expect(() => {
+        thread.close();
+      }).toThrow("without a gap");
+      openThread(directory).close();
+    }));
+
   test("an error comes over as it was: its code, its words and its hint", () =>
     inTempDirectory((directory) => {
       const first = openThread(directory);

@@ -103,14 +103,24 @@ export class StorageThread implements Storage {
     }
   }
 
-  /** Lets go of the directory, after a flush unless the disk has failed. */
+  /** Lets go of the directory, after a flush unless the disk has failed. Throws what the flush throws, and lets go then, too. */
   close(): void {
     if (this.closed) return;
-    if (!this.failed) this.flush();
-    this.ask("close", null);
-    this.closed = true;
-    this.answers.close();
-    this.worker.unref();
+    try {
+      if (!this.failed) this.flush();
+    } finally {
+      this.letGo();
+    }
+  }
+
+  private letGo(): void {
+    try {
+      this.ask("close", null);
+    } finally {
+      this.closed = true;
+      this.answers.close();
+      this.worker.unref();
+    }
   }
 
   private onReport(report: Report): void {
