@@ -132,7 +132,7 @@ function finish(result: ResultDraft, changed: number): void {
 }
 
 function applyToKey(keys: KeySpace, command: CommandCursor, result: ResultDraft): void {
-  const previous = keys.get(command.keyText());
+  const previous = keys.find(command.commands, command.keyStart, command.keyEnd);
   const modRevision = previous === null ? 0 : previous.modRevision;
   if (command.ifRevision !== null && command.ifRevision !== modRevision) {
     result.status = "preconditionFailed";

@@ -125,18 +125,24 @@ export function writeVersion(writer: ByteWriter, key: string, state: KeyState): 
   writer.bytes(value);
 }
 
-/** Throws {@link CorruptError} when no store can hold such a key. */
-export function readStamp(reader: ByteReader): Stamp {
-  const keyLength = reader.u16();
-  if (keyLength === 0 || keyLength > keyBytesMax) throw new CorruptError(`a key of ${keyLength} bytes`);
-  return {
-    keyLength,
-    valueLength: reader.u32(),
-    createRevision: reader.u53(),
-    modRevision: reader.u53(),
-    version: reader.u53(),
-    lease: reader.u53(),
-  };
+/** A stamp that is filled in again for each version. */
+export type StampDraft = { -readonly [Name in keyof Stamp]: Stamp[Name] };
+
+export function emptyStamp(): StampDraft {
+  return { keyLength: 0, valueLength: 0, createRevision: 0, modRevision: 0, version: 0, lease: 0 };
+}
+
+/** Fills in `stamp`, and returns how many bytes of key and value follow. Throws {@link CorruptError} when no store can hold such a key. */
+export function readStamp(reader: ByteReader, stamp: StampDraft): number {
+  stamp.keyLength = reader.u16();
+  if (stamp.keyLength === 0 || stamp.keyLength > keyBytesMax)
+    throw new CorruptError(`a key of ${stamp.keyLength} bytes`);
+  stamp.valueLength = reader.u32();
+  stamp.createRevision = reader.u53();
+  stamp.modRevision = reader.u53();
+  stamp.version = reader.u53();
+  stamp.lease = reader.u53();
+  return stamp.keyLength + stamp.valueLength;
 }
 
 const nothing: KeyState = { value: new Uint8Array(0), createRevision: 0, modRevision: 0, version: 0, lease: 0 };

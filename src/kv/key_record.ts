@@ -97,7 +97,11 @@ export class Records {
   }
 
   /** A version as an image has it, or a tombstone; nothing is known of the version before. */
-  restored(key: Key, { value, createRevision, modRevision, version, lease }: KeyState): KeyRecord {
+  restored(
+    key: Key,
+    { createRevision, modRevision, version, lease }: Omit<KeyState, "value">,
+    value: Uint8Array,
+  ): KeyRecord {
     const record = this.begin(key.text, crc32(key.bytes));
     record.createRevision = createRevision;
     record.modRevision = modRevision;

@@ -9,9 +9,10 @@ import { History } from "./history.ts";
 import { HistoryView } from "./history_view.ts";
 import type { Key, KeyRecord, PutState } from "./key_record.ts";
 import { isTombstone, Records, versionAt } from "./key_record.ts";
+import { KeyTable } from "./key_table.ts";
 import { KeyView } from "./key_view.ts";
 import { Leases } from "./leases.ts";
-import { newOrderedKeys, scanBoth } from "./ordered_keys.ts";
+import { newOrderedKeys, orderedKeysOf, scanBoth } from "./ordered_keys.ts";
 import type { TextRange } from "./ordered_keys.ts";
 import { recordHash, StateHash } from "./state_hash.ts";
 
@@ -23,9 +24,9 @@ export class KeySpace {
   /** Invariant: a key hangs on the lease that its latest version names, which exists. */
   readonly leases = new Leases();
   /** The keys that exist, each with its latest version. */
-  private readonly records = new Map<string, KeyRecord>();
+  private readonly records = new KeyTable();
   /** Holds the keys of `records`, and no others; overwriting a key leaves it alone. */
-  private readonly order = newOrderedKeys();
+  private order = newOrderedKeys();
   /** The keys that were deleted after the compacted revision, each with its tombstone. */
   private readonly tombstones = new Map<string, KeyRecord>();
   private readonly tombstoneOrder = newOrderedKeys();
@@ -40,7 +41,12 @@ export class KeySpace {
   }
 
   get(key: string): KeyRecord | null {
-    return this.records.get(key) ?? null;
+    return this.records.get(key);
+  }
+
+  /** The key that is `bytes` from `start` up to `end`, without `end`. */
+  find(bytes: Uint8Array, start = 0, end = bytes.length): KeyRecord | null {
+    return this.records.find(bytes, start, end);
   }
 
   /** The key as it was at `revision`, which must not be below the compacted one. */
@@ -58,7 +64,7 @@ export class KeySpace {
   create(key: Key, put: PutState): void {
     const record = this.exhume(key.text, put) ?? this.versions.created(key, put);
     this.order.add(record.key);
-    this.records.set(record.key, record);
+    this.records.add(record);
     if (record.lease !== 0) this.leases.attach(record.lease, record.key);
     this.addChange(record);
   }
@@ -67,7 +73,7 @@ export class KeySpace {
   overwrite(previous: KeyRecord, put: PutState): void {
     if (this.views.length > 0) this.keepForViews(previous);
     const next = this.versions.overwritten(previous, put);
-    this.records.set(next.key, next);
+    this.records.replace(previous, next);
     if (next.lease !== previous.lease) this.moveLease(previous, next);
     this.addChange(next);
   }
@@ -133,7 +139,7 @@ export class KeySpace {
   scan(range: TextRange, visit: (key: string, record: KeyRecord) => boolean): void {
     this.order.scan(range, (key) => {
       const record = this.records.get(key);
-      assert(record !== undefined, "every ordered key has a record");
+      assert(record !== null, "every ordered key has a record");
       return visit(key, record);
     });
   }
@@ -189,12 +195,17 @@ export class KeySpace {
     return view;
   }
 
-  /** Takes in a key that exists, as an image has it; its history follows with {@link restoreHistory}. */
+  /** Takes in a key that exists, as an image has it; {@link restoreOrder} follows the last, and then {@link restoreHistory}. */
   restoreKey(record: KeyRecord): void {
-    this.order.add(record.key);
-    this.records.set(record.key, record);
+    this.records.add(record);
     if (record.lease !== 0) this.leases.restoreKey(record.lease, record.key);
     this.hash.add(record);
+  }
+
+  /** The keys that were restored, in order. */
+  restoreOrder(sorted: string[]): void {
+    assert(this.order.size === 0 && sorted.length === this.records.size, "an order of all keys is restored once");
+    this.order = orderedKeysOf(sorted);
   }
 
   /** Takes in the history of an image: all `changes` with what hangs on them, and the tombstones among them that are the latest of their keys. */

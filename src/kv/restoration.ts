@@ -7,13 +7,14 @@ import { ByteWriter } from "../lib/byte_writer.ts";
 import { crc32 } from "../lib/checksum.ts";
 import { CorruptError } from "../lib/errors.ts";
 import type { Index } from "../raft/mod.ts";
-import { decodeSettings, keyText, type KeyState, settingNames } from "../wire/mod.ts";
-import type { ChangeHead, Stamp } from "./image_codec.ts";
+import { decodeSettings, keyText, settingNames } from "../wire/mod.ts";
+import type { AnswerHead, ChangeHead, Stamp } from "./image_codec.ts";
 import {
   answerHeadBytes,
   answersSection,
   changeHeadBytes,
   changesSection,
+  emptyStamp,
   endSection,
   imageEndBytes,
   imageHeaderBytes,
@@ -32,6 +33,7 @@ import {
   settingsSection,
   stampBytes,
 } from "./image_codec.ts";
+import type { Key } from "./key_record.ts";
 import { RestoredHistory } from "./restored_history.ts";
 import { StoreState } from "./store_state.ts";
 
@@ -39,6 +41,16 @@ import { StoreState } from "./store_state.ts";
 interface Part {
   readonly bytes: number;
   readonly take: (reader: ByteReader) => Part | null;
+}
+
+/** What the items of a section are made of: a head of one length for all, and a rest. */
+interface Items {
+  readonly headBytes: number;
+  /** Returns how long the rest is. */
+  readonly takeHead: (reader: ByteReader) => number;
+  readonly takeRest: (reader: ByteReader) => void;
+  /** Called after the last. */
+  readonly end: () => void;
 }
 
 export class Restoration {
@@ -55,7 +67,6 @@ export class Restoration {
   private compactedRevision = 0;
   private sessionCounts = { floor: 0, saved: 0 };
   private leaseCount = 0;
-  private lastKey = "";
 
   /** `appliedIndex` is where the image must have been taken. */
   constructor(private readonly appliedIndex: Index) {}
@@ -112,13 +123,13 @@ export class Restoration {
       case settingsSection:
         return this.settings(count);
       case keysSection:
-        return this.keyOrSection(count);
+        return this.takeItems(reader, this.keys(), count, null);
       case changesSection:
-        return this.changeOrSection(count);
+        return this.takeItems(reader, this.changes(), count, null);
       case answersSection:
-        return this.answerOrSection(count);
+        return this.takeItems(reader, this.answers(), count, null);
       case leasesSection:
-        return this.leaseOrSection(count);
+        return this.takeItems(reader, this.leases(), count, null);
     }
   }
 
@@ -133,73 +144,106 @@ export class Restoration {
     };
   }
 
-  private keyOrSection(missing: number): Part {
-    if (missing === 0) return this.section();
-    return { bytes: stampBytes, take: (reader) => version(readStamp(reader), (found) => this.takeKey(found, missing)) };
+  /** Takes in as many items of a section as are there whole; `rest` is the length of what the first still lacks if its head was taken. */
+  private takeItems(reader: ByteReader, items: Items, missing: number, rest: number | null): Part {
+    let needed = rest;
+    for (let left = missing; left > 0; left--) {
+      if (needed === null) {
+        if (reader.remaining < items.headBytes)
+          return { bytes: items.headBytes, take: (more) => this.takeItems(more, items, left, null) };
+        needed = items.takeHead(reader);
+      }
+      if (reader.remaining < needed) {
+        const bytes = needed;
+        return { bytes, take: (more) => this.takeItems(more, items, left, bytes) };
+      }
+      items.takeRest(reader);
+      needed = null;
+    }
+    items.end();
+    return this.section();
   }
 
-  private takeKey({ stamp, keyView, value }: Version, missing: number): Part {
+  private keys(): Items {
     const { keys } = this.state;
-    const key = keyText(keyView);
-    if (key <= this.lastKey) throw new CorruptError("the keys of the image are not in order");
-    if (stamp.modRevision > keys.revision) throw new CorruptError("a key of the image is younger than the image");
-    if (stamp.version === 0) throw new CorruptError("a key of the image that does not exist");
-    keys.restoreKey(keys.versions.restored({ text: key, bytes: keyView }, stateOf(stamp, value)));
-    this.lastKey = key;
-    return this.keyOrSection(missing - 1);
-  }
-
-  private changeOrSection(missing: number): Part {
-    if (missing === 0) {
-      this.history.finish(this.compactedRevision);
-      return this.section();
-    }
-    const takeHead = (reader: ByteReader): Part => {
-      const head = readChangeHead(reader);
-      return version(readStamp(reader), (found) => this.takeChange(head, found, missing));
+    const stamp = emptyStamp();
+    const texts: string[] = [];
+    let last = "";
+    return {
+      headBytes: stampBytes,
+      takeHead: (reader) => readStamp(reader, stamp),
+      takeRest: (reader) => {
+        const { text, bytes } = readKey(reader, stamp);
+        if (text <= last) throw new CorruptError("the keys of the image are not in order");
+        if (stamp.modRevision > keys.revision) throw new CorruptError("a key of the image is younger than the image");
+        if (stamp.version === 0) throw new CorruptError("a key of the image that does not exist");
+        keys.restoreKey(keys.versions.restored({ text, bytes }, stamp, reader.bytes(stamp.valueLength)));
+        texts.push(text);
+        last = text;
+      },
+      end: () => {
+        keys.restoreOrder(texts);
+      },
     };
-    return { bytes: changeHeadBytes + stampBytes, take: takeHead };
   }
 
-  private takeChange(head: ChangeHead, { stamp, keyView, value }: Version, missing: number): Part {
-    if (head.revision <= this.compactedRevision) throw new CorruptError("a change of the image that is compacted");
-    const replaced = head.replacedNothing ? null : stateOf(stamp, value);
-    this.history.addOlder({ text: keyText(keyView), bytes: keyView }, { ...head, replaced });
-    return this.changeOrSection(missing - 1);
-  }
-
-  private answerOrSection(missing: number): Part {
-    if (missing === 0) {
-      this.state.sessions.restoreCounts(this.sessionCounts);
-      return this.section();
-    }
-    const takeHead = (head: ByteReader): Part => {
-      const { sessionLength, answerLength, ...id } = readAnswerHead(head);
-      return {
-        bytes: sessionLength + answerLength,
-        take: (reader) => {
-          const session = keyText(reader.bytes(sessionLength));
-          this.state.sessions.restore({ ...id, session, answer: reader.bytes(answerLength).slice() });
-          return this.answerOrSection(missing - 1);
-        },
-      };
+  private changes(): Items {
+    const { history, compactedRevision } = this;
+    const stamp = emptyStamp();
+    let change: ChangeHead = { isDelete: false, replacedNothing: true, revision: 0 };
+    return {
+      headBytes: changeHeadBytes + stampBytes,
+      takeHead: (reader) => {
+        change = readChangeHead(reader);
+        return readStamp(reader, stamp);
+      },
+      takeRest: (reader) => {
+        if (change.revision <= compactedRevision) throw new CorruptError("a change of the image that is compacted");
+        const key = readKey(reader, stamp);
+        const value = reader.bytes(stamp.valueLength);
+        history.addOlder(key, change, change.replacedNothing ? null : { stamp, value });
+      },
+      end: () => {
+        history.finish(compactedRevision);
+      },
     };
-    return { bytes: answerHeadBytes, take: takeHead };
   }
 
-  private leaseOrSection(missing: number): Part {
+  private answers(): Items {
+    const { sessions } = this.state;
+    let head: AnswerHead = { sessionLength: 0, answerLength: 0, born: 0, seq: 0, forgotten: 0 };
+    return {
+      headBytes: answerHeadBytes,
+      takeHead: (reader) => {
+        head = readAnswerHead(reader);
+        return head.sessionLength + head.answerLength;
+      },
+      takeRest: (reader) => {
+        const { sessionLength, answerLength, ...id } = head;
+        const session = keyText(reader.bytes(sessionLength));
+        sessions.restore({ ...id, session, answer: reader.bytes(answerLength).slice() });
+      },
+      end: () => {
+        sessions.restoreCounts(this.sessionCounts);
+      },
+    };
+  }
+
+  private leases(): Items {
     const { leases } = this.state.keys;
-    if (missing === 0) {
-      if (!leases.restoreCount(this.leaseCount)) throw new CorruptError("a key of the image without its lease");
-      return this.section();
-    }
-    const take = (reader: ByteReader): Part => {
-      const lease = readLeaseState(reader);
-      if (lease.renewal > this.leaseCount || !leases.restore(lease))
-        throw new CorruptError("a lease of the image that cannot be");
-      return this.leaseOrSection(missing - 1);
+    return {
+      headBytes: leaseBytes,
+      takeHead: (reader) => {
+        const lease = readLeaseState(reader);
+        if (lease.renewal > this.leaseCount || !leases.restore(lease))
+          throw new CorruptError("a lease of the image that cannot be");
+        return 0;
+      },
+      takeRest: () => undefined,
+      end: () => {
+        if (!leases.restoreCount(this.leaseCount)) throw new CorruptError("a key of the image without its lease");
+      },
     };
-    return { bytes: leaseBytes, take };
   }
 
   private takeEnd(reader: ByteReader): null {
@@ -214,26 +258,7 @@ export class Restoration {
   }
 }
 
-/** A version as it stands in the image. */
-interface Version {
-  readonly stamp: Stamp;
-  /** Both are views, to be copied. */
-  readonly keyView: Uint8Array;
-  readonly value: Uint8Array;
-}
-
-/** The key and value that follow `stamp`. */
-function version(stamp: Stamp, take: (version: Version) => Part): Part {
-  return {
-    bytes: stamp.keyLength + stamp.valueLength,
-    take: (reader) => {
-      const keyView = reader.bytes(stamp.keyLength);
-      const value = reader.bytes(stamp.valueLength);
-      return take({ stamp, keyView, value });
-    },
-  };
-}
-
-function stateOf({ createRevision, modRevision, version, lease }: Stamp, value: Uint8Array): KeyState {
-  return { value, createRevision, modRevision, version, lease };
+/** The key that follows `stamp`. */
+function readKey(reader: ByteReader, { keyLength }: Stamp): Key {
+  return { text: reader.peekLatin1(keyLength), bytes: reader.bytes(keyLength) };
 }

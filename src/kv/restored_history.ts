@@ -5,6 +5,14 @@ import type { Key, KeyRecord } from "./key_record.ts";
 import { isTombstone } from "./key_record.ts";
 import type { KeySpace } from "./key_space.ts";
 
+/** The version that a change replaced; its value is copied. */
+export interface Replaced {
+  readonly stamp: Omit<KeyState, "value">;
+  readonly value: Uint8Array;
+}
+
+const noValue = new Uint8Array(0);
+
 export class RestoredHistory {
   /** The newest first. */
   private readonly changes: KeyRecord[] = [];
@@ -19,9 +27,10 @@ export class RestoredHistory {
   /** Takes in the change of `key` before those that came. Throws {@link CorruptError}. */
   addOlder(
     key: Key,
-    change: { readonly revision: number; readonly isDelete: boolean; readonly replaced: KeyState | null },
+    change: { readonly revision: number; readonly isDelete: boolean },
+    replaced: Replaced | null,
   ): void {
-    const { revision, isDelete, replaced } = change;
+    const { revision, isDelete } = change;
     const known = this.oldest.get(key.text);
     const made = known === undefined ? this.latest(key, change) : known;
     if (made === null || made.modRevision !== revision || isTombstone(made) !== isDelete)
@@ -29,8 +38,9 @@ export class RestoredHistory {
     const newest = this.changes.at(-1)?.modRevision ?? this.keys.revision;
     if (revision > newest) throw new CorruptError("the changes of the image are not in order");
     if (replaced !== null) {
-      if (replaced.modRevision >= revision) throw new CorruptError("a change of the image replaced what came later");
-      made.previous = this.keys.versions.restored({ text: made.key, bytes: key.bytes }, replaced);
+      const { stamp, value } = replaced;
+      if (stamp.modRevision >= revision) throw new CorruptError("a change of the image replaced what came later");
+      made.previous = this.keys.versions.restored({ text: made.key, bytes: key.bytes }, stamp, value);
     }
     this.oldest.set(key.text, made.previous);
     this.changes.push(made);
@@ -50,8 +60,8 @@ export class RestoredHistory {
   ): KeyRecord | null {
     const record = this.keys.get(key.text);
     if (record !== null || !isDelete) return record;
-    const state = { value: new Uint8Array(0), createRevision: 0, modRevision: revision, version: 0, lease: 0 };
-    const tombstone = this.keys.versions.restored(key, state);
+    const stamp = { createRevision: 0, modRevision: revision, version: 0, lease: 0 };
+    const tombstone = this.keys.versions.restored(key, stamp, noValue);
     this.tombstones.set(key.text, tombstone);
     return tombstone;
   }

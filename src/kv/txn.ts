@@ -7,7 +7,6 @@ import {
   type Comparison,
   decodeQuery,
   decodeTxn,
-  keyText,
   missingBody,
   writeTxnOperationResult,
 } from "../wire/mod.ts";
@@ -47,7 +46,7 @@ function missingLease({ leases }: KeySpace, branch: Uint8Array): number | null {
 
 /** A value that does not exist compares with nothing; its numbers are 0. */
 export function holds(keys: KeySpace, { key, target, relation, operand }: Comparison): boolean {
-  const record = keys.get(keyText(key));
+  const record = keys.find(key);
   if (typeof operand !== "number") return record !== null && isRelated(compareBytes(record.value, operand), relation);
   return isRelated(record === null ? -operand : numberOf(record, target) - operand, relation);
 }
@@ -110,7 +109,7 @@ class Branch {
         this.put(operation);
         return;
       case "delete": {
-        const record = this.keys.get(operation.keyText());
+        const record = this.keys.find(operation.commands, operation.keyStart, operation.keyEnd);
         this.delete(record === null ? [] : [record]);
         return;
       }
@@ -127,11 +126,10 @@ class Branch {
 
   private put(operation: CommandCursor): void {
     const { keys } = this;
-    const text = operation.keyText();
-    const previous = keys.get(text);
+    const previous = keys.find(operation.commands, operation.keyStart, operation.keyEnd);
     const revision = this.change(1);
     const state = { value: operation.valueView(), revision, lease: operation.lease };
-    if (previous === null) keys.create({ text, bytes: operation.keyView() }, state);
+    if (previous === null) keys.create({ text: operation.keyText(), bytes: operation.keyView() }, state);
     else keys.overwrite(previous, state);
     writeTxnOperationResult(this.results, { kind: "put", modRevision: revision });
   }

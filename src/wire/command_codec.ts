@@ -150,15 +150,17 @@ export class CommandCursor {
   /** Of a put: for how long a lease is to be granted with it; 0: none is. Milliseconds. */
   ttlMs = 0;
 
+  /** Where the key lies in `commands`: from the first up to the second, without it. */
+  keyStart = 0;
+  keyEnd = 0;
+
   private readonly reader: ByteReader;
   private readonly texts: KeyTexts;
-  private keyStart = 0;
-  private keyEnd = 0;
   /** What follows the key: the value of a put, the upper end of a range, else nothing. */
   private restStart = 0;
   private restEnd = 0;
 
-  constructor(private readonly commands: Uint8Array) {
+  constructor(readonly commands: Uint8Array) {
     this.reader = new ByteReader(commands);
     this.texts = keyTexts(commands);
   }
