@@ -45,8 +45,8 @@ export interface Batch {
   /** Counts from 1. */
   readonly number: number;
   readonly writes: readonly PackedWrite[];
-  /** The payloads of all entries, one after the other, until the batch is confirmed. */
-  readonly payloads: SharedArrayBuffer;
+  /** Where the payloads of all entries lie, one after the other, until the batch is confirmed; null: where those of the batch before lay. */
+  readonly payloads: SharedArrayBuffer | null;
 }
 
 export type Request = Question | Batch;

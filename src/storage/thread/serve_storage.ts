@@ -43,12 +43,15 @@ class StorageServer {
   /** What became of the first batch that failed: nothing that comes after it may be done. */
   private failure: { readonly error: unknown } | null = null;
   private readonly readers = new Map<GroupId, LogReader>();
+  /** Where payloads lie. Each time that shared memory arrives it counts as new for the collector, so it is sent once. */
+  private payloads: Uint8Array = new Uint8Array(0);
 
   constructor(private readonly runtime: Pick<Runtime, "openSqlite">) {}
 
   persist({ number, writes, payloads }: Batch): Report {
     try {
-      this.opened.persist(unpack(writes, new Uint8Array(payloads)));
+      if (payloads !== null) this.payloads = new Uint8Array(payloads);
+      this.opened.persist(unpack(writes, this.payloads));
       return { kind: "durable", number };
     } catch (error) {
       this.failure ??= { error };

@@ -48,6 +48,8 @@ export class StorageThread implements Storage {
   private batches = 0;
   /** Holds the payloads of the batch that is on its way. */
   private payloads = new SharedArrayBuffer(payloadBytesMin);
+  /** The memory that the thread was told of last. */
+  private shared: SharedArrayBuffer | null = null;
   private readonly loaded = new Set<GroupId>();
   private confirming = false;
   private failed = false;
@@ -151,7 +153,10 @@ export class StorageThread implements Storage {
     this.waiting = [];
     const number = ++this.batches;
     this.underway = { number, writes };
-    this.post({ kind: "persist", number, writes: this.pack(writes), payloads: this.payloads });
+    const packed = this.pack(writes);
+    const payloads = this.shared === this.payloads ? null : this.payloads;
+    this.shared = this.payloads;
+    this.post({ kind: "persist", number, writes: packed, payloads });
   }
 
   /** Copies the payloads to where the thread reads them. */
