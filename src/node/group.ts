@@ -4,6 +4,7 @@
  */
 import { ByteWriter } from "../lib/byte_writer.ts";
 import type { Logger } from "../lib/logger.ts";
+import { release } from "../lib/release.ts";
 import type { Random } from "../lib/random.ts";
 import type { StateMachine } from "../kv/mod.ts";
 import type { SnapshotStore } from "../storage/mod.ts";
@@ -305,6 +306,8 @@ export class Group {
     if (ready.softState !== null) this.onSoftState(ready.softState, now);
     if (this.raft.view.isRemoved && !this.wasRemoved) this.onRemoved();
     for (const entry of ready.committed) this.apply(entry);
+    // A long log that is applied after a start would else lie in memory until the collector comes by.
+    if (ready.committedIsCopy) for (const { payload } of ready.committed) release(payload);
     if (ready.committed.length > 0) this.raft.applied(this.machine.appliedIndex);
     for (const chunk of ready.chunks) {
       if (!this.snapshotter.keep(this.raft, chunk)) continue;

@@ -200,12 +200,13 @@ export class Log {
     this.trimTail();
   }
 
-  /** The next committed entries to apply, at most `bytesMax` of payload but at least one; empty if there are none. */
-  takeCommitted(bytesMax: number): readonly Entry[] {
-    if (this.handedOutIndex === this.commitIndex) return [];
-    const entries = this.entries({ from: this.handedOutIndex + 1, to: this.commitIndex, bytesMax });
+  /** The next committed entries to apply, at most `bytesMax` of payload but at least one; empty if there are none. Copies are those from disk. */
+  takeCommitted(bytesMax: number): { readonly entries: readonly Entry[]; readonly isCopy: boolean } {
+    if (this.handedOutIndex === this.commitIndex) return nothingCommitted;
+    const from = this.handedOutIndex + 1;
+    const entries = this.entries({ from, to: this.commitIndex, bytesMax });
     this.handedOutIndex += entries.length;
-    return entries;
+    return { entries, isCopy: from < this.tailStart };
   }
 
   applied(index: Index): void {
@@ -255,6 +256,8 @@ export class Log {
     this.tailStart += count;
   }
 }
+
+const nothingCommitted = { entries: [], isCopy: false };
 
 /** Entries weigh more than their payload: this keeps thousands of empty ones from adding up to a message that no frame can carry (rule L13). */
 const entriesAtOnceMax = 8192;

@@ -334,7 +334,7 @@ export class Raft {
     else if (state.role.kind === "follower") askReads(state, state.role);
     const persist = this.takePersist();
     const { messages, reads, chunkOrders, chunks } = state;
-    const committed = state.log.takeCommitted(state.options.applyBytesMax);
+    const { entries: committed, isCopy: committedIsCopy } = state.log.takeCommitted(state.options.applyBytesMax);
     const softState = this.takeSoftState();
     if (messages.length > 0) state.messages = [];
     if (reads.length > 0) state.reads = [];
@@ -342,7 +342,7 @@ export class Raft {
     if (chunks.length > 0) state.chunks = [];
     const count = messages.length + reads.length + committed.length + chunkOrders.length + chunks.length;
     const nothing = persist === null && count === 0 && softState === null;
-    return nothing ? null : { messages, persist, committed, chunkOrders, chunks, reads, softState };
+    return nothing ? null : { messages, persist, committed, committedIsCopy, chunkOrders, chunks, reads, softState };
   }
 
   /** Whether the next call of {@link ready} has something to say without any further input. */

@@ -10,6 +10,8 @@ export interface Ready {
   readonly persist: Persist | null;
   /** To apply, in index order, without gaps. */
   readonly committed: readonly Entry[];
+  /** Whether `committed` was read back for this alone: nobody else holds its payloads, so they may go once it is applied. */
+  readonly committedIsCopy: boolean;
   /** To read from the snapshot that each names, and to send. */
   readonly chunkOrders: readonly ChunkOrder[];
   /**

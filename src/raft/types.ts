@@ -107,7 +107,8 @@ export interface Restored {
 export interface LogReader {
   /**
    * The entries from `from` up to `to`, both included, ending early once `bytesMax` payload bytes are exceeded, but
-   * never empty. All of them are known to exist; a missing or damaged one throws and stops the process.
+   * never empty. All of them are known to exist; a missing or damaged one throws and stops the process. Whoever asks gets
+   * payloads of his own.
    */
   entries(range: { readonly from: Index; readonly to: Index; readonly bytesMax: number }): readonly Entry[];
 }

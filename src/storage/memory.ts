@@ -184,7 +184,8 @@ export class MemoryStorage implements Storage {
     const { from, to, bytesMax } = range;
     const first = compacted.index + 1;
     assert(from >= first && from <= to && to < first + entries.length, "entries outside the durable log");
-    return takeEntries(verified(group, entries.slice(from - first, to - first + 1)), bytesMax);
+    const taken = takeEntries(verified(group, entries.slice(from - first, to - first + 1)), bytesMax);
+    return taken.map((entry) => ({ ...entry, payload: entry.payload.slice() }));
   }
 
   private acceptedGroup(group: GroupId): AcceptedGroup {

@@ -214,7 +214,9 @@ export function nextEntry(store: Store, payload: Uint8Array, kind: EntryKind = "
 /** Applies `commands` as one entry. */
 export function apply(store: Store, ...commands: TestCommand[]): CommandResult[] {
   const writer = new ByteWriter();
-  store.apply(nextEntry(store, payloadOf(commands)), writer);
+  const payload = payloadOf(commands);
+  store.apply(nextEntry(store, payload), writer);
+  payload.fill(0xee); // the store keeps nothing of it
   const reader = new ByteReader(writer.peek());
   const results: CommandResult[] = [];
   while (reader.remaining > 0) results.push(readResult(reader));

@@ -274,6 +274,16 @@ export function storageConformance(name: string, open: () => World): void {
       }
     });
 
+    check("whoever reads may do with the payloads as he likes", (world) => {
+      world.storage.load(group, threeVoters);
+      new Writer(world.storage).append({ term: 1, vote: 1 }, entriesOf({ from: 1, to: 3, term: 1 }));
+      world.settle();
+      const payloads = (): readonly Uint8Array[] => readAll(world.storage, 3).map(({ payload }) => payload);
+      const before = payloads().map((payload) => payload.slice());
+      for (const payload of payloads()) payload.fill(0xee);
+      expect(payloads()).toEqual(before);
+    });
+
     check("a range outside the log is a bug of the caller", (world) => {
       world.storage.load(group, threeVoters);
       new Writer(world.storage).append({ term: 1, vote: null }, entriesOf({ from: 1, to: 3, term: 1 }));

@@ -4,7 +4,7 @@
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { assert, unreachable } from "../../lib/assert.ts";
-import type { GroupId, LogReader, Persist } from "../../raft/mod.ts";
+import type { Entry, GroupId, LogReader, Persist } from "../../raft/mod.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { openDataDirectory } from "../data_directory.ts";
 import type { Storage } from "../storage.ts";
@@ -26,7 +26,7 @@ export function serveStorage(runtime: Pick<Runtime, "openSqlite">): void {
   const server = new StorageServer(runtime);
   const rings = new Int32Array(bell);
   const say = (answer: Answer): void => {
-    answers.postMessage(answer);
+    answers.postMessage(answer, answer.ok ? buffersOf(answer.value) : []);
     Atomics.add(rings, 0, 1);
     Atomics.notify(rings, 0);
   };
@@ -100,6 +100,19 @@ class StorageServer {
     if (this.failure !== null) throw this.failure.error;
     return this.storage;
   }
+}
+
+/** What moves over with an answer in the place of being copied: the payloads of entries that were read. */
+function buffersOf(value: (Answer & { readonly ok: true })["value"]): ArrayBuffer[] {
+  if (!Array.isArray(value)) return [];
+  const entries: readonly Entry[] = value;
+  const buffers = new Set<ArrayBuffer>();
+  for (const { payload } of entries) {
+    const { buffer } = payload;
+    if (buffer instanceof ArrayBuffer && payload.length > 0 && payload.length === buffer.byteLength)
+      buffers.add(buffer);
+  }
+  return [...buffers];
 }
 
 /** The writes with the payloads of their entries, which are good until the batch is confirmed. */
