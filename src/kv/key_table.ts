@@ -116,11 +116,8 @@ export class KeyTable {
   }
 }
 
-/** Pushed one by one: runtimes take an array that is made with a great length for a sparse one, which is slow for good. */
 function emptySlots(capacity: number): (KeyRecord | null)[] {
-  const slots: (KeyRecord | null)[] = [];
-  for (let place = 0; place < capacity; place++) slots.push(null);
-  return slots;
+  return new Array<KeyRecord | null>(capacity).fill(null);
 }
 
 /** FNV-1a from a seed of ours, stirred, because the low bits say where to look. */
