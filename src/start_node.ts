@@ -186,7 +186,7 @@ function newNode(
       ...ports,
       clock: systemClock,
       random: seededRandom(randomBytes(4).readUInt32BE()),
-      newMachine: () => new Store(),
+      newMachine: () => new Store(randomBytes(4).readInt32BE()),
     },
   );
 }

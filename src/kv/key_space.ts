@@ -24,7 +24,7 @@ export class KeySpace {
   /** Invariant: a key hangs on the lease that its latest version names, which exists. */
   readonly leases = new Leases();
   /** The keys that exist, each with its latest version. */
-  private readonly records = new KeyTable();
+  private readonly records: KeyTable;
   /** Holds the keys of `records`, and no others; overwriting a key leaves it alone. */
   private order = newOrderedKeys();
   /** The keys that were deleted after the compacted revision, each with its tombstone. */
@@ -35,6 +35,11 @@ export class KeySpace {
   /** Open views: each must be shown a record of before it before that record goes. */
   private views: readonly KeyView[] = [];
   private historyViews: readonly HistoryView[] = [];
+
+  /** `hashSeed` is for where keys lie in memory, and nothing else. */
+  constructor(hashSeed: number) {
+    this.records = new KeyTable(hashSeed);
+  }
 
   get size(): number {
     return this.records.size;

@@ -10,9 +10,6 @@ const capacityMin = 64;
 /** How full it may be, so that few places are looked at. */
 const loadMax = 0.7;
 
-/** Drawn anew for each process, so that nobody can prepare keys that all fall on one place. */
-const [seed = 0] = crypto.getRandomValues(new Int32Array(1));
-
 export class KeyTable {
   /** The records, and in the same places the hashes of their keys. */
   private slots: (KeyRecord | null)[] = emptySlots(capacityMin);
@@ -22,13 +19,16 @@ export class KeyTable {
   /** Where the last record was found: what is found is often replaced next. */
   private lastFound = 0;
 
+  /** `seed` is drawn anew for each process, so that nobody can prepare keys that all fall on one place. */
+  constructor(private readonly seed: number) {}
+
   get size(): number {
     return this.count;
   }
 
   /** The record whose key is `bytes` from `start` up to `end`, without `end`. */
   find(bytes: Uint8Array, start: number, end: number): KeyRecord | null {
-    const hash = hashOfBytes(bytes, start, end);
+    const hash = hashOfBytes(this.seed, bytes, start, end);
     for (let place = hash & this.mask; ; place = (place + 1) & this.mask) {
       const record = this.slots[place] ?? null;
       if (record === null) return null;
@@ -40,7 +40,7 @@ export class KeyTable {
 
   /** The record of `key`, as `keyText` makes it. */
   get(key: string): KeyRecord | null {
-    const place = this.placeOf(key, hashOfText(key));
+    const place = this.placeOf(key, hashOfText(this.seed, key));
     const record = this.slots[place] ?? null;
     if (record !== null) this.lastFound = place;
     return record;
@@ -49,7 +49,7 @@ export class KeyTable {
   /** Takes in a record whose key is not there. */
   add(record: KeyRecord): void {
     if (this.count >= this.slots.length * loadMax) this.grow();
-    const hash = hashOfText(record.key);
+    const hash = hashOfText(this.seed, record.key);
     const place = this.placeOf(record.key, hash);
     assert(this.slots[place] === null, "a key is added once");
     this.slots[place] = record;
@@ -60,14 +60,14 @@ export class KeyTable {
   /** Puts `next`, which has the same key, in the place of `previous`. */
   replace(previous: KeyRecord, next: KeyRecord): void {
     const isLast = this.slots[this.lastFound] === previous;
-    const place = isLast ? this.lastFound : this.placeOf(previous.key, hashOfText(previous.key));
+    const place = isLast ? this.lastFound : this.placeOf(previous.key, hashOfText(this.seed, previous.key));
     assert(this.slots[place] === previous, "what is replaced is there");
     this.slots[place] = next;
   }
 
   /** Takes out the record of `key`, which is there. */
   delete(key: string): void {
-    let gap = this.placeOf(key, hashOfText(key));
+    let gap = this.placeOf(key, hashOfText(this.seed, key));
     assert(this.slots[gap] !== null, "what is deleted is there");
     for (let place = (gap + 1) & this.mask; ; place = (place + 1) & this.mask) {
       const record = this.slots[place] ?? null;
@@ -121,14 +121,14 @@ function emptySlots(capacity: number): (KeyRecord | null)[] {
 }
 
 /** FNV-1a from a seed of ours, stirred, because the low bits say where to look. */
-function hashOfBytes(bytes: Uint8Array, start: number, end: number): number {
+function hashOfBytes(seed: number, bytes: Uint8Array, start: number, end: number): number {
   let hash = seed;
   for (let at = start; at < end; at++) hash = Math.imul(hash ^ (bytes[at] ?? 0), 0x01000193);
   return stirred(hash);
 }
 
 /** The same of the same key as text. */
-function hashOfText(key: string): number {
+function hashOfText(seed: number, key: string): number {
   let hash = seed;
   for (let at = 0; at < key.length; at++) hash = Math.imul(hash ^ key.charCodeAt(at), 0x01000193);
   return stirred(hash);

@@ -35,7 +35,7 @@ import {
 } from "./image_codec.ts";
 import type { Key } from "./key_record.ts";
 import { RestoredHistory } from "./restored_history.ts";
-import { StoreState } from "./store_state.ts";
+import type { StoreState } from "./store_state.ts";
 
 /** What comes next in the image: `take` is called once its bytes are there, and says what follows; null: nothing does. */
 interface Part {
@@ -54,8 +54,7 @@ interface Items {
 }
 
 export class Restoration {
-  private readonly state = new StoreState();
-  private readonly history = new RestoredHistory(this.state.keys);
+  private readonly history: RestoredHistory;
   /** What arrived of the next part; in between two slices, less than it needs. */
   private readonly pending = new ByteWriter();
   private next: Part | null = { bytes: imageHeaderBytes, take: (reader) => this.takeHeader(reader) };
@@ -68,8 +67,13 @@ export class Restoration {
   private sessionCounts = { floor: 0, saved: 0 };
   private leaseCount = 0;
 
-  /** `appliedIndex` is where the image must have been taken. */
-  constructor(private readonly appliedIndex: Index) {}
+  /** `appliedIndex` is where the image must have been taken, and `state` is empty. */
+  constructor(
+    private readonly appliedIndex: Index,
+    private readonly state: StoreState,
+  ) {
+    this.history = new RestoredHistory(state.keys);
+  }
 
   /** Throws {@link CorruptError} when the image is damaged; it is then of no use any more. */
   push(slice: Uint8Array): void {

@@ -28,10 +28,15 @@ const slack = 1.1;
 const noClock: LeaseClock = { remainingMs: () => null };
 
 export class Store implements StateMachine {
-  private state = new StoreState();
+  private state: StoreState;
   private readonly result: ResultDraft = { status: "ok", revision: 0, modRevision: 0, changed: 0, body: undefined };
   private lastApplied: Index = 0;
   private leaseListener: LeaseListener | null = null;
+
+  /** `hashSeed` is for where keys lie in memory, and nothing else: a secret keeps others from making all of them meet in one place. */
+  constructor(private readonly hashSeed = 0) {
+    this.state = new StoreState(hashSeed);
+  }
 
   get appliedIndex(): Index {
     return this.lastApplied;
@@ -128,7 +133,7 @@ export class Store implements StateMachine {
   }
 
   restore(appliedIndex: Index): ImageSink {
-    const restoration = new Restoration(appliedIndex);
+    const restoration = new Restoration(appliedIndex, new StoreState(this.hashSeed));
     return {
       push: (slice) => restoration.push(slice),
       finish: () => {

@@ -5,9 +5,14 @@ import { Sessions } from "./sessions.ts";
 import type { StateHash } from "./state_hash.ts";
 
 export class StoreState {
-  readonly keys = new KeySpace();
+  readonly keys: KeySpace;
   readonly sessions = new Sessions();
   settings: Settings = defaultSettings;
+
+  /** `hashSeed` is for where keys lie in memory, and nothing else. */
+  constructor(hashSeed: number) {
+    this.keys = new KeySpace(hashSeed);
+  }
 
   /** Equal wherever the state is: 16 hexadecimal digits. */
   hash(): string {

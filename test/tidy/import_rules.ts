@@ -87,7 +87,7 @@ function problemOf(project: Project, from: string, item: Import): string | null 
   if (exceptions.some((exception) => exception.from.test(from) && exception.to.test(target ?? specifier))) return null;
   if (target !== null) return problemOfOurs(project, from, target, item.isType);
   if (specifier.startsWith("node:")) return problemOfBuiltin(from, specifier);
-  const known = packages.find((entry) => entry.name === specifier);
+  const known = packages.find(({ name }) => specifier === name || specifier.startsWith(`${name}/`));
   if (known === undefined) return "not a package that the design names";
   return known.in.test(from) ? null : `only ${known.in.source} may import this package`;
 }
