@@ -112,19 +112,19 @@ export const nodeSettings = {
   electionTimeout: setting({
     key: "timing.election_timeout",
     shape: { kind: "text" },
-    sample: "600ms",
+    sample: "400ms",
     isNeeded: false,
     option: option("duration", duration, "how long a follower waits for its leader before it thinks of an election", {
-      defaultText: "600ms",
+      defaultText: "400ms",
     }),
     toml: durationText,
   }),
   heartbeat: setting({
     key: "timing.heartbeat",
     shape: { kind: "text" },
-    sample: "100ms",
+    sample: "80ms",
     isNeeded: false,
-    option: option("duration", duration, "how often a leader makes itself heard", { defaultText: "100ms" }),
+    option: option("duration", duration, "how often a leader makes itself heard", { defaultText: "80ms" }),
     toml: durationText,
   }),
   snapshotEntries: setting({

@@ -65,8 +65,8 @@ export interface NodeLimits {
 }
 
 export const defaultLimits: NodeLimits = {
-  electionTimeoutMs: 600,
-  heartbeatMs: 100,
+  electionTimeoutMs: 400,
+  heartbeatMs: 80,
   clockRatioMax: 1.1,
   leaseMarginMs: 5,
   payloadBytesMax: 512 * 1024,
@@ -79,7 +79,7 @@ export const defaultLimits: NodeLimits = {
   tailBytesMax: 8 * 1024 * 1024,
   waitingBytesMax: 32 * 1024 * 1024,
   waitingWritesMax: 200_000,
-  waitGoalMs: 150,
+  waitGoalMs: 100,
   waitingReadsMax: 100_000,
   waitingReadBytesMax: 64 * 1024 * 1024,
   answerBytesMax: 64 * 1024 * 1024,
