@@ -79,7 +79,7 @@ export const defaultLimits: NodeLimits = {
   tailBytesMax: 8 * 1024 * 1024,
   waitingBytesMax: 32 * 1024 * 1024,
   waitingWritesMax: 200_000,
-  waitGoalMs: 100,
+  waitGoalMs: 125,
   waitingReadsMax: 100_000,
   waitingReadBytesMax: 64 * 1024 * 1024,
   answerBytesMax: 64 * 1024 * 1024,
