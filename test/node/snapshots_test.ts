@@ -112,7 +112,7 @@ describe("snapshots", () => {
     const cluster = new TestCluster({ nodes: 1, autoComplete: false, limits: often });
     const disk = cluster.disk(1);
     for (let elected = false; !elected; elected = cluster.node(1).view(0).ready) {
-      cluster.clock.advance(1000, () => undefined);
+      cluster.clock.advance(cluster.limits.electionTimeoutMs, () => undefined);
       cluster.settle();
       disk.completeAll();
       cluster.settle();
