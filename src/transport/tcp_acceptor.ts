@@ -1,6 +1,6 @@
 /**
- * The connections that peers, and strangers, make to us: read, never written to. Whoever sends anything but frames for
- * us is cut off; whoever sends nothing may stay only as long as there is room.
+ * The connections that peers, and strangers, make to us: read, and only told now and then that we have read. Whoever sends
+ * anything but frames for us is cut off; whoever sends nothing may stay only as long as there is room.
  */
 import { createServer, type Socket } from "node:net";
 import { assert } from "../lib/assert.ts";
@@ -40,7 +40,12 @@ interface Inbound {
   proven: NodeId | null;
   /** Since when we wait for the first frame or for the rest of one. */
   waitingSinceMs: number;
+  /** Whether something came that it was not told of. */
+  owesSign: boolean;
 }
+
+/** Says that what was sent has come; what it says does not matter. */
+const sign = Uint8Array.of(0);
 
 /** When the system begins to ask whether a silent peer is still there. Milliseconds. */
 const keepAliveMs = 10_000;
@@ -77,6 +82,7 @@ export class Acceptor {
       const waiting = inbound.sender === null || inbound.reader.partial;
       const tooLong = nowMs - inbound.waitingSinceMs > this.options.limits.silenceTimeoutMs;
       if (waiting && tooLong) this.refuse(inbound, "silent");
+      else if (inbound.owesSign) this.give(inbound);
     }
   }
 
@@ -103,6 +109,7 @@ export class Acceptor {
       handshake: proof === null ? null : new AcceptorHandshake(proof),
       proven: null,
       waitingSinceMs: performance.now(),
+      owesSign: false,
     };
     counters.connectionsAccepted++;
     socket.on("close", () => this.inbounds.delete(inbound));
@@ -135,6 +142,7 @@ export class Acceptor {
     const { reader } = inbound;
     const wasPartial = reader.partial;
     this.options.counters.bytesReceived += chunk.length;
+    inbound.owesSign = true;
     const { handshake } = inbound;
     const bytes = handshake === null ? chunk : this.prove(inbound, handshake, chunk);
     if (bytes === null || bytes.length === 0) return;
@@ -205,6 +213,14 @@ export class Acceptor {
       if (other.sender === sender) this.drop(other);
     }
     inbound.sender = sender;
+    this.give(inbound); // at once: from now on it can tell when the way is cut
+  }
+
+  /** A sign, unless the last one has not left yet. To peers only: a stranger does not know what it is. */
+  private give(inbound: Inbound): void {
+    if (inbound.sender === null || inbound.socket.writableLength > 0) return;
+    inbound.owesSign = false;
+    inbound.socket.write(sign);
   }
 
   private cutOff(inbound: Inbound, event: string, reason: string): void {

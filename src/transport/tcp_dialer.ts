@@ -1,4 +1,7 @@
-/** Our connection to one peer: dialled again and again, written to, never read. Drops what would wait too long or weigh too much. */
+/**
+ * Our connection to one peer: dialled again and again, and written to; of what comes back only counts that it comes. Drops
+ * what would wait too long or weigh too much.
+ */
 import { connect, type Socket } from "node:net";
 import type { Logger } from "../lib/logger.ts";
 import type { Message } from "../raft/mod.ts";
@@ -23,6 +26,10 @@ export interface DialerOptions {
 interface Link {
   readonly queue: SendQueue;
   readonly sinceMs: number;
+  /** Whether the peer has ever told that something has come: older programs do not. */
+  givesSigns: boolean;
+  /** When the first message left of which no sign has come; null while there is none. */
+  unheardSinceMs: number | null;
 }
 
 /** When the system begins to ask whether a silent peer is still there. Milliseconds. */
@@ -56,7 +63,7 @@ export class Dialer {
     socket.on("error", (error) => this.lose(socket, errorCode(error)));
     socket.on("end", () => this.lose(socket, "hung up"));
     socket.on("close", () => this.lose(socket, "closed"));
-    socket.resume(); // a peer says nothing here but its proof; reading is how we learn that it hung up
+    socket.on("data", () => this.onSign(socket));
   }
 
   /** Takes `message` for the next {@link flush}, or drops it: unreachable, too large, or too much waiting. */
@@ -71,6 +78,7 @@ export class Dialer {
     } else {
       counters.bytesSent += this.link.queue.add(message);
       counters.messagesSent++;
+      this.link.unheardSinceMs ??= performance.now();
     }
   }
 
@@ -78,10 +86,17 @@ export class Dialer {
     this.link?.queue.flush();
   }
 
-  /** Gives up a connection on which nothing moves although something waits: its peer is gone and nobody said so. */
+  /**
+   * Gives up a connection on which nothing moves although something waits, or of which no sign comes back: its peer is gone
+   * and nobody said so, or the way was cut for so long that the system will not try it again for as long.
+   */
   sweep(nowMs: number): void {
     if (this.socket === null || this.link === null) return;
-    if (this.link.queue.stuckFor(this.options.limits.drainTimeoutMs, nowMs)) this.lose(this.socket, "stuck");
+    const { drainTimeoutMs } = this.options.limits;
+    const { queue, givesSigns, unheardSinceMs } = this.link;
+    if (queue.stuckFor(drainTimeoutMs, nowMs)) this.lose(this.socket, "stuck");
+    else if (givesSigns && unheardSinceMs !== null && nowMs - unheardSinceMs > drainTimeoutMs)
+      this.lose(this.socket, "no sign");
   }
 
   close(): void {
@@ -108,6 +123,13 @@ export class Dialer {
     socket.write(handshake.opening);
   }
 
+  /** All that a peer sends behind its proof. */
+  private onSign(socket: Socket): void {
+    if (this.socket !== socket || this.link === null) return;
+    this.link.givesSigns = true;
+    this.link.unheardSinceMs = null;
+  }
+
   /** Ends a connection to somebody who has another key. Said aloud once: it goes on until somebody mends it. */
   private refuse(socket: Socket): void {
     this.options.counters.framesForeign++;
@@ -123,7 +145,8 @@ export class Dialer {
   private open(socket: Socket): void {
     clearTimeout(this.timer);
     socket.setKeepAlive(true, keepAliveMs);
-    this.link = { queue: new SendQueue(socket, this.options.clusterId), sinceMs: performance.now() };
+    const queue = new SendQueue(socket, this.options.clusterId);
+    this.link = { queue, sinceMs: performance.now(), givesSigns: false, unheardSinceMs: null };
     this.options.counters.connectionsOpened++;
     this.log("info", "peer connected", {});
   }

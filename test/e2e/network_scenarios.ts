@@ -32,7 +32,7 @@ const three: readonly Scenario[] = [
   { name: "the office is handed over", run: handOver },
   { name: "1 % of all packets is lost", run: (world) => lossy(world, 0.01) },
   { name: "10 % of all packets are lost", run: (world) => lossy(world, 0.1) },
-  { name: "20 % of all packets are lost", run: (world) => lossy(world, 0.2), crawlsWith: "tcp" },
+  { name: "20 % of all packets are lost", run: (world) => lossy(world, 0.2) },
   {
     name: "a fifth of all packets is lost and a fifth repeated, and what is answered is linearizable",
     run: lossyAndRepeating,
@@ -44,6 +44,8 @@ const three: readonly Scenario[] = [
   { name: "the link of a follower flaps", run: flappingFollower },
   { name: "the link of the leader flaps", run: flappingLeader },
   { name: "packets above 1,280 bytes vanish", run: hole, only: "udp" },
+  { name: "packets above 1,280 bytes vanish, and the system tries smaller ones", run: probedHole, only: "tcp" },
+  { name: "packets above 1,280 bytes are refused, and the router says so", run: narrow, only: "tcp" },
   { name: "a follower is behind a slow link", run: slowFollower },
 ];
 
@@ -89,7 +91,8 @@ async function lossy(world: BrokenWorld, share: number): Promise<void> {
   const before = await world.counted("datagramsLost");
   const heal = world.network.lose(share);
   await world.serves(10);
-  await world.serves(3, 100_000);
+  const crawls = world.kind === "tcp" && share > 0.1; // few packets of a large value find all of those before them arrived
+  if (!crawls) await world.serves(3, 100_000);
   if (world.kind === "udp")
     await until("losses are noticed", async () => (await world.counted("datagramsLost")) > before);
   heal();
@@ -158,6 +161,21 @@ async function hole(world: BrokenWorld): Promise<void> {
   heal();
 }
 
+async function narrow(world: BrokenWorld): Promise<void> {
+  const heal = world.network.narrow(1280);
+  await world.serves(1, 200_000);
+  await world.cluster.caughtUp();
+  heal();
+}
+
+/** Without that, nothing large ever gets through a connection that is up: the system is its only judge (docs/transports.md). */
+async function probedHole(world: BrokenWorld): Promise<void> {
+  const heal = all([world.network.probeSizes(), world.network.hole(1280)]);
+  await world.serves(1, 20_000);
+  await world.cluster.caughtUp();
+  heal();
+}
+
 async function configuredHole(world: BrokenWorld): Promise<void> {
   const { cluster } = world;
   await hole(world);
@@ -167,10 +185,10 @@ async function configuredHole(world: BrokenWorld): Promise<void> {
 async function slowFollower(world: BrokenWorld): Promise<void> {
   const { leader, others } = await world.roles();
   const [slow = 0] = others;
-  const heal = world.network.slow(slow, 1_000_000);
+  const heal = world.network.slow(slow, 250_000);
   await world.serves(16, 256 * 1024);
   const lag = (await world.cluster.status(leader))?.peers.find(({ id }) => id === slow)?.lag ?? 0;
-  assert(lag > 0, "4 MB went through a link of 1 Mbit/s in no time");
+  assert(lag > 0, "4 MB went through a link of 250 kbit/s in no time");
   await world.serves(10);
   heal();
 }

@@ -70,6 +70,31 @@ export class RoutedNetwork {
     return drop("FORWARD", "-m", "length", "--length", `${bytes + 1}:65535`);
   }
 
+  /** Packets of more than `bytes` are refused, and whoever sent one is told so. */
+  narrow(bytes: number): Heal {
+    return all(
+      this.ids.map((id) => {
+        const route = ["route", "change", `10.77.${id}.0/24`, "dev", cable(id), "src", `10.77.${id}.1`];
+        system("ip", ...route, "mtu", `${bytes}`);
+        return () => {
+          system("ip", ...route);
+        };
+      }),
+    );
+  }
+
+  /** Lets the systems of the nodes try smaller packets where large ones of a connection vanish. */
+  probeSizes(): Heal {
+    const write = (value: number): void => {
+      const command = `echo ${value} > /proc/sys/net/ipv4/tcp_mtu_probing`;
+      for (const id of this.ids) system("ip", "netns", "exec", name(id), "sh", "-c", command);
+    };
+    write(1);
+    return () => {
+      write(0);
+    };
+  }
+
   /** So much reaches `id`, in bits per second, and what waits longer than half a second is lost. */
   slow(id: number, bitsPerSecond: number): Heal {
     const device = ["dev", cable(id), "root"];
@@ -109,6 +134,6 @@ function plugIn(id: number): void {
   system("ip", "link", "set", cable(id), "up");
   system("ip", ...inside, "addr", "add", `${hostOf(id)}/24`, "dev", "eth0");
   system("ip", ...inside, "link", "set", "lo", "up");
-  system("ip", ...inside, "link", "set", "eth0", "up");
+  system("ip", ...inside, "link", "set", "eth0", "gso_max_segs", "1", "up"); // else the router would see many packets as one
   system("ip", ...inside, "route", "add", "default", "via", `10.77.${id}.1`);
 }

@@ -4,12 +4,24 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "bun:test";
 import { ProaError } from "../../src/lib/errors.ts";
 import type { Message } from "../../src/raft/mod.ts";
-import type { TcpLimits, TcpTransport } from "../../src/transport/mod.ts";
+import type { TcpTransport } from "../../src/transport/mod.ts";
 import { clusterIdBytes, FrameReader } from "../../src/wire/mod.ts";
 import { appendOf, clusterId } from "../wire/sample_messages.ts";
 import { collect, refusedFrames, transportConformance } from "./conformance.ts";
 import { frameOf, heartbeat, roundOf } from "./frames.ts";
-import { connectRaw, freePort, host, listenRaw, portOf, tcpNode, until, type RawClient } from "./tcp_world.ts";
+import {
+  connectRaw,
+  freePort,
+  host,
+  listenRaw,
+  pause,
+  portOf,
+  tcpNode,
+  until,
+  withBarePeer,
+  withNode2,
+  type RawClient,
+} from "./tcp_world.ts";
 
 transportConformance("TCP", async ({ clusterIdOf1 }) => {
   const ports = { 1: await freePort(), 2: await freePort() };
@@ -31,40 +43,6 @@ transportConformance("TCP", async ({ clusterIdOf1 }) => {
     },
   };
 });
-
-/** Runs `run` with node 2, which listens and whose peer 1 is nobody but the test. */
-async function withNode2(
-  limits: Partial<TcpLimits>,
-  run: (node: TcpTransport, port: number) => Promise<void>,
-): Promise<void> {
-  const port = await freePort();
-  const node = tcpNode({ self: 2, port, peers: { 1: await freePort() }, limits });
-  await node.listen();
-  try {
-    await run(node, port);
-  } finally {
-    node.close();
-  }
-}
-
-/** Runs `run` with node 1, which listens and is connected to a bare server in the place of node 2. */
-async function withBarePeer(
-  options: { readonly limits: Partial<TcpLimits>; readonly paused: boolean },
-  run: (node: TcpTransport, sockets: readonly Socket[]) => Promise<void>,
-): Promise<void> {
-  const sockets: Socket[] = [];
-  const server = await listenRaw({ port: 0, paused: options.paused, onSocket: (socket) => sockets.push(socket) });
-  const node = tcpNode({ self: 1, port: await freePort(), peers: { 2: portOf(server) }, limits: options.limits });
-  await node.listen();
-  try {
-    await until(() => node.connected(2) && sockets.length === 1);
-    await run(node, sockets);
-  } finally {
-    node.close();
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  }
-}
 
 describe("connections over TCP", () => {
   test("a peer that starts again is reached again, well before an election", async () => {
@@ -257,10 +235,10 @@ describe("what is sent over TCP", () => {
   });
 
   test("stays on a connection that moves slowly, for as long as it moves", async () => {
-    const limits = { drainTimeoutMs: 300, sendQueueBytesMax: 32 * 1024 * 1024 };
+    const limits = { drainTimeoutMs: 1000, sendQueueBytesMax: 32 * 1024 * 1024 };
     await withBarePeer({ limits, paused: true }, async (node, sockets) => {
       const [socket] = sockets;
-      const bytesPerMs = 25_000;
+      const bytesPerMs = 15_000;
       let received = 0;
       socket?.on("data", (chunk) => {
         received += chunk.length;
@@ -421,7 +399,7 @@ describe("strangers on the port", () => {
     node.close();
   });
 
-  test("hear nothing from us", () =>
+  test("hear nothing from us, and a peer only that something has come", () =>
     withNode2({}, async (node, port) => {
       const client = await connectRaw(port);
       let heard = 0;
@@ -430,15 +408,9 @@ describe("strangers on the port", () => {
       await until(() => node.counters.messagesReceived === 1);
       client.socket.write(new Uint8Array(100));
       await until(() => client.closed);
-      expect(heard).toBe(0);
+      expect(heard).toBeLessThan(2);
     }));
 });
-
-/** Lets `durationMs` pass, where the test is that nothing happens meanwhile. */
-async function pause(durationMs: number): Promise<void> {
-  const dueMs = performance.now() + durationMs;
-  await until(() => performance.now() >= dueMs);
-}
 
 /** `frame` with one byte changed. */
 function changed(frame: Uint8Array, position: number, mask: number): Uint8Array {

@@ -88,3 +88,43 @@ export function connectRaw(port: number): Promise<RawClient> {
     socket.resume();
   });
 }
+
+/** Runs `run` with node 2, which listens and whose peer 1 is nobody but the test. */
+export async function withNode2(
+  limits: Partial<TcpLimits>,
+  run: (node: TcpTransport, port: number) => Promise<void>,
+): Promise<void> {
+  const port = await freePort();
+  const node = tcpNode({ self: 2, port, peers: { 1: await freePort() }, limits });
+  await node.listen();
+  try {
+    await run(node, port);
+  } finally {
+    node.close();
+  }
+}
+
+/** Runs `run` with node 1, which listens and is connected to a bare server in the place of node 2. */
+export async function withBarePeer(
+  options: { readonly limits: Partial<TcpLimits>; readonly paused: boolean },
+  run: (node: TcpTransport, sockets: readonly Socket[]) => Promise<void>,
+): Promise<void> {
+  const sockets: Socket[] = [];
+  const server = await listenRaw({ port: 0, paused: options.paused, onSocket: (socket) => sockets.push(socket) });
+  const node = tcpNode({ self: 1, port: await freePort(), peers: { 2: portOf(server) }, limits: options.limits });
+  await node.listen();
+  try {
+    await until(() => node.connected(2) && sockets.length === 1);
+    await run(node, sockets);
+  } finally {
+    node.close();
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  }
+}
+
+/** Lets `durationMs` pass, where the test is that nothing happens meanwhile. */
+export async function pause(durationMs: number): Promise<void> {
+  const dueMs = performance.now() + durationMs;
+  await until(() => performance.now() >= dueMs);
+}
