@@ -7,6 +7,11 @@ export interface NodeLimits {
   /** How often a leader that has nothing to send makes itself heard. Milliseconds, well below the election timeout. */
   readonly heartbeatMs: number;
   /**
+   * How long followers may wait to hear that an entry is committed, for the next entry to tell them: alone it costs as many
+   * messages as an entry. Longer than a put takes, and too short to be noticed by those who watch a follower. Milliseconds.
+   */
+  readonly commitNewsMs: number;
+  /**
    * How many times as fast as another's the clock of any node may run, at most: what reads with a lease trust. Quartz
    * and the corrections of NTP together stay within 0.1 %; a tenth is far from that, and costs a lease little.
    */
@@ -67,6 +72,7 @@ export interface NodeLimits {
 export const defaultLimits: NodeLimits = {
   electionTimeoutMs: 400,
   heartbeatMs: 80,
+  commitNewsMs: 5,
   clockRatioMax: 1.1,
   leaseMarginMs: 5,
   payloadBytesMax: 512 * 1024,

@@ -29,6 +29,8 @@ export interface Leader {
   /** Since when rounds have followed each other as they should: before it the silence of the others may be our own. */
   steadySince: Millis;
   heartbeatDeadline: Millis;
+  /** From then on followers are told what is committed although there is nothing else to send. */
+  newsFrom: Millis;
   readonly reads: ReadRounds;
   readonly lease: Lease;
   /** Makes the numbers of the sessions with followers (rule L11). */
@@ -68,6 +70,7 @@ export function becomeLeader(state: RaftState): void {
     roundStartedAt: state.now,
     steadySince: state.now,
     heartbeatDeadline: state.now + state.options.heartbeatMs,
+    newsFrom: state.now,
     reads: new ReadRounds(),
     lease: new Lease(),
     sessions: 0,
@@ -111,6 +114,7 @@ export function maybeCommit(state: RaftState, leader: Leader): void {
   assert(index <= log.lastIndex, "a quorum cannot store more than the leader");
   if (index <= log.commitIndex) return;
   if (log.termAt(index) !== state.term) return; // an older term commits only through ours
+  if (wasTold(state, leader)) leader.newsFrom = state.now + state.options.commitNewsMs;
   log.commitTo(index);
   for (
     let first = leader.proposed.peek();
@@ -120,6 +124,13 @@ export function maybeCommit(state: RaftState, leader: Leader): void {
     leader.proposedBytes -= first.bytes;
     leader.proposed.shift();
   }
+}
+
+/** Whether all followers that may be sent to have been told what is committed. */
+function wasTold({ log }: RaftState, leader: Leader): boolean {
+  for (const { paused, commitIndexSent } of leader.progress.values())
+    if (!paused && commitIndexSent < log.commitIndex) return false;
+  return true;
 }
 
 /**
@@ -219,20 +230,21 @@ function ackedRound(state: RaftState, leader: Leader): number {
 /** Answers the reads whose round a quorum has acknowledged. */
 export function confirmReads(state: RaftState, leader: Leader): void {
   for (const { index, readers } of leader.reads.confirm(ackedRound(state, leader))) {
-    for (const reader of readers) answerRead(state, reader, { index, lease: false });
+    for (const reader of readers) answerRead(state, leader, { reader, index, lease: false });
   }
 }
 
 function answerRead(
   state: RaftState,
-  reader: Reader,
-  answer: { readonly index: Index; readonly lease: boolean },
+  leader: Leader,
+  { reader, ...answer }: { readonly reader: Reader; readonly index: Index; readonly lease: boolean },
 ): void {
   if (reader.kind === "local") {
     state.reads.push({ token: reader.token, index: answer.index });
     return;
   }
   const { from, request, boot } = reader;
+  leader.newsFrom = Math.min(leader.newsFrom, state.now); // it waits until it knows that so much is committed
   state.send({ kind: "ReadIndexResponse", ...state.envelope(from), request, boot, ...answer });
 }
 
@@ -240,7 +252,7 @@ function answerRead(
 export function read(state: RaftState, leader: Leader, { reader, lease }: { reader: Reader; lease: boolean }): void {
   const isLeased =
     lease && committedInTerm(state) && leader.lease.holds(state.now, ackedRound(state, leader), state.options);
-  if (isLeased) answerRead(state, reader, { index: state.log.commitIndex, lease });
+  if (isLeased) answerRead(state, leader, { reader, index: state.log.commitIndex, lease });
   else leader.reads.add(reader);
 }
 

@@ -227,7 +227,10 @@ export class Raft {
   /** When {@link tick} has something to do next. */
   get deadline(): Millis {
     const { role, options, preVotesWaiting } = this.state;
-    if (role.kind === "leader") return Math.min(role.heartbeatDeadline, role.transfer?.deadline ?? Infinity);
+    if (role.kind === "leader") {
+      const newsDeadline = role.newsFrom > this.state.now ? role.newsFrom : Infinity;
+      return Math.min(role.heartbeatDeadline, newsDeadline, role.transfer?.deadline ?? Infinity);
+    }
     const deadline = Math.min(
       this.state.electionDeadline,
       preVotesWaiting.size === 0 ? Infinity : this.state.votesFrom,

@@ -25,7 +25,7 @@ export function newProgress(
   });
 }
 
-/** Sends a follower all that it lacks, as far as its window allows, or at least the news of what is committed. */
+/** Sends a follower all that it lacks, as far as its window allows, or the news of what is committed if that has waited long enough. */
 export function replicateTo(
   state: RaftState,
   leader: Leader,
@@ -41,7 +41,8 @@ export function replicateTo(
     sendAppend(state, { to, progress, entries: state.log.entries(range) });
   }
   if (progress.paused) return;
-  if (progress.state === "probe" || progress.commitIndexSent < state.log.commitIndex) {
+  const isNews = progress.commitIndexSent < state.log.commitIndex && state.now >= leader.newsFrom;
+  if (progress.state === "probe" || isNews) {
     sendAppend(state, { to, progress, entries: [] });
   }
 }

@@ -29,6 +29,8 @@ export interface RaftOptions {
   /** The least time without a leader before an election; each wait is drawn from [1, 2] times this. */
   readonly electionTimeoutMs: Millis;
   readonly heartbeatMs: Millis;
+  /** How long followers may wait to hear that an entry is committed, for the next entry to tell them: it costs as many messages as an entry. */
+  readonly commitNewsMs: Millis;
   /** How many times as fast as another's the clock of any node may run, at most: leases trust this, and nothing else does (rule R4). */
   readonly clockRatioMax: number;
   /** How much earlier than it could a lease ends, for the grain of clocks. */

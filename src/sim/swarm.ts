@@ -12,6 +12,7 @@ export function drawPlan(seed: number, wishes: Wishes): Plan {
   const drawnLimits = drawLimits(random, {
     snapshots: streamOf(seed, "snapshots"),
     company: streamOf(seed, "company"),
+    news: streamOf(seed, "news"),
   });
   const limits = isLate ? { ...drawnLimits, ...drawLateLimits(streamOf(seed, "late limits")) } : drawnLimits;
   const { electionTimeoutMs } = limits;
@@ -135,7 +136,7 @@ function drawDatagrams(seed: number, electionTimeoutMs: number): DatagramPlan | 
 /** Limits so small that each of them is met. */
 function drawLimits(
   random: Random,
-  { snapshots, company }: { readonly snapshots: Random; readonly company: Random },
+  { snapshots, company, news }: { readonly snapshots: Random; readonly company: Random; readonly news: Random },
 ): NodeLimits {
   const electionTimeoutMs = random.integer(80, 250);
   const chance = pick(random, [0, 0.3, 0.6, 1]);
@@ -145,6 +146,7 @@ function drawLimits(
   return {
     electionTimeoutMs,
     heartbeatMs: electionTimeoutMs / between(random, 3, 8),
+    commitNewsMs: pick(news, [0, 0, 2, 5, 20]),
     clockRatioMax,
     leaseMarginMs: 1,
     payloadBytesMax,

@@ -41,7 +41,7 @@ function clusterWithLease(
   const writer = new ByteWriter();
   writePut(writer, { key, value: key, ifRevision: null, lease: 7 });
   const put = cluster.write(leader, writer.take());
-  cluster.until(() => put.end !== null);
+  cluster.until(() => put.end !== null && cluster.nodes.every((node) => isThere(cluster, node)));
   return { cluster, grantedAt };
 }
 

@@ -59,6 +59,7 @@ export interface MessageFilter {
 export const testLimits: Omit<RaftOptions, "id" | "group"> = {
   electionTimeoutMs: 1000,
   heartbeatMs: 100,
+  commitNewsMs: 0,
   clockRatioMax: 1.25,
   leaseMarginMs: 5,
   appendBytesMax: 64 * 1024,

@@ -1,5 +1,5 @@
 /** Rules L1 to L9: what is appended, cut, acknowledged and committed. */
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { seededRandom } from "../../src/lib/random.ts";
 import type { AppendOutcome, EntryId, Message, NodeId } from "../../src/raft/mod.ts";
 import { Cluster, testLimits, textOf } from "./harness.ts";
@@ -431,4 +431,57 @@ test("X4 who cannot read an entry is counted up to there, and sent nothing more 
   expect(appends()).toBe(0);
   solo.step({ kind: "HeartbeatResponse", ...solo.from(2, term), session, boot: 2, round: role.round });
   expect(appends()).toBe(1);
+});
+
+describe("what is committed", () => {
+  const commits = (cluster: Cluster): readonly number[] =>
+    cluster.ids.map((id) => cluster.raft(id).view.log.commitIndex);
+
+  /** A leader whose followers know of every commit so far. */
+  function settled(): Cluster {
+    const cluster = new Cluster({ voters: 3, limits: { commitNewsMs: 20 } });
+    cluster.elect(1);
+    cluster.run(20);
+    expect(commits(cluster)).toEqual([1, 1, 1]);
+    return cluster;
+  }
+
+  test("is told to followers with the next entry", () => {
+    const cluster = settled();
+    cluster.propose(1, "a");
+    cluster.deliver();
+    expect(commits(cluster)).toEqual([2, 1, 1]);
+    cluster.advance(19);
+    cluster.propose(1, "b");
+    cluster.deliver();
+    expect(commits(cluster)).toEqual([3, 2, 2]);
+    cluster.advance(19);
+    cluster.tick(1); // the wait began anew
+    cluster.deliver();
+    expect(commits(cluster)).toEqual([3, 2, 2]);
+  });
+
+  test("is told alone when no entry came for a while", () => {
+    const cluster = settled();
+    cluster.propose(1, "a");
+    cluster.deliver();
+    expect(cluster.raft(1).deadline).toBe(cluster.now + 20);
+    cluster.run(20);
+    expect(commits(cluster)).toEqual([2, 2, 2]);
+    expect(cluster.raft(1).deadline).toBeGreaterThan(cluster.now);
+  });
+
+  test("is told at once to whoever reads, also when no heartbeat is needed for it", () => {
+    const cluster = settled();
+    cluster.run(testLimits.heartbeatMs);
+    cluster.propose(1, "a");
+    cluster.deliver();
+    const token = cluster.read(2, { lease: true });
+    expect(cluster.pool.map(({ kind }) => kind)).toEqual(["ReadIndex"]);
+    cluster.deliver({ to: 1 });
+    expect(cluster.pool.some(({ kind }) => kind === "Heartbeat")).toBe(false);
+    cluster.deliver();
+    expect(cluster.readIndex(2, token)).toBe(2);
+    expect(cluster.raft(2).view.log.commitIndex).toBe(2);
+  });
 });
