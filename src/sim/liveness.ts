@@ -3,7 +3,7 @@
  * must agree on a leader, take a write, come to the same state, and stay in peace (I12).
  */
 import type { Random } from "../lib/random.ts";
-import type { EntryId, Millis, NodeId } from "../raft/mod.ts";
+import type { EntryId, Millis, NodeId, Term } from "../raft/mod.ts";
 import { happens, pick, shuffled, streamOf } from "./chance.ts";
 import type { Cluster } from "./cluster.ts";
 import { type Healed, leaderOf, membersAmong, ProbeWriter, type RunUntil } from "./healed.ts";
@@ -50,9 +50,10 @@ export function proveLiveness(cluster: Cluster, runUntil: RunUntil): void {
   must(() => core.every((host) => host.disk.isIdle), "a disk is behind"); // one that was slow still has to catch up
   network.loseAll(); // what was sent long ago may still end a term, and is no fault of the leader
   must(() => leaderOf(core) !== null, "there is no leader");
+  const terms = new Map(cluster.up.map(({ id, state }) => [id, state.term]));
   proveTransfer(healed);
   must(() => leaderOf(core) !== null, "there is no leader");
-  keepPeace(healed, mend);
+  keepPeace(healed, mend, terms);
 }
 
 /** What it may take to bring the biggest snapshot to somebody who gets it in the smallest pieces, one after the other. */
@@ -97,14 +98,20 @@ function chooseWhole(cluster: Cluster, random: Random): readonly Host[] {
   return whole;
 }
 
-/** A leader that a majority hears stays, whoever else comes back, has left (rule M11), or is cut off from it alone (rules E2 and E3). */
-function keepPeace(healed: Healed, mend: () => readonly NodeId[]): void {
+/**
+ * A leader that a majority hears stays, whoever else comes back, has left (rule M11), or is cut off from it alone (rules E2 and E3).
+ * It makes way only for those who were ahead of it before, in `terms`, because they won a vote and were then cut off (rule E4).
+ */
+function keepPeace(healed: Healed, mend: () => readonly NodeId[], terms: ReadonlyMap<NodeId, Term>): void {
   const { cluster, core, random, runUntil } = healed;
   const { ids, network, plan, timeline } = cluster;
   const leader = leaderOf(core);
   const term = leader?.state.term;
   const friends = core.filter((host) => host !== leader && happens(random, 0.7)).map(({ id }) => id);
   const back = mend();
+  const isAhead = cluster.up.some(({ id, state }) => {
+    return back.includes(id) && state.term > (term ?? 0) && state.term === terms.get(id);
+  });
   const isCut = ({ from, to }: Way): boolean =>
     back.includes(from) ? !friends.includes(to) : back.includes(to) && !friends.includes(from);
   network.cuts.add(waysWhere(ids, isCut));
@@ -112,7 +119,11 @@ function keepPeace(healed: Healed, mend: () => readonly NodeId[]): void {
   runUntil(() => false, timeline.now + peaceTimeouts * plan.limits.electionTimeoutMs);
   const others = core.filter((host) => host !== estranged);
   const isCalm = leader !== null && leaderOf(others) === leader && leader.state.term === term;
-  check(isCalm, "I12", () => `n${leader?.id} lost term ${term} although a majority heard it all the time (I12)`);
+  check(
+    isCalm || isAhead,
+    "I12",
+    () => `n${leader?.id} lost term ${term} although a majority heard it all the time (I12)`,
+  );
 }
 
 /** Cuts the leader off from one of `core`, where that leaves it a majority: nobody has a fuller log than whom it cuts off. */
