@@ -12,6 +12,7 @@ import {
   type AppendEntries,
   type DirectoryNumber,
   type Entry,
+  type EntryId,
   type GroupId,
   type LogReader,
   type Message,
@@ -331,8 +332,9 @@ export class Group {
     this.logger.log("info", "role", { role: soft.role, term: soft.term, leader: soft.leader });
     this.leases.onOffice(soft.role === "leader");
     if (soft.role === "leader") {
-      this.changes.onLeadershipWon();
-      this.waiters.onLeadershipWon((id) => this.raft.view.log.matches(id));
+      const inLog = (id: EntryId): boolean => this.raft.view.log.matches(id);
+      this.changes.onLeadershipWon(inLog);
+      this.waiters.onLeadershipWon(inLog);
     } else {
       this.waiters.onLeadershipLost(now + this.limits.electionTimeoutMs);
       this.changes.onLeadershipLost(now + 2 * this.limits.electionTimeoutMs);
@@ -349,15 +351,11 @@ export class Group {
   private apply(entry: Entry): void {
     const { log, leader } = this.raft.view;
     this.snapshotter.onApplied(entry);
-    if (!this.waiters.expects(entry)) {
-      this.machine.apply(entry, null);
-      this.waiters.onApplied(entry, noResults, leader);
-      this.changes.onApplied(entry, () => log.memberships.at(entry.index), leader);
-      return;
-    }
+    const isAwaited = this.waiters.expects(entry);
     this.results.reset();
-    this.machine.apply(entry, this.results);
+    this.machine.apply(entry, isAwaited ? this.results : null);
     this.waiters.onApplied(entry, this.results.peek(), leader);
+    this.changes.onApplied(entry, () => log.memberships.at(entry.index), leader);
   }
 
   private onReadDecided(read: ReadState): void {
@@ -385,5 +383,3 @@ function readable(message: AppendEntries): AppendEntries {
   }
   return message;
 }
-
-const noResults = new Uint8Array(0);

@@ -35,8 +35,10 @@ export class MembershipChanges {
     if (this.waiting.length > 0) this.deadline = Math.min(this.deadline, deadline);
   }
 
-  onLeadershipWon(): void {
+  /** This node leads again: a change whose entry is gone from its log may live on elsewhere, but nobody here will hear of it. */
+  onLeadershipWon(inLog: (id: EntryId) => boolean): void {
     this.deadline = Infinity;
+    this.end(({ id }) => (inLog(id) ? null : { kind: "unknown", reason: "leadershipLost" }));
   }
 
   fail(reason: "leadershipLost" | "stopping"): void {

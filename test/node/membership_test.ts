@@ -185,6 +185,30 @@ test("a change whose leader is cut off has an unknown end there, and its success
   expect(again.end?.kind).toBe("changed");
 });
 
+test("a change whose leader lost its entry and leads again has an unknown end, whatever takes its place", () => {
+  const cluster = new TestCluster({ nodes: 3 });
+  const old = cluster.leader();
+  cluster.isolate(old.id);
+  for (const key of ["a", "b"]) {
+    cluster.put(old, key, "lost");
+    cluster.settle();
+  }
+  const change = cluster.change(old, { kind: "remove", id: old.id });
+  const next = leaderAmong(
+    cluster,
+    [1, 2, 3].filter((id) => id !== old.id),
+  );
+  cluster.network.heal();
+  cluster.until(() => old.view(0).leader === next.id);
+  expect(change.end).toBe(null); // the log here is not yet as long again
+  next.transferLeader(0, old.id, () => undefined);
+  cluster.until(() => old.view(0).role === "leader" && old.view(0).ready);
+  const put = cluster.put(old, "c", "kept");
+  cluster.until(() => put.end !== null);
+  expect(put.end?.kind).toBe("applied");
+  expect(change.end).toEqual({ kind: "unknown", reason: "leadershipLost" });
+});
+
 test("a change that was begun survives the death of its leader in the joint configuration", () => {
   const cluster = new TestCluster({ nodes: 5 });
   const old = cluster.leader();
