@@ -24,6 +24,11 @@ export class RunEnd {
     return this.come;
   }
 
+  /** Whether it was a signal that asked for the end. */
+  get isSignalled(): boolean {
+    return this.signal !== null;
+  }
+
   /** What `work` resolves to; null when the end comes first. */
   before<T>(work: Promise<T>): Promise<T | null> {
     return Promise.race([work, this.ended]);

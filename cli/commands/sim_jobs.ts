@@ -21,7 +21,7 @@ export async function* runInProcesses(range: SeedRange, setting: SimSetting, con
   const running = new Map<number, Promise<{ readonly first: number; readonly part: SimPart }>>();
   let isDone = false;
   for (;;) {
-    while (running.size < setting.request.jobs && next <= range.last && !isDone && !setting.isOver()) {
+    while (running.size < setting.request.jobs && next <= range.last && !isDone && !setting.end.hasCome()) {
       const piece = { first: next, last: Math.min(range.last, next + pieceSeeds - 1) };
       next = piece.last + 1;
       running.set(
@@ -37,9 +37,11 @@ export async function* runInProcesses(range: SeedRange, setting: SimSetting, con
   }
 }
 
+const nothing: SimPart = { seeds: 0, failures: [], virtual_hours: 0, events: 0 };
+
 async function runPiece(
   { first, last }: SeedRange,
-  { request, wishes }: SimSetting,
+  { request, wishes, end }: SimSetting,
   { runtime }: Context,
 ): Promise<SimPart> {
   const [program, ...words] = runtime.self;
@@ -47,12 +49,19 @@ async function runPiece(
   const options = [...optionsOf(wishes), ...(request.first ? ["--first"] : [])];
   const child = spawn(program, [...words, "sim", "--seeds", `${first}..${last}`, "--json", ...options], {
     stdio: ["ignore", "pipe", "pipe"],
+    detached: true, // a terminal interrupts all of a group, and we pass the interrupt on
+    windowsHide: true,
   });
   let printed = "";
   let complaint = "";
   child.stdout.setEncoding("utf8").on("data", (piece: string) => (printed += piece));
   child.stderr.setEncoding("utf8").on("data", (piece: string) => (complaint += piece));
-  await once(child, "close");
+  const closed = once(child, "close");
+  if ((await end.before(closed)) === null) {
+    child.kill("SIGINT"); // it ends with what it has run
+    await closed;
+    if (printed === "") return nothing; // it had not begun
+  }
   return parsePart(printed, complaint);
 }
 

@@ -1,6 +1,7 @@
 /** What `proa sim` does: runs seeds here or in processes of their own, and tells what failed and how to repeat it. */
 import type { Context } from "../context.ts";
 import { out, type OutputMode } from "../output.ts";
+import { RunEnd } from "../run_end.ts";
 import type { SeedRange } from "./sim.ts";
 import { runInProcesses } from "./sim_jobs.ts";
 import { ProaError } from "../../src/lib/errors.ts";
@@ -52,11 +53,9 @@ export async function simulate(request: SimRequest, context: Context): Promise<v
   const wishes = wishesOf(request);
   const range = rangeOf(request, output.mode);
   const startedAt = performance.now();
-  const isOver = (): boolean => context.globals.timeoutMs !== null && performance.now() >= context.deadline;
-  const runs =
-    request.jobs === 1
-      ? runHere(range, { request, wishes, isOver })
-      : runInProcesses(range, { request, wishes, isOver }, context);
+  const end = new RunEnd(context);
+  const setting = { request, wishes, end };
+  const runs = request.jobs === 1 ? runHere(range, setting) : runInProcesses(range, setting, context);
   const total = { seeds: 0, failures: new Array<SimFailure>(), virtual_hours: 0, events: 0 };
   let toldAt = startedAt + firstProgressMs - progressMs;
   for await (const part of runs) {
@@ -71,11 +70,12 @@ export async function simulate(request: SimRequest, context: Context): Promise<v
   }
   total.failures.sort((a, b) => a.seed - b.seed);
   const [first] = total.failures;
-  const example = first === undefined ? null : exampleOf(first, { request, wishes, context });
+  const example = first === undefined || end.isSignalled ? null : exampleOf(first, { request, wishes, context });
   const smaller = request.shrink && example !== null ? { smaller: replayCommand(example.seed, example.wishes) } : {};
   const summary: SimSummary = { ...total, ...smaller, wall_s: (performance.now() - startedAt) / 1000 };
-  if (output.mode === "table") explain(example, request, wishes);
+  if (output.mode === "table" && !end.isSignalled) explain(example, request, wishes);
   output.result(summary, () => summaryText(summary));
+  end.exitIfSignalled();
   if (summary.failures.length > 0) throw failed(summary);
 }
 
@@ -83,8 +83,8 @@ export async function simulate(request: SimRequest, context: Context): Promise<v
 export interface SimSetting {
   readonly request: SimRequest;
   readonly wishes: Wishes;
-  /** No further run begins once it is true. */
-  readonly isOver: () => boolean;
+  /** No further run begins once it has come. */
+  readonly end: RunEnd;
 }
 
 /** Some runs that are over. */
@@ -96,8 +96,8 @@ interface Example {
   readonly wishes: Wishes;
 }
 
-async function* runHere(range: SeedRange, { request, wishes, isOver }: SimSetting): AsyncIterable<SimPart> {
-  for (let seed = range.first; seed <= range.last && !isOver(); seed++) {
+async function* runHere(range: SeedRange, { request, wishes, end }: SimSetting): AsyncIterable<SimPart> {
+  for (let seed = range.first; seed <= range.last && !end.hasCome(); seed++) {
     const result = runSeed(seed, wishes);
     yield {
       seeds: 1,

@@ -2,11 +2,13 @@
 import { describe, expect, test } from "bun:test";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import process from "node:process";
 import { mutants } from "../../scripts/mutants/list.ts";
 import { withMutant } from "../../scripts/mutants/plant.ts";
 import { cleanEnvironment, jsonError, jsonObject, proa, proaCommand } from "../cli/proa.ts";
+import { until } from "../e2e/cluster.ts";
 import { type Finished, run } from "../helpers/run.ts";
 
 /** The end of `proa sim` with `args` where the leader counts nobody but itself. */
@@ -20,6 +22,12 @@ function simulateBug(args: readonly string[]): Promise<Finished> {
   });
 }
 
+/** The processes that `pid` has started; where the system does not tell, as many as there should be. */
+function childrenOf(pid: number): readonly string[] {
+  const list = `/proc/${pid}/task/${pid}/children`;
+  return existsSync(list) ? (readFileSync(list, "utf8").match(/\d+/g) ?? []) : ["", ""];
+}
+
 describe("runs that hold", () => {
   test("a summary, and nothing else", async () => {
     const { status, stdout, stderr } = await proa(["sim", "--seeds", "1..2", "--nodes", "3", "--duration", "300ms"]);
@@ -27,17 +35,26 @@ describe("runs that hold", () => {
     expect(stdout).toMatch(/^2 seeds, 0 failed: 0\.\d+ virtual hours, \d+ events, \d+\.\d s\n$/);
   });
 
-  test("an interrupt ends it, with 130", async () => {
-    const [program, ...before] = proaCommand;
-    const child = spawn(program, [...before, "sim", "--seeds", "1..1000000"], {
-      env: cleanEnvironment,
-      stdio: ["ignore", "ignore", "pipe"],
-    });
-    const exit = once(child, "exit");
-    await once(child.stderr, "data"); // it is under way
-    process.kill(child.pid ?? 0, "SIGINT"); // Deno forgets the exit status of a child that it kills itself
-    expect(await exit).toEqual([130, null]);
-  });
+  for (const jobs of [1, 2]) {
+    test(`an interrupt ends it with what it has run, and 130 (--jobs ${jobs})`, async () => {
+      const [program, ...before] = proaCommand;
+      const child = spawn(program, [...before, "sim", "--seeds", "1..1000000", "--jobs", String(jobs)], {
+        env: cleanEnvironment,
+        stdio: ["ignore", "pipe", "pipe"],
+      });
+      let printed = "";
+      child.stdout.setEncoding("utf8").on("data", (piece: string) => (printed += piece));
+      const exit = once(child, "exit");
+      const closed = once(child, "close");
+      if (jobs === 1)
+        await once(child.stderr, "data"); // it is under way
+      else await until("two processes run", () => Promise.resolve(childrenOf(child.pid ?? 0).length === 2));
+      process.kill(child.pid ?? 0, "SIGINT"); // Deno forgets the exit status of a child that it kills itself
+      expect(await exit).toEqual([130, null]);
+      await closed;
+      expect(printed).toMatch(/^\d+ seeds, 0 failed: /);
+    }, 60_000);
+  }
 
   test("--trace tells the story of the run of --seed", async () => {
     const args = ["sim", "--seed", "9", "--nodes", "1", "--clients", "1", "--faults", "none", "--duration", "50ms"];
