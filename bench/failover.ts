@@ -6,7 +6,8 @@
  *     bun bench/failover.ts transfer [rounds]  hand leadership over under load; the longest time without an acknowledgement
  */
 import { loadavg } from "node:os";
-import { RealCluster, until } from "../test/e2e/cluster.ts";
+import { RealCluster } from "../test/e2e/cluster.ts";
+import { until } from "../test/helpers/until.ts";
 import { Load, lostKeys } from "../test/e2e/load.ts";
 
 const [mode = "kill", roundsText = "20"] = process.argv.slice(2);

@@ -9,7 +9,8 @@
  * what became of the others.
  */
 import { loadavg } from "node:os";
-import { RealCluster, until } from "../test/e2e/cluster.ts";
+import { RealCluster } from "../test/e2e/cluster.ts";
+import { until } from "../test/helpers/until.ts";
 import { Load, lostKeys } from "../test/e2e/load.ts";
 
 const [mode = "grow", callersText = "16", roundsText = "5"] = process.argv.slice(2);

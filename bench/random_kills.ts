@@ -10,7 +10,8 @@
 import { loadavg } from "node:os";
 import { randomInt } from "node:crypto";
 import { seededRandom } from "../src/lib/random.ts";
-import { RealCluster, until } from "../test/e2e/cluster.ts";
+import { RealCluster } from "../test/e2e/cluster.ts";
+import { until } from "../test/helpers/until.ts";
 import { Load, lostKeys } from "../test/e2e/load.ts";
 
 const [minutes = 1, callers = 16, nodes = 3, seed = randomInt(2 ** 31)] = process.argv.slice(2).map(Number);

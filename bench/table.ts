@@ -12,7 +12,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, release } from "node:os";
 import { parseArgs } from "node:util";
 import type { BenchJson } from "../cli/commands/bench_report.ts";
-import { RealCluster, until } from "../test/e2e/cluster.ts";
+import { RealCluster } from "../test/e2e/cluster.ts";
+import { until } from "../test/helpers/until.ts";
 import { run } from "../test/helpers/run.ts";
 
 const { values } = parseArgs({

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { proaBinary, programOfNode } from "../helpers/binary.ts";
 import { type Finished, run } from "../helpers/run.ts";
+import { until } from "../helpers/until.ts";
 import { drop } from "./packet_filter.ts";
 
 export interface NodePorts {
@@ -276,15 +277,6 @@ export async function withCluster(
     throw error;
   } finally {
     await cluster.stop();
-  }
-}
-
-/** Waits for a condition of the outside world; fails, saying for what, when it does not come true within 30 seconds. */
-export async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
-  const end = performance.now() + 30_000;
-  while (!(await condition())) {
-    if (performance.now() > end) throw new Error(`gave up waiting: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
 

@@ -7,7 +7,7 @@ import { portIsFree } from "../../src/local/ports.ts";
 import { processRuns } from "../../src/local/processes.ts";
 import { proaBinary } from "../helpers/binary.ts";
 import { run } from "../helpers/run.ts";
-import { until } from "./cluster.ts";
+import { until } from "../helpers/until.ts";
 import { Terminal, withDemo, type LocalDemo } from "./local_demo.ts";
 
 proaBinary();

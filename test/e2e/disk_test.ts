@@ -14,7 +14,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-import { type RealCluster, until, withCluster } from "./cluster.ts";
+import { type RealCluster, withCluster } from "./cluster.ts";
+import { until } from "../helpers/until.ts";
 
 /** Whether a program does what a test needs; says what is left out if not. */
 function canRun(command: string, args: readonly string[], what: string): boolean {

@@ -1,7 +1,8 @@
 /** Nodes that die: nothing acknowledged is lost, and the rest go on. The times are measured by bench/failover.ts. */
 import { expect, test } from "bun:test";
 import { proaBinary } from "../helpers/binary.ts";
-import { until, withCluster } from "./cluster.ts";
+import { withCluster } from "./cluster.ts";
+import { until } from "../helpers/until.ts";
 import { Load, lostKeys } from "./load.ts";
 
 proaBinary();

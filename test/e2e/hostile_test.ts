@@ -10,7 +10,8 @@ import { proaBinary } from "../helpers/binary.ts";
 import { freePort } from "../helpers/free_port.ts";
 import { run } from "../helpers/run.ts";
 import { seededRandom } from "../../src/lib/random.ts";
-import { onlyProtocol, until, withCluster } from "./cluster.ts";
+import { onlyProtocol, withCluster } from "./cluster.ts";
+import { until } from "../helpers/until.ts";
 
 proaBinary();
 

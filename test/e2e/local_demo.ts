@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { proaBinary } from "../helpers/binary.ts";
 import { type Finished, run } from "../helpers/run.ts";
-import { until } from "./cluster.ts";
+import { until } from "../helpers/until.ts";
 
 /** What `demo status --json` says. */
 export interface DemoStatus {

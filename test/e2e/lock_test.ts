@@ -7,7 +7,8 @@ import type { CuttingProxy } from "../helpers/cutting_proxy.ts";
 import type { Finished } from "../helpers/run.ts";
 import { assert } from "../../src/lib/assert.ts";
 import { seededRandom } from "../../src/lib/random.ts";
-import { type RealCluster, until, withCluster } from "./cluster.ts";
+import { type RealCluster, withCluster } from "./cluster.ts";
+import { until } from "../helpers/until.ts";
 import { relaysBefore } from "./relays.ts";
 
 const binary = proaBinary();

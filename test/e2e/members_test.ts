@@ -1,7 +1,8 @@
 /** A cluster grows, shrinks and moves by the commands that an operator types, on the compiled executable, while clients write. */
 import { expect, test } from "bun:test";
 import { proaBinary } from "../helpers/binary.ts";
-import { until, withCluster, type RealCluster } from "./cluster.ts";
+import { withCluster, type RealCluster } from "./cluster.ts";
+import { until } from "../helpers/until.ts";
 import { Load, lostKeys } from "./load.ts";
 
 proaBinary();

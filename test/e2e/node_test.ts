@@ -7,7 +7,8 @@ import { processRuns } from "../../src/local/processes.ts";
 import { proaBinary } from "../helpers/binary.ts";
 import { type Finished, run } from "../helpers/run.ts";
 import { inTempDirectory } from "../helpers/temp_directory.ts";
-import { freePorts, until } from "./cluster.ts";
+import { freePorts } from "./cluster.ts";
+import { until } from "../helpers/until.ts";
 
 proaBinary();
 

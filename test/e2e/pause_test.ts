@@ -1,7 +1,8 @@
 /** Rule X2 with real processes that are stopped under load for longer than an election takes, and then go on. */
 import { expect, test } from "bun:test";
 import { proaBinary } from "../helpers/binary.ts";
-import { type RealCluster, until, withCluster } from "./cluster.ts";
+import { type RealCluster, withCluster } from "./cluster.ts";
+import { until } from "../helpers/until.ts";
 import { Load, lostKeys } from "./load.ts";
 
 proaBinary();

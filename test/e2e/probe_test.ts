@@ -4,7 +4,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { proaBinary } from "../helpers/binary.ts";
 import { run } from "../helpers/run.ts";
-import { RealCluster, until } from "./cluster.ts";
+import { RealCluster } from "./cluster.ts";
+import { until } from "../helpers/until.ts";
 
 proaBinary();
 

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { seededRandom } from "../../src/lib/random.ts";
 import { proaBinary } from "../helpers/binary.ts";
 import type { Finished } from "../helpers/run.ts";
-import { type RealCluster, until, withCluster } from "./cluster.ts";
+import { type RealCluster, withCluster } from "./cluster.ts";
+import { until } from "../helpers/until.ts";
 import { Load, lostKeys } from "./load.ts";
 
 proaBinary();

@@ -3,7 +3,8 @@ import { expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { proaBinary } from "../helpers/binary.ts";
-import { until, withCluster } from "./cluster.ts";
+import { withCluster } from "./cluster.ts";
+import { until } from "../helpers/until.ts";
 import { Load, lostKeys } from "./load.ts";
 
 proaBinary();

@@ -8,7 +8,7 @@ import process from "node:process";
 import { mutants } from "../../scripts/mutants/list.ts";
 import { withMutant } from "../../scripts/mutants/plant.ts";
 import { cleanEnvironment, jsonError, jsonObject, proa, proaCommand } from "../cli/proa.ts";
-import { until } from "../e2e/cluster.ts";
+import { until } from "../helpers/until.ts";
 import { type Finished, run } from "../helpers/run.ts";
 
 /** The end of `proa sim` with `args` where the leader counts nobody but itself. */
