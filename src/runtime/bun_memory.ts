@@ -8,8 +8,8 @@ const settings: Readonly<Record<string, string>> = {
   MIMALLOC_ALLOW_THP: "1",
   /** The collector does not hand single pages of its blocks back. */
   BUN_JSC_decommitUnusedMarkedBlockPages: "0",
-  /** A small heap may grow to one and a half times what lives in it before it is collected, and not to four times. */
-  BUN_JSC_heapGrowthMaxIncrease: "0.5",
+  /** A small heap may grow to twice what lives in it before it is collected, and not to four times. */
+  BUN_JSC_heapGrowthMaxIncrease: "1",
 };
 
 /**
