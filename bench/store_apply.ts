@@ -7,6 +7,7 @@ import type { Entry } from "../src/raft/mod.ts";
 import {
   defaultCommandLimits,
   payloadVersion,
+  QueryCursor,
   validateCommands,
   writeCompact,
   writeGet,
@@ -125,16 +126,19 @@ measure("restore, each key", store.keyCount, () => {
   sink.finish();
 });
 
-const query = new ByteWriter();
-const queries = Array.from({ length: keyCount }, (_, i) => {
-  writeGet(query, key(i));
-  return query.take();
-});
+const writer = new ByteWriter();
+for (let i = 0; i < keyCount; i++) writeGet(writer, key(i));
+const queries = writer.take();
 for (const round of [1, 2]) {
   measure(`get ${valueBytes} B, round ${round}`, gets, () => {
+    let query = new QueryCursor(queries);
     for (let i = 0; i < gets; i++) {
       if (i % commandsPerEntry === 0) results.reset();
-      store.read(queries[i % keyCount] ?? query.peek(), results);
+      if (!query.next()) {
+        query = new QueryCursor(queries);
+        query.next();
+      }
+      store.read(query, results);
     }
   });
 }

@@ -21,7 +21,7 @@
 import type { ByteReader } from "../lib/byte_reader.ts";
 import type { ByteWriter } from "../lib/byte_writer.ts";
 import { CorruptError } from "../lib/errors.ts";
-import { type KeyState, keyBytesMax } from "../wire/mod.ts";
+import { keyBytesMax, type KeyState, type StoredState } from "../wire/mod.ts";
 import type { LeaseState } from "./leases.ts";
 import type { SessionItem } from "./sessions.ts";
 
@@ -113,16 +113,16 @@ export function readImageHeader(reader: ByteReader): ImageHeader {
 }
 
 /** Appends a version: its stamp, key and value. */
-export function writeVersion(writer: ByteWriter, key: string, state: KeyState): void {
-  const { value } = state;
+export function writeVersion(writer: ByteWriter, key: string, state: StoredState): void {
+  const { slab, offset, length } = state;
   writer.u16(key.length);
-  writer.u32(value.length);
+  writer.u32(length);
   writer.u53(state.createRevision);
   writer.u53(state.modRevision);
   writer.u53(state.version);
   writer.u53(state.lease);
   writer.latin1(key);
-  writer.bytes(value);
+  writer.copy(slab.bytes, offset, offset + length);
 }
 
 /** A stamp that is filled in again for each version. */
@@ -145,13 +145,14 @@ export function readStamp(reader: ByteReader, stamp: StampDraft): number {
   return stamp.keyLength + stamp.valueLength;
 }
 
-const nothing: KeyState = { value: new Uint8Array(0), createRevision: 0, modRevision: 0, version: 0, lease: 0 };
+const noStamp = { createRevision: 0, modRevision: 0, version: 0, lease: 0 };
+const nothing: StoredState = { ...noStamp, slab: { bytes: new Uint8Array(0) }, offset: 0, length: 0 };
 
 /** Appends a change with what it replaced. */
 export function writeChange(
   writer: ByteWriter,
   key: string,
-  change: { readonly revision: number; readonly isDelete: boolean; readonly replaced: KeyState | null },
+  change: { readonly revision: number; readonly isDelete: boolean; readonly replaced: StoredState | null },
 ): void {
   writer.u8((change.isDelete ? flagDelete : 0) | (change.replaced === null ? flagReplacedNothing : 0));
   writer.u53(change.revision);

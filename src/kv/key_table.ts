@@ -1,8 +1,12 @@
 /**
  * Finds records by their keys: a hash table that is asked with the bytes of a command, so that no text is made for a key
  * that is there. Open addressing with linear probing; what is deleted closes its gap. Its order means nothing.
+ *
+ * The bytes of all keys lie here once more, close together: that of a record would be asked for in three places of the
+ * memory, one after the other, and most of what finding a record costs is waiting for memory.
  */
 import { assert } from "../lib/assert.ts";
+import { KeyBytes } from "./key_bytes.ts";
 import type { KeyRecord } from "./key_record.ts";
 
 /** A power of two, as every capacity. */
@@ -11,11 +15,13 @@ const capacityMin = 64;
 const loadMax = 0.7;
 
 export class KeyTable {
-  /** The records, and in the same places the hashes of their keys. */
+  /** The records; in the same places the hashes of their keys, and where the bytes of these lie. */
   private slots: (KeyRecord | null)[] = emptySlots(capacityMin);
   private hashes = new Int32Array(capacityMin);
+  private starts = new Uint32Array(capacityMin);
   private mask = capacityMin - 1;
   private count = 0;
+  private keys = new KeyBytes();
   /** Where the last record was found: what is found is often replaced next. */
   private lastFound = 0;
 
@@ -26,15 +32,21 @@ export class KeyTable {
     return this.count;
   }
 
+  /** What the bytes of keys take, those of keys that are gone included. */
+  get keyBytesHeld(): number {
+    return this.keys.held;
+  }
+
   /** The record whose key is `bytes` from `start` up to `end`, without `end`. */
   find(bytes: Uint8Array, start: number, end: number): KeyRecord | null {
     const hash = hashOfBytes(this.seed, bytes, start, end);
-    for (let place = hash & this.mask; ; place = (place + 1) & this.mask) {
-      const record = this.slots[place] ?? null;
-      if (record === null) return null;
-      if (this.hashes[place] !== hash || !isText(record.key, bytes, start, end)) continue;
-      this.lastFound = place;
-      return record;
+    const { slots, hashes, starts, mask, keys } = this;
+    for (let place = hash & mask; ; place = (place + 1) & mask) {
+      if (hashes[place] === hash && keys.isAt(starts[place] ?? 0, bytes, start, end)) {
+        this.lastFound = place;
+        return slots[place] ?? null; // null where it was deleted: then it is nowhere else
+      }
+      if ((slots[place] ?? null) === null) return null;
     }
   }
 
@@ -54,6 +66,7 @@ export class KeyTable {
     assert(this.slots[place] === null, "a key is added once");
     this.slots[place] = record;
     this.hashes[place] = hash;
+    this.starts[place] = this.keys.add(record.key);
     this.count++;
   }
 
@@ -69,6 +82,7 @@ export class KeyTable {
   delete(key: string): void {
     let gap = this.placeOf(key, hashOfText(this.seed, key));
     assert(this.slots[gap] !== null, "what is deleted is there");
+    this.keys.delete(key);
     for (let place = (gap + 1) & this.mask; ; place = (place + 1) & this.mask) {
       const record = this.slots[place] ?? null;
       if (record === null) break;
@@ -77,10 +91,12 @@ export class KeyTable {
       if (((place - hash) & this.mask) < ((place - gap) & this.mask)) continue;
       this.slots[gap] = record;
       this.hashes[gap] = hash;
+      this.starts[gap] = this.starts[place] ?? 0;
       gap = place;
     }
     this.slots[gap] = null;
     this.count--;
+    if (this.keys.isWasteful) this.rewriteKeys();
   }
 
   /** All records, in no order; nothing may change meanwhile. */
@@ -99,10 +115,11 @@ export class KeyTable {
   }
 
   private grow(): void {
-    const { slots, hashes } = this;
+    const { slots, hashes, starts } = this;
     const capacity = 2 * slots.length;
     this.slots = emptySlots(capacity);
     this.hashes = new Int32Array(capacity);
+    this.starts = new Uint32Array(capacity);
     this.mask = capacity - 1;
     for (let old = 0; old < slots.length; old++) {
       const record = slots[old] ?? null;
@@ -112,6 +129,15 @@ export class KeyTable {
       while (this.slots[place] !== null) place = (place + 1) & this.mask;
       this.slots[place] = record;
       this.hashes[place] = hash;
+      this.starts[place] = starts[old] ?? 0;
+    }
+  }
+
+  /** Leaves out the bytes of keys that are gone. */
+  private rewriteKeys(): void {
+    this.keys = new KeyBytes();
+    for (const [place, record] of this.slots.entries()) {
+      if (record !== null) this.starts[place] = this.keys.add(record.key);
     }
   }
 }
@@ -137,10 +163,4 @@ function hashOfText(seed: number, key: string): number {
 function stirred(hash: number): number {
   const product = Math.imul(hash ^ (hash >>> 16), 0x7feb352d);
   return product ^ (product >>> 15);
-}
-
-function isText(key: string, bytes: Uint8Array, start: number, end: number): boolean {
-  if (key.length !== end - start) return false;
-  for (let at = 0; at < key.length; at++) if (key.charCodeAt(at) !== bytes[start + at]) return false;
-  return true;
 }

@@ -17,9 +17,9 @@ import type { KeySpace } from "./key_space.ts";
 
 export function answerGet(keys: KeySpace, query: GetQuery, answers: ByteWriter): void {
   const { revision } = keys;
-  if (query.revision === null) writeGetAnswer(answers, { revision, state: keys.find(query.key) });
+  if (query.revision === null) writeGetAnswer(answers, revision, keys.find(query.key));
   else if (isReadable(keys, query.revision, answers))
-    writeGetAnswer(answers, { revision, state: keys.getAt(keyText(query.key), query.revision) });
+    writeGetAnswer(answers, revision, keys.getAt(keyText(query.key), query.revision));
 }
 
 /** Stops before the item that would exceed the limit of the query or of answers, but never before the first. */

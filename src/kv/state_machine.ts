@@ -1,6 +1,7 @@
 /** The port between a replicated log and what it means: a deterministic machine that entries are applied to. */
 import type { ByteWriter } from "../lib/byte_writer.ts";
 import type { Entry, Index } from "../raft/mod.ts";
+import type { QueryCursor } from "../wire/mod.ts";
 import type { LeaseClock } from "./lease_queries.ts";
 import type { LeaseListener, LeaseTime } from "./leases.ts";
 
@@ -16,10 +17,10 @@ export interface StateMachine {
   readonly revision: number;
   readonly keyCount: number;
   /**
-   * Answers one encoded query (wire/query_codec) by appending its answer to `answers`. Changes nothing. `clock` says what is
-   * left to leases where a query asks for it; without one it is what the log says.
+   * Answers the query that `query` shows by appending its answer to `answers`. Changes nothing. `clock` says what is left to
+   * leases where a query asks for it; without one it is what the log says.
    */
-  read(query: Uint8Array, answers: ByteWriter, clock?: LeaseClock): void;
+  read(query: QueryCursor, answers: ByteWriter, clock?: LeaseClock): void;
   /** The revision up to which the leader should propose to compact; null: nothing to do. */
   readonly compactionDue: number | null;
   /** Every lease, with what the log says about its time. Nothing may change meanwhile. */

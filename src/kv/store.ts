@@ -6,8 +6,8 @@ import { assert, unreachable } from "../lib/assert.ts";
 import type { ByteWriter } from "../lib/byte_writer.ts";
 import { CorruptError } from "../lib/errors.ts";
 import type { Entry, Index } from "../raft/mod.ts";
-import type { CommandCursor } from "../wire/mod.ts";
-import { decodeQuery, payloadCursor, writeResult, writeSettingsAnswer } from "../wire/mod.ts";
+import type { CommandCursor, QueryCursor } from "../wire/mod.ts";
+import { payloadCursor, writeGetAnswer, writeResult, writeSettingsAnswer } from "../wire/mod.ts";
 import { answerChanges } from "./changes.ts";
 import type { ResultDraft } from "./commands.ts";
 import { applyCommand } from "./commands.ts";
@@ -67,10 +67,14 @@ export class Store implements StateMachine {
     this.lastApplied = entry.index;
   }
 
-  /** Throws {@link CorruptError} when `query` is not exactly one query. */
-  read(query: Uint8Array, answers: ByteWriter, clock: LeaseClock = noClock): void {
-    const decoded = decodeQuery(query);
+  /** Throws {@link CorruptError} when what `query` shows is none. */
+  read(query: QueryCursor, answers: ByteWriter, clock: LeaseClock = noClock): void {
     const { keys, settings } = this.state;
+    if (query.isGet) {
+      writeGetAnswer(answers, keys.revision, keys.find(query.queries, query.keyStart, query.keyEnd));
+      return;
+    }
+    const decoded = query.decode();
     switch (decoded.kind) {
       case "get":
         answerGet(keys, decoded, answers);

@@ -24,7 +24,7 @@ import {
   type Server,
   type SoftState,
 } from "../raft/mod.ts";
-import { asksForTime, firstQuery, membershipCodec, payloadProblem } from "../wire/mod.ts";
+import { membershipCodec, payloadProblem, QueryCursor } from "../wire/mod.ts";
 import { Admission } from "./admission.ts";
 import { Batcher } from "./batcher.ts";
 import { Housekeeping, type Propose } from "./housekeeping.ts";
@@ -182,13 +182,11 @@ export class Group {
   private answer(request: ReadRequest): void {
     const { answers, machine } = this;
     answers.reset();
-    for (let rest = request.queries; rest.length > 0;) {
-      const query = firstQuery(rest);
-      if (!this.leases.isLeading && asksForTime(query)) return request.done(this.refuseWithoutOffice());
+    for (const query = new QueryCursor(request.queries); query.next();) {
+      if (!this.leases.isLeading && query.asksForTime) return request.done(this.refuseWithoutOffice());
       machine.read(query, answers, this.leases);
       // A few small queries can ask for gigabytes.
       if (answers.length > this.limits.answerBytesMax) return request.done(this.refuse("overloaded"));
-      rest = rest.subarray(query.length);
     }
     request.done({ kind: "answered", answers: answers.peek(), appliedIndex: machine.appliedIndex });
   }

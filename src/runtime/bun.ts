@@ -2,7 +2,7 @@
 import { Worker } from "node:worker_threads";
 import { serveBun } from "./bun_http.ts";
 import { openBunSqlite } from "./bun_sqlite.ts";
-import { useMemoryOfNodes } from "./bun_memory.ts";
+import { useSettingsOfNodes } from "./bun_settings.ts";
 import { openBunUdp } from "./bun_udp.ts";
 import type { Runtime } from "./runtime.ts";
 
@@ -20,7 +20,7 @@ export const bunRuntime: Runtime = {
   version: Bun.version,
   self: [process.execPath, ...self],
   prepareToServe: () => {
-    useMemoryOfNodes([...(self.length === 0 ? [] : process.execArgv), ...self, ...process.argv.slice(2)]);
+    useSettingsOfNodes([...(self.length === 0 ? [] : process.execArgv), ...self, ...process.argv.slice(2)]);
   },
   startStorageThread: (beginning, moved) => new Worker(threadFile, { workerData: beginning, transferList: [...moved] }),
   openSqlite: openBunSqlite,

@@ -39,7 +39,7 @@ export interface Seal {
 export const datagramHeadBytes = 52;
 
 const magic = 0x7064;
-const version = 1;
+const version = 2;
 const clusterIdLength = 16;
 
 export function writeDatagramHead(

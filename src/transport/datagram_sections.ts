@@ -3,7 +3,8 @@
  * made; knows nothing of sessions and frames.
  *
  *     1 hello      u8 flags   u64 challenge   u64 answer   u64 offer
- *     2 ack        u64 highest   u8 count   bytes: bit n of them tells whether number highest - 1 - n has come
+ *     2 ack        u64 highest   u16 run: so many before it have come, the next has not   u8 count
+ *                  bytes: bit n of them tells whether number highest - run - 2 - n has come
  *     3 frame      u64 number   u32 length   bytes                                   delivered as it comes
  *     4 ordered frame, the same                                                       delivered in order
  *     5 fragment   u64 number   u32 frame length   u32 fragment size   u32 which   bytes
@@ -32,6 +33,9 @@ export interface Hello {
 export interface Ack {
   readonly kind: "ack";
   readonly highest: number;
+  /** How many numbers next below the highest have come, without one that has not. */
+  readonly run: number;
+  /** Of the numbers below the one that has not. */
   readonly bits: Uint8Array;
 }
 
@@ -55,8 +59,8 @@ export const frameSectionBytes = 13;
 export const fragmentSectionBytes = 21;
 export const floorBytes = 9;
 /** How many numbers below the highest one an acknowledgement tells of: more than fit into a window. */
-const ackBitsBytes = 64;
-export const ackBytesMax = 10 + ackBitsBytes;
+const ackNumbersMax = 512;
+export const ackBytesMax = 12 + ackNumbersMax / 8;
 /** No fragment is smaller, so that no frame has more of them than a receiver is ready to count. Bytes. */
 export const fragmentBytesMin = 256;
 
@@ -82,21 +86,24 @@ export function writeHello(writer: ByteWriter, hello: Omit<Hello, "kind">): void
 /** Tells which of the newest numbers have come. */
 export function writeAck(writer: ByteWriter, come: NumberWindow): void {
   const { highest } = come;
-  const count = Math.min(ackBitsBytes, Math.ceil((highest - 1) / 8));
+  const run = come.runBelow(highest, ackNumbersMax);
+  const first = highest - run - 2;
+  const count = Math.ceil(Math.max(0, Math.min(ackNumbersMax - run - 1, first)) / 8);
   writer.u8(kinds.ack);
   writer.u53(highest);
+  writer.u16(run);
   writer.u8(count);
   for (let byte = 0; byte < count; byte++) {
     let bits = 0;
-    for (let bit = 0; bit < 8; bit++) if (come.has(highest - 1 - (byte * 8 + bit))) bits |= 1 << bit;
+    for (let bit = 0; bit < 8; bit++) if (come.has(first - (byte * 8 + bit))) bits |= 1 << bit;
     writer.u8(bits);
   }
 }
 
 /** Whether `number` has come, as `ack` says. */
-export function isAcknowledged({ highest, bits }: Ack, number: number): boolean {
-  if (number === highest) return true;
-  const position = highest - 1 - number;
+export function isAcknowledged({ highest, run, bits }: Ack, number: number): boolean {
+  if (number <= highest && number >= highest - run) return true;
+  const position = highest - run - 2 - number;
   return position >= 0 && (((bits[position >>> 3] ?? 0) >>> (position & 7)) & 1) === 1;
 }
 
@@ -145,7 +152,7 @@ function readSection(reader: ByteReader): Section {
       return readHello(reader);
     case kinds.ack: {
       const highest = reader.u53();
-      return { kind: "ack", highest, bits: reader.bytes(reader.u8()) };
+      return { kind: "ack", highest, run: reader.u16(), bits: reader.bytes(reader.u8()) };
     }
     case kinds.frame:
     case kinds.orderedFrame:

@@ -32,6 +32,21 @@ export class NumberWindow {
     return number > 0 && number <= this.highest && this.highest - number < windowSize && this.bit(number);
   }
 
+  /** How many numbers next below `number` have come without one that has not; `most` at most, which is less than are remembered. */
+  runBelow(number: number, most: number): number {
+    let run = 0;
+    while (run < most) {
+      const slot = (number - 1 - run) % windowSize;
+      if (slot < 0) break; // below the first
+      const inWord = (slot & 31) + 1; // this slot and those of its word that are before it
+      const word = (this.bits[slot >>> 5] ?? 0) << (32 - inWord);
+      const set = Math.clz32(~word); // of those, from this slot down
+      run += set;
+      if (set < inWord) break;
+    }
+    return Math.min(run, most);
+  }
+
   private bit(number: number): boolean {
     const slot = number % windowSize;
     return ((this.bits[slot >>> 5] ?? 0) & (1 << (slot & 31))) !== 0;

@@ -25,6 +25,14 @@ export interface KeyState {
   readonly lease: number;
 }
 
+/** A key as a store keeps it: its value lies among others. */
+export interface StoredState extends Omit<KeyState, "value"> {
+  /** Where the value is: so many bytes from the offset on. */
+  readonly slab: { readonly bytes: Uint8Array };
+  readonly offset: number;
+  readonly length: number;
+}
+
 export interface GetAnswer {
   /** Of the store. */
   readonly revision: number;
@@ -77,15 +85,14 @@ const statusNotFound = 1;
 const statusCompacted = 2;
 const statusFuture = 3;
 
-/** Appends the answer to a get. */
-export function writeGetAnswer(writer: ByteWriter, answer: GetAnswer): void {
-  const { state } = answer;
-  writer.u32(9 + (state === null ? 0 : 32 + state.value.length));
+/** Appends the answer to a get, at `revision` of the store. `state` is null if there is no such key. */
+export function writeGetAnswer(writer: ByteWriter, revision: number, state: StoredState | null): void {
+  writer.u32(9 + (state === null ? 0 : 32 + state.length));
   writer.u8(state === null ? statusNotFound : statusOk);
-  writer.u53(answer.revision);
+  writer.u53(revision);
   if (state === null) return;
   writeKeyState(writer, state);
-  writer.bytes(state.value);
+  writer.copy(state.slab.bytes, state.offset, state.offset + state.length);
 }
 
 /** The bytes that an item takes in the answer to a range. */
@@ -154,7 +161,7 @@ export function writeUnreadable(writer: ByteWriter, { revision, asked, compacted
   writer.u53(compactedRevision);
 }
 
-function writeKeyState(writer: ByteWriter, state: KeyState): void {
+function writeKeyState(writer: ByteWriter, state: Omit<KeyState, "value">): void {
   writer.u53(state.createRevision);
   writer.u53(state.modRevision);
   writer.u53(state.version);

@@ -11,6 +11,7 @@ export * from "./membership_codec.ts";
 export * from "./once_codec.ts";
 export * from "./payload.ts";
 export * from "./query_codec.ts";
+export * from "./query_cursor.ts";
 export * from "./result_codec.ts";
 export * from "./rpc_codec.ts";
 export * from "./settings_codec.ts";

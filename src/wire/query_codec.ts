@@ -19,8 +19,8 @@ import type { ChangesQuery } from "./changes_codec.ts";
 import type { KeyRange } from "./command_codec.ts";
 import { decodeLeaseBody, decodeLeasesBody, writeLeaseBody, writeLeasesBody } from "./lease_query_codec.ts";
 import type { LeaseQuery, LeasesQuery } from "./lease_query_codec.ts";
-import type { BatchCheck, Refused } from "./limits.ts";
-import { boundProblem, keyProblem, refuse, refused } from "./limits.ts";
+import type { Refused } from "./limits.ts";
+import { boundProblem, keyProblem, refuse } from "./limits.ts";
 
 export type Query = GetQuery | RangeQuery | HistoryQuery | SettingsQuery | LeaseQuery | LeasesQuery | ChangesQuery;
 
@@ -66,7 +66,8 @@ const kindLeases = 7;
 const kindChanges = 16;
 const flagKeysOnly = 1;
 const flagRevision = 2;
-const queryHeaderBytes = 5;
+/** Before the body. */
+export const queryHeaderBytes = 5;
 const u32Max = 0xffff_ffff;
 
 /** Throws a {@link ProaError} when the key is empty or too long. */
@@ -139,9 +140,14 @@ export function writeLeasesQuery(writer: ByteWriter, query: Omit<LeasesQuery, "k
   writeLeasesBody(writer, query);
 }
 
-/** Whether a query asks what only a leader knows: how much time is left. */
-export function asksForTime(query: Uint8Array): boolean {
-  return query[0] === kindLease || query[0] === kindLeases;
+/** Whether the query that begins at `start` asks for a key as it is. */
+export function isPlainGet(queries: Uint8Array, start: number): boolean {
+  return queries[start] === kindGet;
+}
+
+/** Whether the query that begins at `start` asks what only a leader knows: how much time is left. */
+export function asksForTime(queries: Uint8Array, start: number): boolean {
+  return queries[start] === kindLease || queries[start] === kindLeases;
 }
 
 /** Throws a {@link ProaError} when a bound is too long. */
@@ -165,7 +171,7 @@ export function prefixEnd(prefix: Uint8Array): Uint8Array | null {
 
 /** Reads exactly one query; its bytes are views. Throws {@link CorruptError}. Limits are not checked. */
 export function decodeQuery(query: Uint8Array): Query {
-  if (queryEnd(query) !== query.length) throw new CorruptError("bytes behind the end");
+  if (queryEnd(query, 0) !== query.length) throw new CorruptError("bytes behind the end");
   const body = query.subarray(queryHeaderBytes);
   const kind = query[0];
   if (kind === kindGet) return { kind: "get", key: body, revision: null };
@@ -214,36 +220,13 @@ function decodeRange(reader: ByteReader): RangeQuery {
   };
 }
 
-/** The first of `queries`, which lie back to back, as a view. Throws {@link CorruptError} when it is not whole. */
-export function firstQuery(queries: Uint8Array): Uint8Array {
-  return queries.subarray(0, queryEnd(queries));
-}
-
-/** Where the first of `queries` ends. By hand, because a reader for each query would cost as much as a get. */
-function queryEnd(queries: Uint8Array): number {
-  const byte = (offset: number): number => queries[offset] ?? 0;
-  const bodyLength = byte(1) * 0x100_0000 + byte(2) * 0x1_0000 + byte(3) * 0x100 + byte(4);
-  const end = queryHeaderBytes + bodyLength;
+/** Where the query ends that begins at `start`. By hand, because a reader for each query would cost as much as a get. Throws {@link CorruptError}. */
+export function queryEnd(queries: Uint8Array, start: number): number {
+  const high = (queries[start + 1] ?? 0) * 0x100_0000 + (queries[start + 2] ?? 0) * 0x1_0000;
+  const bodyLength = high + (queries[start + 3] ?? 0) * 0x100 + (queries[start + 4] ?? 0);
+  const end = start + queryHeaderBytes + bodyLength;
   if (end > queries.length) throw new CorruptError("truncated");
   return end;
-}
-
-/** Checks queries where they enter: format, limits, and that there is one. */
-export function validateQueries(queries: Uint8Array): BatchCheck {
-  let count = 0;
-  try {
-    for (let rest = queries; rest.length > 0; count++) {
-      const query = firstQuery(rest);
-      const problem = queryProblem(decodeQuery(query));
-      if (problem !== null) return problem;
-      rest = rest.subarray(query.length);
-    }
-  } catch (error) {
-    if (!(error instanceof CorruptError)) throw error;
-    return refused("INVALID_REQUEST", `Cannot read query ${count + 1} of the request: ${error.message}`);
-  }
-  if (count === 0) return refused("INVALID_REQUEST", "Cannot read: the request holds no query");
-  return { ok: true, count };
 }
 
 /** What is wrong with a query; null if nothing. */

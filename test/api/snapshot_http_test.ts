@@ -3,20 +3,19 @@ import { expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Store } from "../../src/kv/mod.ts";
-import { ByteReader } from "../../src/lib/byte_reader.ts";
 import { ByteWriter } from "../../src/lib/byte_writer.ts";
 import { openFileBytes, SavedSnapshot, type SavedFacts } from "../../src/storage/mod.ts";
 import { readRangeAnswer, writeRange } from "../../src/wire/mod.ts";
 import { inTempDirectory } from "../helpers/temp_directory.ts";
+import { read } from "../kv/driver.ts";
 import { errorOf, withCluster } from "./service_cluster.ts";
 import type { ClusterNode } from "./service_cluster.ts";
 
 /** The keys and values of a store. */
 function contentOf(store: Store): Readonly<Record<string, string>> {
-  const [query, answers] = [new ByteWriter(), new ByteWriter()];
+  const query = new ByteWriter();
   writeRange(query, { start: new Uint8Array(0), end: null, limit: 1000, keysOnly: false });
-  store.read(query.take(), answers);
-  const { items } = readRangeAnswer(new ByteReader(answers.peek()));
+  const { items } = readRangeAnswer(read(store, query.take()));
   const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes.subarray(0, 20));
   return Object.fromEntries(items.map(({ key, state }) => [text(key), text(state.value)]));
 }

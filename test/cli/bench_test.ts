@@ -9,6 +9,7 @@ import { Tally } from "../../cli/commands/bench_tally.ts";
 import { ByteWriter } from "../../src/lib/byte_writer.ts";
 import { ProaError } from "../../src/lib/errors.ts";
 import { defaultCommandLimits, validateCommands, validateQueries, writeGetAnswer } from "../../src/wire/mod.ts";
+import { stored } from "../kv/driver.ts";
 
 const request: BenchRequest = {
   op: "put",
@@ -95,7 +96,7 @@ function answerTo(found: number): Uint8Array {
   const value = new Uint8Array(8);
   new DataView(value.buffer).setFloat64(0, found);
   const stamps = { createRevision: 1, modRevision: 1, version: 1, lease: 0 };
-  writeGetAnswer(writer, { revision: 1, state: found === 0 ? null : { ...stamps, value } });
+  writeGetAnswer(writer, 1, found === 0 ? null : stored({ ...stamps, value }));
   return writer.take();
 }
 

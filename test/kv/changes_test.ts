@@ -6,7 +6,7 @@ import { Store } from "../../src/kv/mod.ts";
 import { readChangesAnswer, writeChanges } from "../../src/wire/mod.ts";
 import type { ChangesAnswer, ChangesQuery } from "../../src/wire/mod.ts";
 import { hexOf } from "../wire/damage.ts";
-import { apply, applyOne, bytes, compact, del, delRange, put } from "./driver.ts";
+import { apply, applyOne, bytes, compact, del, delRange, put, read } from "./driver.ts";
 import type { TestCommand } from "./driver.ts";
 
 const everything = { start: new Uint8Array(), end: null, only: null, previous: true } as const;
@@ -14,9 +14,8 @@ const everything = { start: new Uint8Array(), end: null, only: null, previous: t
 function ask(store: Store, query: Omit<ChangesQuery, "kind">): ChangesAnswer {
   const writer = new ByteWriter();
   writeChanges(writer, query);
-  const answers = new ByteWriter();
-  store.read(writer.take(), answers);
-  return readChangesAnswer(answers.take());
+  const answer = read(store, writer.take());
+  return readChangesAnswer(answer.bytes(answer.remaining));
 }
 
 /** All changes from `revision` on, portion by portion, as text; `portions` counts them. */

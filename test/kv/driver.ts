@@ -9,12 +9,15 @@ import {
   type Comparison,
   type GetAnswer,
   type HistoryAnswer,
+  type KeyState,
   type LeaseAnswer,
   type LeaseCommand,
   type LeasesAnswer,
   type RangeAnswer,
   type RequestId,
   type Settings,
+  type StoredState,
+  QueryCursor,
   keyText,
   payloadVersion,
   readGetAnswer,
@@ -234,7 +237,7 @@ export function get(store: Store, key: Bytes, revision: number | null = null): G
   const query = new ByteWriter();
   if (revision === null) writeGet(query, bytes(key));
   else writeGetAt(query, { key: bytes(key), revision });
-  return readGetAnswer(answerOf(store, query.take()));
+  return readGetAnswer(read(store, query.take()));
 }
 
 export interface TestRange {
@@ -249,7 +252,7 @@ export function range(store: Store, options: TestRange = {}): RangeAnswer {
   const { start = "", end = null, limit = null, keysOnly = false, revision = null } = options;
   const query = new ByteWriter();
   writeRange(query, { start: bytes(start), end: end === null ? null : bytes(end), limit, keysOnly, revision });
-  return readRangeAnswer(answerOf(store, query.take()));
+  return readRangeAnswer(read(store, query.take()));
 }
 
 export function history(
@@ -259,7 +262,7 @@ export function history(
 ): HistoryAnswer {
   const query = new ByteWriter();
   writeHistory(query, { key: bytes(key), below, limit });
-  return readHistoryAnswer(answerOf(store, query.take()));
+  return readHistoryAnswer(read(store, query.take()));
 }
 
 export function leaseOf(
@@ -269,13 +272,13 @@ export function leaseOf(
 ): LeaseAnswer {
   const query = new ByteWriter();
   writeLeaseQuery(query, { id, limit, start: bytes(start) });
-  return readLeaseAnswer(answerOf(store, query.take()));
+  return readLeaseAnswer(read(store, query.take()));
 }
 
 export function leasesOf(store: Store, { after = 0, limit = 10_000 } = {}): LeasesAnswer {
   const query = new ByteWriter();
   writeLeasesQuery(query, { after, limit });
-  return readLeasesAnswer(answerOf(store, query.take()));
+  return readLeasesAnswer(read(store, query.take()));
 }
 
 /** The keys of `answer`, each as one character for each byte. */
@@ -283,10 +286,16 @@ export function keysOf(answer: RangeAnswer): string[] {
   return answer.items.map((item) => keyText(item.key));
 }
 
-function answerOf(store: Store, query: Uint8Array): ByteReader {
+/** The answers to `queries`, one behind the other. */
+export function read(store: Store, queries: Uint8Array): ByteReader {
   const answers = new ByteWriter();
-  store.read(query, answers);
+  for (const query = new QueryCursor(queries); query.next();) store.read(query, answers);
   return new ByteReader(answers.take());
+}
+
+/** A state as a store keeps it. */
+export function stored({ value, ...stamps }: KeyState): StoredState {
+  return { ...stamps, slab: { bytes: value }, offset: 0, length: value.length };
 }
 
 /** A new store from the image of `store`, of the same state. */

@@ -74,3 +74,18 @@ test("a key is added once, and only what is there is replaced or taken out", () 
     table.delete("b");
   }).toThrow("is there");
 });
+
+test("keys come and go for long: those that are there are found, and what is gone takes no room", () => {
+  const table = new KeyTable(7);
+  let before: readonly KeyRecord[] = [];
+  for (let round = 0; round < 12; round++) {
+    const records = Array.from({ length: 10_000 }, (_, number) => recordOf(`key/${round % 3}/${number}`));
+    for (const { key } of before) table.delete(key);
+    for (const record of records) table.add(record);
+    expect(records.filter((record) => found(table, record.key) !== record)).toEqual([]);
+    expect(before.filter(({ key }) => found(table, key) !== null)).toEqual([]);
+    before = records;
+  }
+  expect(table.size).toBe(10_000);
+  expect(table.keyBytesHeld).toBeLessThan(4 * 10_000 * "key/0/1234".length);
+});

@@ -10,7 +10,7 @@ import {
   type RangeAnswer,
   type RangeQuery,
   decodeQuery,
-  firstQuery,
+  QueryCursor,
   keyBytesMax,
   prefixEnd,
   rangeItemBytes,
@@ -22,7 +22,7 @@ import {
   writeRange,
   writeRangeAnswer,
 } from "../../src/wire/mod.ts";
-import { apply, bytes, put, thrown } from "../kv/driver.ts";
+import { apply, bytes, put, read, stored, thrown } from "../kv/driver.ts";
 import { accepts, damaged, hexOf } from "./damage.ts";
 
 function getBytes(key: Uint8Array): Uint8Array {
@@ -79,13 +79,16 @@ describe("queries", () => {
     const first = getBytes(bytes("key"));
     const second = rangeBytes({ limit: 7 });
     const batch = joined(first, second);
-    expect(firstQuery(batch)).toEqual(first);
-    expect(firstQuery(batch.subarray(first.length))).toEqual(second);
+    const cursor = new QueryCursor(batch);
+    expect([cursor.next(), cursor.isGet, cursor.decode()]).toEqual([true, true, decodeQuery(first)]);
+    expect(batch.subarray(cursor.keyStart, cursor.keyEnd)).toEqual(bytes("key"));
+    expect([cursor.next(), cursor.isGet, cursor.decode()]).toEqual([true, false, decodeQuery(second)]);
+    expect([cursor.next(), cursor.next()]).toEqual([false, false]);
     expect(check(batch)).toBe("2 ok");
-    expect(accepts(() => decodeQuery(batch))).toBe(false);
-    expect(accepts(() => firstQuery(first.subarray(0, 7)))).toBe(false);
-    expect(accepts(() => firstQuery(new Uint8Array()))).toBe(false);
-    expect(accepts(() => firstQuery(Uint8Array.of(1, 0xff, 0xff, 0xff, 0xff)))).toBe(false);
+    expect(new QueryCursor(new Uint8Array()).next()).toBe(false);
+    for (const broken of [batch, new Uint8Array()]) expect(accepts(() => decodeQuery(broken))).toBe(false);
+    for (const broken of [first.subarray(0, 7), Uint8Array.of(1, 0xff, 0xff, 0xff, 0xff), Uint8Array.of(1)])
+      expect(accepts(() => new QueryCursor(broken).next())).toBe(false);
   });
 
   test("names the limit that is exceeded", () => {
@@ -134,9 +137,7 @@ describe("queries", () => {
     for (const queries of damaged(whole, seededRandom(3), 6000)) {
       if (!validateQueries(queries).ok) continue;
       valid++;
-      const answers = new ByteWriter();
-      for (let rest = queries; rest.length > 0; rest = rest.subarray(firstQuery(rest).length))
-        store.read(firstQuery(rest), answers);
+      read(store, queries);
     }
     expect(valid).toBeGreaterThan(1000);
   });
@@ -148,6 +149,11 @@ describe("answers", () => {
     { revision: 2 ** 40, state: null },
     { revision: 9, state: { ...state, value: new Uint8Array() } },
   ];
+
+  function writeGetAnswers(writer: ByteWriter, answers: readonly GetAnswer[]): void {
+    for (const { revision, state } of answers) writeGetAnswer(writer, revision, state === null ? null : stored(state));
+  }
+
   const ranges: RangeAnswer[] = [
     {
       revision: 9,
@@ -162,7 +168,7 @@ describe("answers", () => {
 
   function written(): Uint8Array {
     const writer = new ByteWriter();
-    for (const answer of gets) writeGetAnswer(writer, answer);
+    writeGetAnswers(writer, gets);
     for (const answer of ranges) writeRangeAnswer(writer, answer, { keysOnly: false });
     return writer.take();
   }
@@ -171,9 +177,9 @@ describe("answers", () => {
     const writer = new ByteWriter();
     const small = { value: bytes("v"), createRevision: 2, modRevision: 3, version: 4, lease: 5 };
     const stamps = "0000000000000002" + "0000000000000003" + "0000000000000004" + "0000000000000005";
-    writeGetAnswer(writer, { revision: 9, state: small });
+    writeGetAnswers(writer, [{ revision: 9, state: small }]);
     expect(hexOf(writer.take())).toBe("0000002a" + "00" + "0000000000000009" + stamps + "76");
-    writeGetAnswer(writer, { revision: 9, state: null });
+    writeGetAnswers(writer, [{ revision: 9, state: null }]);
     expect(hexOf(writer.take())).toBe("00000009" + "01" + "0000000000000009");
     writeRangeAnswer(
       writer,

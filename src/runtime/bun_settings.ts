@@ -1,6 +1,9 @@
-/** How Bun manages the memory of a node: settings that it reads from the environment, and only when the process begins. */
+/** How Bun runs a node: settings that it reads from the environment, and only when the process begins. */
 
-/** A node under load takes and frees a hundred megabytes a second; memory that the system has to clear costs more than all that is done with it. */
+/**
+ * A node under load takes and frees a hundred megabytes a second; memory that the system has to clear costs more than all
+ * that is done with it. And it shares its processors with others, which wait while it compiles.
+ */
 const settings: Readonly<Record<string, string>> = {
   /** The allocator keeps what is freed, for good. */
   MIMALLOC_PURGE_DELAY: "-1",
@@ -10,13 +13,19 @@ const settings: Readonly<Record<string, string>> = {
   BUN_JSC_decommitUnusedMarkedBlockPages: "0",
   /** A small heap may grow to twice what lives in it before it is collected, and not to four times. */
   BUN_JSC_heapGrowthMaxIncrease: "1",
+  /**
+   * What runs is compiled to the last degree only after ten times as much as usual. Else a node does that for minutes with
+   * what is seldom run, too, and gains next to nothing.
+   */
+  BUN_JSC_thresholdForFTLOptimizeAfterWarmUp: "1000000",
+  BUN_JSC_thresholdForFTLOptimizeSoon: "10000",
 };
 
 /**
  * Lets this process begin anew with the settings, unless it has them; what the user has set stays. `args` are those of
  * this program. Returns where that cannot be done.
  */
-export function useMemoryOfNodes(args: readonly string[]): void {
+export function useSettingsOfNodes(args: readonly string[]): void {
   const { env, execPath, platform } = process;
   const isSet = Object.keys(settings).every((name) => env[name] !== undefined);
   if (isSet || platform === "win32" || typeof process.execve !== "function") return;
