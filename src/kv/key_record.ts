@@ -14,7 +14,8 @@ import { emptySlab, ValueSlabs } from "./value_slabs.ts";
 export class KeyRecord implements KeyState, RecordHash, Tenant {
   /** As keyText, the same string in all versions of the key. */
   key = "";
-  /** CRC-32 of the key, handed on from record to record. */
+  /** Of the key, in bytes, and its CRC-32: handed on from record to record, since asking the key would cost a look at memory that is seldom at hand. */
+  keyLength = 0;
   keyChecksum = 0;
   /** The version before; null: there was none, or no revision that can still be read shows it. Only compaction changes it. */
   previous: KeyRecord | null = null;
@@ -68,7 +69,7 @@ export class Records {
 
   /** The first record of a key: version 1. */
   created(key: Key, put: PutState): KeyRecord {
-    return this.put(this.begin(key.text, crc32(key.bytes)), put);
+    return this.put(this.begin(key), put);
   }
 
   /** The record of a key that was deleted, made again: version 1. */
@@ -102,7 +103,7 @@ export class Records {
     { createRevision, modRevision, version, lease }: Omit<KeyState, "value">,
     value: Uint8Array,
   ): KeyRecord {
-    const record = this.begin(key.text, crc32(key.bytes));
+    const record = this.begin(key);
     record.createRevision = createRevision;
     record.modRevision = modRevision;
     record.version = version;
@@ -141,15 +142,19 @@ export class Records {
   }
 
   private follow(previous: KeyRecord): KeyRecord {
-    const record = this.begin(previous.key, previous.keyChecksum);
+    const record = this.gone.pop() ?? new KeyRecord();
+    record.key = previous.key;
+    record.keyLength = previous.keyLength;
+    record.keyChecksum = previous.keyChecksum;
     record.previous = previous;
     return record;
   }
 
-  private begin(key: string, keyChecksum: number): KeyRecord {
+  private begin(key: Key): KeyRecord {
     const record = this.gone.pop() ?? new KeyRecord();
-    record.key = key;
-    record.keyChecksum = keyChecksum;
+    record.key = key.text;
+    record.keyLength = key.bytes.length;
+    record.keyChecksum = crc32(key.bytes);
     record.previous = null;
     return record;
   }
@@ -167,7 +172,7 @@ export function isTombstone(record: KeyRecord): boolean {
 
 /** What `record` takes in memory, as the limit of the history counts it. */
 export function recordBytes(record: KeyRecord): number {
-  return recordOverheadBytes + record.key.length + record.length;
+  return recordOverheadBytes + record.keyLength + record.length;
 }
 
 /** The version of the key that was the latest at `revision`; null if none is known. */
