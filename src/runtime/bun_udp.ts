@@ -26,7 +26,11 @@ async function open({ hostname, port, receive }: UdpOptions): Promise<BunSocket>
       binaryType: "uint8array",
       socket: {
         data: (_socket, datagram) => {
-          receive(datagram);
+          try {
+            receive(datagram);
+          } catch (error) {
+            reportError(error); // as uncaught; Bun would hand it to the function below
+          }
         },
         error: () => undefined, // what an earlier datagram met, such as a port where nobody listens
       },

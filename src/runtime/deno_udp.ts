@@ -18,7 +18,12 @@ export function openDenoUdp({ hostname, port, receive }: UdpOptions): Promise<Ud
     reject(portError(error, { hostname, port })); // once it is bound: what an earlier datagram met
   });
   socket.on("message", (datagram) => {
-    if (!isClosed) receive(new Uint8Array(datagram.buffer, datagram.byteOffset, datagram.length));
+    if (isClosed) return;
+    try {
+      receive(new Uint8Array(datagram.buffer, datagram.byteOffset, datagram.length));
+    } catch (error) {
+      reportError(error); // as uncaught; Deno would make an event of it that is for errors of the socket
+    }
   });
   socket.bind({ address: hostname, port, exclusive: true }, () => {
     resolve({

@@ -1,15 +1,18 @@
 /**
- * A process whose receiver breaks an assertion. It must die of it; one that lives on ends with status 7. For a test.
- * There is no `await` at the top: Bun outlives an uncaught error for as long as one is pending there.
+ * A process whose receiver, over `tcp` or `udp`, breaks an assertion. It must die of it; one that lives on ends with status 7.
+ * For a test. There is no `await` at the top: Bun outlives an uncaught error for as long as one is pending there.
  */
+import process from "node:process";
 import { assert } from "../../src/lib/assert.ts";
 import { heartbeat } from "./frames.ts";
 import { freePort, tcpNode, until } from "./tcp_world.ts";
+import { freeUdpPort, udpNode } from "./udp_world.ts";
 
-async function main(): Promise<void> {
-  const ports = { 1: await freePort(), 2: await freePort() };
-  const sender = tcpNode({ self: 1, port: ports[1], peers: { 2: ports[2] } });
-  const receiver = tcpNode({ self: 2, port: ports[2], peers: { 1: ports[1] } });
+async function main(kind: string | undefined): Promise<void> {
+  const [newNode, newPort] = kind === "udp" ? [udpNode, freeUdpPort] : [tcpNode, freePort];
+  const ports = { 1: await newPort(), 2: await newPort() };
+  const sender = newNode({ self: 1, port: ports[1], peers: { 2: ports[2] } });
+  const receiver = newNode({ self: 2, port: ports[2], peers: { 1: ports[1] } });
   receiver.onMessage = () => assert(false, "a broken belief");
   await receiver.listen();
   await sender.listen();
@@ -19,4 +22,4 @@ async function main(): Promise<void> {
   setTimeout(() => process.exit(7), 1000);
 }
 
-void main();
+void main(process.argv[2]);
