@@ -128,9 +128,12 @@ async function muteLeader(world: BrokenWorld): Promise<void> {
   await world.replaces(from, all(others.map((to) => world.network.cut({ from, to }))));
 }
 
+/** It sends what keeps others from an election, so it has to notice by itself that nobody answers. */
 async function deafLeader(world: BrokenWorld): Promise<void> {
   const { leader: to, others } = await world.roles();
-  await world.replaces(to, all(others.map((from) => world.network.cut({ from, to }))));
+  const heal = all(others.map((from) => world.network.cut({ from, to })));
+  await until("the leader notices", async () => (await world.cluster.status(to))?.role !== "leader");
+  await world.replaces(to, heal);
 }
 
 async function flappingFollower(world: BrokenWorld): Promise<void> {
@@ -140,6 +143,10 @@ async function flappingFollower(world: BrokenWorld): Promise<void> {
   for (let i = 0; i < 3; i++) {
     const heal = world.network.unplug(follower);
     await world.hears(leader, follower, false);
+    await until("the follower wants to be elected", async () => {
+      const status = await world.cluster.status(follower);
+      return status?.leader === null && status.role !== "follower";
+    });
     await world.serves(2);
     heal();
     await world.hears(leader, follower, true);
