@@ -6,7 +6,7 @@ import type { BrokenWorld } from "./broken_world.ts";
 import { checkedLoad } from "./checked_load.ts";
 import { type RealCluster } from "./cluster.ts";
 import { until } from "../helpers/until.ts";
-import { all } from "./packet_filter.ts";
+import { all, type Heal } from "./packet_filter.ts";
 import type { Protocol } from "./routed_network.ts";
 import { garbage, replayed } from "./stranger_scenarios.ts";
 
@@ -136,15 +136,20 @@ async function deafLeader(world: BrokenWorld): Promise<void> {
   await world.replaces(to, heal);
 }
 
+function isolate({ cluster, network }: BrokenWorld, id: number): Heal {
+  const others = cluster.ids.filter((other) => other !== id);
+  return all(others.flatMap((other) => [network.cut({ from: id, to: other }), network.cut({ from: other, to: id })]));
+}
+
 async function flappingFollower(world: BrokenWorld): Promise<void> {
   const { leader, others } = await world.roles();
   const [follower = 0] = others;
   const term = (await world.cluster.status(leader))?.term;
   for (let i = 0; i < 3; i++) {
-    const heal = world.network.unplug(follower);
+    const heal = isolate(world, follower);
     await world.hears(leader, follower, false);
     await until("the follower wants to be elected", async () => {
-      const status = await world.cluster.status(follower);
+      const status = await world.cluster.status(follower); // which we can ask: only the nodes are cut off from each other
       return status?.leader === null && status.role !== "follower";
     });
     await world.serves(2);
