@@ -127,15 +127,13 @@ export class DatagramEndpoint {
     }
   }
 
-  /** What should leave now. */
-  flush(now: number): readonly Outgoing[] {
-    if (this.closed) return [];
-    const outgoing: Outgoing[] = [];
+  /** What should leave now. Made for one peer after the other as it is asked for, so that the first need not wait for the others. */
+  *flush(now: number): IterableIterator<Outgoing> {
+    if (this.closed) return;
     for (const [to, link] of this.links) {
       const datagrams = link.flush(now);
-      if (datagrams.length > 0) outgoing.push({ to, datagrams });
+      if (datagrams.length > 0) yield { to, datagrams };
     }
-    return outgoing;
   }
 
   /** When {@link flush} must be called, at the latest. */

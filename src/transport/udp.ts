@@ -177,7 +177,7 @@ export class UdpTransport implements Transport {
     }
   }
 
-  private post(outgoing: readonly Outgoing[]): void {
+  private post(outgoing: Iterable<Outgoing>): void {
     for (const { to, datagrams } of outgoing) {
       const peer = this.peers.get(to);
       if (peer === undefined) continue;
