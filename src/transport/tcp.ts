@@ -34,7 +34,10 @@ export interface TcpLimits {
   readonly reconnectMaxMs: number;
   /** When an attempt to connect is given up. Milliseconds. */
   readonly connectTimeoutMs: number;
-  /** When a connection on which no write completes, or from which no sign comes that it was read, is taken for dead and dialled again. Milliseconds. */
+  /**
+   * When a connection on which no write completes, or from which no sign comes that it was read, is taken for dead and dialled
+   * again; the next one after twice as long, and so on up to four times, until one lasts. Milliseconds.
+   */
   readonly drainTimeoutMs: number;
   /** When an accepted connection is closed that has not sent its first frame, or not the rest of one. Milliseconds. */
   readonly silenceTimeoutMs: number;

@@ -32,6 +32,12 @@ interface Link {
   unheardSinceMs: number | null;
 }
 
+/**
+ * How many times longer a connection on which nothing moves may last at most, twice as long after each that was given up:
+ * where large packets vanish, the system finds out how small they must be, but that begins anew with each connection.
+ */
+const patienceMax = 4;
+
 /** When the system begins to ask whether a silent peer is still there. Milliseconds. */
 const keepAliveMs = 10_000;
 
@@ -43,6 +49,8 @@ export class Dialer {
   /** Ends the attempt, or the wait for the next. */
   private timer: ReturnType<typeof setTimeout> | undefined;
   private backoffMs: number;
+  /** By how much the limit of time for a connection on which nothing moves is multiplied now. */
+  private patience = 1;
   private closed = false;
   private hasWarned = false;
 
@@ -92,11 +100,17 @@ export class Dialer {
    */
   sweep(nowMs: number): void {
     if (this.socket === null || this.link === null) return;
-    const { drainTimeoutMs } = this.options.limits;
     const { queue, givesSigns, unheardSinceMs } = this.link;
-    if (queue.stuckFor(drainTimeoutMs, nowMs)) this.lose(this.socket, "stuck");
-    else if (givesSigns && unheardSinceMs !== null && nowMs - unheardSinceMs > drainTimeoutMs)
-      this.lose(this.socket, "no sign");
+    const isUnheard = givesSigns && unheardSinceMs !== null && nowMs - unheardSinceMs > this.limitMs;
+    const isStuck = queue.stuckFor(this.limitMs, nowMs);
+    if (!isStuck && !isUnheard) return;
+    this.patience = Math.min(2 * this.patience, patienceMax);
+    this.lose(this.socket, isStuck ? "stuck" : "no sign");
+  }
+
+  /** How long nothing may move. */
+  private get limitMs(): number {
+    return this.options.limits.drainTimeoutMs * this.patience;
   }
 
   close(): void {
@@ -126,6 +140,7 @@ export class Dialer {
   /** All that a peer sends behind its proof. */
   private onSign(socket: Socket): void {
     if (this.socket !== socket || this.link === null) return;
+    if (performance.now() - this.link.sinceMs > this.limitMs) this.patience = 1; // what went through is more than its first bytes
     this.link.givesSigns = true;
     this.link.unheardSinceMs = null;
   }

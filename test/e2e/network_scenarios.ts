@@ -45,7 +45,12 @@ const three: readonly Scenario[] = [
   { name: "the link of a follower flaps", run: flappingFollower },
   { name: "the link of the leader flaps", run: flappingLeader },
   { name: "packets above 1,280 bytes vanish", run: hole, only: "udp" },
-  { name: "packets above 1,280 bytes vanish, and the system tries smaller ones", run: probedHole, only: "tcp" },
+  {
+    name: "packets above 1,280 bytes vanish, and the system tries smaller ones",
+    run: probedHole,
+    only: "tcp",
+    crawlsWith: "tcp",
+  },
   { name: "packets above 1,280 bytes are refused, and the router says so", run: narrow, only: "tcp" },
   { name: "a follower is behind a slow link", run: slowFollower },
 ];

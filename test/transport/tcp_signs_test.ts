@@ -20,6 +20,26 @@ test("messages go to a new connection when the peer gives no sign any more that 
   });
 });
 
+test("a way on which things begin to move late is given longer each time, so that they do", async () => {
+  const limits = { drainTimeoutMs: 100 };
+  await withBarePeer({ limits, paused: false }, async (node, sockets) => {
+    let known = 0;
+    let hasMoved = false;
+    await until(() => {
+      for (; known < sockets.length; known++) {
+        const socket = sockets[known];
+        socket?.write(Uint8Array.of(0));
+        setTimeout(() => {
+          hasMoved ||= socket === sockets.at(-1) && node.connected(2); // it was not given up in so long
+        }, 2.5 * limits.drainTimeoutMs);
+      }
+      node.send([heartbeat({ to: 2, round: 1 })]);
+      return hasMoved;
+    });
+    expect(sockets.length).toBeGreaterThan(1);
+  });
+});
+
 test("what comes is told to a peer, again and again, and to no stranger", async () => {
   await withNode2({ drainTimeoutMs: 40 }, async (_, port) => {
     const stranger = await connectRaw(port);
