@@ -289,4 +289,14 @@ describe("entries", () => {
     apply(store, put("a", "behind"));
     expect(readGetAnswer(answers).state?.value).toEqual(bytes("before"));
   });
+
+  test("what is not whole queries is corrupt, and where there is none nothing is answered", () => {
+    const store = new Store();
+    const query = new ByteWriter();
+    writeGet(query, bytes("a"));
+    const whole = query.take();
+    for (const broken of [whole.subarray(0, whole.length - 1), new Uint8Array([...whole, 0])])
+      expect(thrown(() => read(store, broken)) instanceof CorruptError).toBe(true);
+    expect(read(store, new Uint8Array()).remaining).toBe(0);
+  });
 });
