@@ -16,7 +16,7 @@
  */
 import { loadavg } from "node:os";
 import { randomBytes } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { seededRandom } from "../src/lib/random.ts";
@@ -25,6 +25,7 @@ import { clusterIdBytes } from "../src/wire/mod.ts";
 import { freePorts, RealCluster, type StatusView } from "../test/e2e/cluster.ts";
 import { until } from "../test/helpers/until.ts";
 import { Load, lostKeys } from "../test/e2e/load.ts";
+import { residentBytes } from "../test/helpers/resident_memory.ts";
 import { openUdp } from "../test/helpers/runtime.ts";
 import type { FromSender, SenderTask, ToSender, Victim } from "./forged_sender.ts";
 
@@ -224,7 +225,7 @@ async function attack(withKey: boolean): Promise<void> {
           View,
           "rssBytes"
         >;
-        return { ...view, rssBytes: rssOf(view.pid) };
+        return { ...view, rssBytes: residentBytes(view.pid) };
       }),
     );
   }
@@ -241,11 +242,6 @@ function viewIn(views: Views, id: number): View {
 function refusedOf(counters: Counters): number {
   const { framesForeign, framesCorrupt, datagramsStale, greetingsReceived, datagramsRepeated } = counters;
   return framesForeign + framesCorrupt + datagramsStale + greetingsReceived + datagramsRepeated;
-}
-
-function rssOf(pid: number): number {
-  const [, kilobytes = "0"] = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
-  return Number(kilobytes) * 1024;
 }
 
 /** How many writes a second there are while nothing is done to the cluster. */

@@ -9,12 +9,12 @@
  * afterwards. Exits with 1 when the leader needed 128 MiB more than while all kept pace, when the leader changed, or when the
  * nodes do not become equal afterwards.
  */
-import { readFileSync } from "node:fs";
 import { loadavg } from "node:os";
 import { fileURLToPath } from "node:url";
 import { BrokenWorld } from "../test/e2e/broken_world.ts";
 import { enterNamespaces } from "../test/e2e/namespaces.ts";
 import type { Heal } from "../test/e2e/packet_filter.ts";
+import { residentBytes } from "../test/helpers/resident_memory.ts";
 
 const grownMegabytesMax = 128;
 const linkBitsPerSecond = 1_000_000;
@@ -28,7 +28,7 @@ try {
   const { cluster, network } = world;
   const { leader, others } = await world.roles();
   const [slow = 0] = others;
-  const pid = await pidOf(leader);
+  const pid = await cluster.pidOf(leader);
   await world.runs("cluster", "set", "history_revisions=100", "history_bytes=1MiB"); // else its filling is all that grows
   await load("to begin with", Number(seconds));
   const usual = await load("all keep pace", Number(seconds));
@@ -78,16 +78,10 @@ try {
     );
     return most;
   }
-
-  async function pidOf(id: number): Promise<number> {
-    const response = await fetch(`http://${cluster.endpoint(id)}/api/status`);
-    return ((await response.json()) as { readonly pid: number }).pid;
-  }
 } finally {
   await world.stop();
 }
 
 function rssMegabytes(pid: number): number {
-  const [, kilobytes = "0"] = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
-  return Math.round(Number(kilobytes) / 1024);
+  return Math.round(residentBytes(pid) / 2 ** 20);
 }

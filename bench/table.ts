@@ -13,6 +13,7 @@ import { cpus, loadavg, release } from "node:os";
 import { parseArgs } from "node:util";
 import type { BenchJson } from "../cli/commands/bench_report.ts";
 import { RealCluster } from "../test/e2e/cluster.ts";
+import { residentBytes } from "../test/helpers/resident_memory.ts";
 import { until } from "../test/helpers/until.ts";
 import { run } from "../test/helpers/run.ts";
 
@@ -211,8 +212,7 @@ async function pids(cluster: RealCluster): Promise<readonly number[]> {
 
 /** The resident memory of the largest process, in MB. */
 function memoryOf(processes: readonly number[]): number {
-  const sizes = processes.map((pid) => /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
-  return Math.round((Math.max(...sizes.map(Number)) * 1024) / 1e6);
+  return Math.round(Math.max(...processes.map(residentBytes)) / 1e6);
 }
 
 function rate(what: string, end: BenchJson, goal: number, other: EtcdLine | null = null): void {

@@ -27,7 +27,7 @@ export interface UdpOptions {
   readonly hostname: string;
   /** 0 lets the system choose; {@link UdpSocket.port} tells. */
   readonly port: number;
-  /** Called for every datagram, whoever sent it. The bytes are the callee's. */
+  /** Called for every datagram, whoever sent it. The bytes are the callee's. What it throws is uncaught, and no error of the socket. */
   readonly receive: (datagram: Uint8Array) => void;
 }
 

@@ -103,6 +103,12 @@ export class RealCluster {
     return this.addresses(id)[1];
   }
 
+  /** The process of a node that runs. */
+  async pidOf(id: number): Promise<number> {
+    const response = await fetch(`http://${this.endpoint(id)}/api/status`);
+    return ((await response.json()) as { readonly pid: number }).pid;
+  }
+
   /** Where a node listens, as the cluster is told of it: for other nodes, and for clients. */
   addresses(id: number): readonly [replicate: string, service: string] {
     const { replicate, service } = this.portsOf(id);

@@ -47,11 +47,6 @@ async function put(cluster: RealCluster, key: string): Promise<void> {
   expect([done.status, done.stderr]).toEqual([0, ""]);
 }
 
-async function pidOf(cluster: RealCluster, id: number): Promise<number> {
-  const response = await fetch(`http://${cluster.endpoint(id)}/api/status`);
-  return ((await response.json()) as { readonly pid: number }).pid;
-}
-
 /** What every node has of `keys`, once all have caught up. */
 async function expectEverywhere(cluster: RealCluster, keys: readonly string[]): Promise<void> {
   await cluster.caughtUp();
@@ -68,7 +63,7 @@ test("P7 a sync that fails on the leader stops it with exit 9 before it promises
   await withCluster(async (cluster) => {
     await put(cluster, "before");
     const leader = await cluster.leader();
-    const strace = await inject(await pidOf(cluster, leader), "error=EIO");
+    const strace = await inject(await cluster.pidOf(leader), "error=EIO");
     const exit = cluster.exitOf(leader);
     const write = cluster.proa(["kv", "put", "during", "during"], { endpoints: cluster.endpoint(leader) });
     expect(await exit).toBe(9);
@@ -132,7 +127,7 @@ test("P16 a disk that hangs costs the leader its office", async () => {
   await withCluster(async (cluster) => {
     await put(cluster, "before");
     const old = await cluster.leader();
-    const strace = await inject(await pidOf(cluster, old), "delay_enter=30000000");
+    const strace = await inject(await cluster.pidOf(old), "delay_enter=30000000");
     try {
       const others = cluster.ids.filter((id) => id !== old);
       void cluster.proa(["kv", "put", "stuck", "stuck", "--timeout", "1s"], { endpoints: cluster.endpoint(old) });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { assert } from "../../src/lib/assert.ts";
 import type { BrokenWorld } from "./broken_world.ts";
 import { checkedLoad } from "./checked_load.ts";
-import { type RealCluster } from "./cluster.ts";
+import type { RealCluster } from "./cluster.ts";
 import { until } from "../helpers/until.ts";
 import { all, type Heal } from "./packet_filter.ts";
 import type { Protocol } from "./routed_network.ts";
