@@ -9,6 +9,8 @@ import type { DirectoryNumber, Index, Millis } from "./types.ts";
 
 /** After so many refusals of a snapshot the wait for the next one is not doubled any more. */
 const refusalDoublingsMax = 6;
+/** After so many snapshots that stalled the patience with the next one is not doubled any more. */
+const stallDoublingsMax = 4;
 
 export class Progress {
   /**
@@ -37,6 +39,9 @@ export class Progress {
   /** When the next snapshot may be sent, after it has refused some. */
   snapshotFrom: Millis = 0;
   private snapshotsRefused = 0;
+  private snapshotsStalled = 0;
+  /** How patient the last snapshot that stalled was with its chunks (see {@link Sending.patienceLooks}). */
+  chunkPatienceLooks = 1;
   /** Whether it was last heard from another directory than the one that it is bound to: nothing that it says counts. */
   isRefused = false;
   /** The life of the follower that answers now; 0 before its first answer. */
@@ -164,6 +169,8 @@ export class Progress {
     this.commitIndexSent = 0;
     this.cannotRead = false;
     this.snapshotsRefused = 0;
+    this.snapshotsStalled = 0;
+    this.chunkPatienceLooks = 1;
     this.snapshotFrom = 0;
     this.becomeProbe(nextIndex);
   }
@@ -204,8 +211,25 @@ export class Progress {
     this.snapshotsRefused++;
   }
 
+  /** Nothing of the snapshot has arrived for {@link stallMs}. */
+  onSnapshotStalled(session: number): void {
+    this.chunkPatienceLooks = this.sending?.patienceLooks ?? 1;
+    this.giveUpSnapshot(session);
+    this.snapshotsStalled++;
+  }
+
+  /**
+   * For how long nothing of a snapshot may arrive before it begins anew: `leastMs`, and twice as long after each that came to
+   * nothing, because on a slow way a single chunk may take longer. Milliseconds.
+   */
+  stallMs(leastMs: Millis): Millis {
+    return leastMs * 2 ** Math.min(this.snapshotsStalled, stallDoublingsMax);
+  }
+
   private becomeReplicate(): void {
     this.snapshotsRefused = 0;
+    this.snapshotsStalled = 0;
+    this.chunkPatienceLooks = 1;
     this.state = "replicate";
     this.nextIndex = this.matchIndex + 1;
     this.inflights.clear();

@@ -13,13 +13,20 @@ export class Sending {
   private receivedSeen = 0;
   /** Looks without an arrival, and at which of them all is sent again. */
   private stillLooks = 0;
-  private againAt = 1;
+  private againAt: number;
   private progressAt: Millis;
 
   constructor(
     readonly snapshot: SnapshotInfo,
-    private readonly limits: { readonly chunkBytesMax: number; readonly inflightMax: number; readonly now: Millis },
+    private readonly limits: {
+      readonly chunkBytesMax: number;
+      readonly inflightMax: number;
+      /** {@link patienceLooks} of the transfer before it that came to nothing; 1 for the first. */
+      readonly patienceLooks: number;
+      readonly now: Millis;
+    },
   ) {
+    this.againAt = limits.patienceLooks;
     this.progressAt = limits.now;
   }
 
@@ -44,19 +51,25 @@ export class Sending {
 
   /**
    * A heartbeat was answered: what does not move may be lost, and is sent again, carefully. It may also be on a slow way, on
-   * which heartbeats overtake it: so each time after twice as many looks, or the way would be full of what was sent again.
+   * which heartbeats overtake it: so each time after twice as many looks, and the next chunk after twice as many as this one
+   * took, or the way would be full of what was sent again.
    */
   look(): void {
     if (this.received !== this.receivedSeen) {
       this.receivedSeen = this.received;
+      this.againAt = Math.max(1, 2 * this.stillLooks);
       this.stillLooks = 0;
-      this.againAt = 1;
       return;
     }
     if (++this.stillLooks < this.againAt) return;
     this.againAt *= 2;
     this.next = this.received;
     this.window = 1;
+  }
+
+  /** After how many answered heartbeats without an arrival all is sent again. */
+  get patienceLooks(): number {
+    return this.againAt;
   }
 
   /** For how long nothing has arrived. */

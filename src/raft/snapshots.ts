@@ -48,7 +48,7 @@ export function sendSnapshot(
   if (progress.sending === null) {
     if (state.snapshotIsDamaged) return; // the driver is making another
     if (state.now < progress.snapshotFrom) return;
-    progress.becomeSnapshot(newSending(state));
+    progress.becomeSnapshot(newSending(state, progress));
   }
   sendChunks(state, { to, progress });
 }
@@ -83,10 +83,15 @@ export function onSnapshotDamaged(state: RaftState, { index }: EntryId): void {
   }
 }
 
-function newSending(state: RaftState): Sending {
+function newSending(state: RaftState, progress: Progress): Sending {
   const { snapshot, options, now } = state;
   assert(snapshot !== null, "what is compacted is in a snapshot");
-  return new Sending(snapshot, { chunkBytesMax: options.chunkBytesMax, inflightMax: options.inflightChunksMax, now });
+  return new Sending(snapshot, {
+    chunkBytesMax: options.chunkBytesMax,
+    inflightMax: options.inflightChunksMax,
+    patienceLooks: progress.chunkPatienceLooks,
+    now,
+  });
 }
 
 /** Learns how far a transfer has come, or that it must begin again. */
@@ -108,11 +113,14 @@ export function onChunkAnswered(
   } else if (message.received <= sending.snapshot.bytes) sending.onReceived(message.received, state.now);
 }
 
-/** A transfer of which nothing arrives although the follower answers is given up after an election timeout (rule S6). */
+/**
+ * A transfer of which nothing arrives although the follower answers is given up after an election timeout (rule S6), the next one
+ * after two, and so on.
+ */
 export function onSnapshotLook(state: RaftState, leader: Leader, progress: Progress): void {
   const { sending } = progress;
-  if (sending === null || sending.stalledMs(state.now) < state.options.electionTimeoutMs) return;
-  progress.giveUpSnapshot(++leader.sessions);
+  if (sending === null || sending.stalledMs(state.now) < progress.stallMs(state.options.electionTimeoutMs)) return;
+  progress.onSnapshotStalled(++leader.sessions);
 }
 
 /** Takes in a chunk, if it is the next of its transfer or the first of a newer one (rules S2 and S5). */

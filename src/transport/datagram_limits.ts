@@ -13,7 +13,7 @@ export interface DatagramLimits {
   readonly assemblyMs: number;
   /** How long ordered frames wait for a missing one that the sender has given up unheard. Milliseconds. */
   readonly gapMs: number;
-  /** When a frame with entries is no longer sent again: by then the leader has begun anew. Milliseconds. */
+  /** When a frame with entries is no longer sent again unless more of it arrives: by then the leader has begun anew. Milliseconds. */
   readonly bulkLifeMs: number;
   /** The same for all others, which are repeated by a newer one anyway. Milliseconds. */
   readonly urgentLifeMs: number;

@@ -9,7 +9,8 @@ export interface OutFrame {
   readonly bytes: Uint8Array;
   readonly fragmentBytes: number;
   readonly pieceCount: number;
-  readonly expiresAt: number;
+  /** When it is given up, if no further piece arrives. */
+  expiresAt: number;
   /** By piece: 1 once it has arrived. */
   readonly arrived: Uint8Array;
   missing: number;
@@ -43,8 +44,9 @@ export class Lane {
     private readonly options: {
       readonly isOrdered: boolean;
       /**
-       * How long a frame waits for its turn at most, and then once more how long for its arrival: were it one time for both,
-       * a long queue would begin each frame when it is about to expire, and none would ever arrive whole. Milliseconds.
+       * How long a frame waits for its turn at most, and then once more how long for each next piece to arrive: were it one
+       * time for all, a long queue would begin each frame when it is about to expire, and a slow way end it when half of it has
+       * arrived, and none would ever arrive whole. Milliseconds.
        */
       readonly lifeMs: number;
       /** Room for sections in a datagram. */
@@ -92,9 +94,10 @@ export class Lane {
     if (!piece.frame.isGivenUp && piece.frame.arrived[piece.which] === 0) this.again.push(piece);
   }
 
-  onArrived({ frame, which }: OutPiece): void {
+  onArrived({ frame, which }: OutPiece, now: number): void {
     if (frame.isGivenUp || frame.arrived[which] === 1) return;
     frame.arrived[which] = 1;
+    frame.expiresAt = now + this.options.lifeMs;
     if (--frame.missing > 0) return;
     this.options.onGone(frame.bytes.length, false);
     this.close();

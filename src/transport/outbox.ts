@@ -134,7 +134,7 @@ export class Outbox {
       arrivedBytes += sent.bytes;
       this.highestAcknowledged = Math.max(this.highestAcknowledged, sent.number);
       if (sent.number === ack.highest) this.congestion.onRoundTrip(now - sent.sentAt);
-      for (const piece of sent.pieces) this.laneOf(piece).onArrived(piece);
+      for (const piece of sent.pieces) this.laneOf(piece).onArrived(piece, now);
     }
     this.seesHole = this.holeWatch.isFound(ack);
     if (arrivedBytes === 0) return;

@@ -261,6 +261,28 @@ test("S6 a transfer of which nothing arrives is begun anew after an election tim
   expect(cluster.node(3).applied.length).toBe(8);
 });
 
+test("S6 a snapshot arrives over a way on which each chunk takes longer than an election timeout", () => {
+  const cluster = behind({ chunkBytesMax: 20 });
+  untilFirstChunk(cluster);
+  const isChunk = ({ kind }: Message): boolean => kind === "InstallSnapshot";
+  const slow: Message[] = [];
+  let sent = 0;
+  for (let ms = 0; cluster.node(3).applied.length < 8; ms += 100) {
+    if (ms > 120_000) throw new Error("the snapshot never arrives");
+    // One chunk after the other passes, each 2.5 s behind the one before; all else takes no time.
+    const chunks = cluster.take({ kind: "InstallSnapshot" });
+    slow.push(...chunks);
+    sent += chunks.length;
+    if (ms % 2500 === 0 && slow.length > 0) cluster.step(slow.shift() as Message);
+    while (cluster.pool.some((message) => !isChunk(message))) {
+      cluster.deliverAt(cluster.pool.findIndex((message) => !isChunk(message)));
+    }
+    cluster.advance(100);
+    for (const id of [1, 2, 3]) cluster.tick(id);
+  }
+  expect(sent).toBeLessThan(25);
+});
+
 test("S6 a snapshot that the log has left behind is given up for the newest", () => {
   const cluster = behind({ chunkBytesMax: 20, inflightChunksMax: 1 });
   untilFirstChunk(cluster);

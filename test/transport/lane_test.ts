@@ -30,11 +30,39 @@ test("where more is posted than can leave, frames still arrive whole", () => {
     const piece = lane.peek(now); // one leaves in each millisecond, and is acknowledged at once
     if (piece === null) continue;
     lane.shift(piece);
-    lane.onArrived(piece);
+    lane.onArrived(piece, now);
   }
   expect(pieces).toBeGreaterThan(15);
   expect(givenUp > 0).toBe(true);
   expect(arrived).toBeGreaterThan(4000 / pieces);
+});
+
+test("a frame whose pieces arrive is not given up, however long it takes", () => {
+  const ends: boolean[] = [];
+  const lane = shortLived((isGivenUp) => ends.push(isGivenUp));
+  lane.post(new Uint8Array(1800), 0);
+  for (let now = 0; ends.length === 0 && now < 5000; now += 90) {
+    const piece = lane.peek(now);
+    if (piece === null) break;
+    lane.shift(piece);
+    lane.onArrived(piece, now);
+  }
+  expect(ends).toEqual([false]);
+});
+
+test("a frame of which no further piece arrives is given up", () => {
+  const ends: boolean[] = [];
+  const lane = shortLived((isGivenUp) => ends.push(isGivenUp));
+  lane.post(new Uint8Array(1800), 0);
+  for (const now of [0, 60]) {
+    const piece = lane.peek(now);
+    if (piece === null) throw new Error("it has more pieces");
+    lane.shift(piece);
+    lane.onArrived(piece, now);
+  }
+  expect(lane.peek(159)).not.toBe(null);
+  expect(lane.peek(160)).toBe(null);
+  expect(ends).toEqual([true]);
 });
 
 /** How many datagrams a frame takes here. */
