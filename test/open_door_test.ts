@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "bun:test";
 import { lineLogger } from "../src/lib/logger.ts";
-import { freePorts } from "../src/local/ports.ts";
+import { freePorts } from "./helpers/free_port.ts";
 import { defaultLimits } from "../src/node/mod.ts";
 import { currentRuntime } from "../src/runtime/current.ts";
 import { startNode } from "../src/start_node.ts";
@@ -21,7 +21,7 @@ for (const [host, hasKey, warns] of [
       const lines: string[] = [];
       const write = (line: string): void => void lines.push(line);
       const logger = lineLogger({ minLevel: "info", timestamp: () => "", write });
-      const [replicate = 0, service = 0] = await freePorts(host, 2);
+      const [replicate = 0, service = 0] = await freePorts(2);
       const keyFile = join(directory, "key");
       writeFileSync(keyFile, randomBytes(32).toString("hex"), { mode: 0o600 });
       const node = await startNode(

@@ -1,6 +1,6 @@
 /** Finds ports for the nodes of a local cluster: a block of neighbours, moved as a whole when one of them is taken. */
-import { createServer, type Server } from "node:net";
-import { assert } from "../lib/assert.ts";
+import { randomInt } from "node:crypto";
+import { createServer } from "node:net";
 import { ProaError } from "../lib/errors.ts";
 import { servicePortOffset, type ServerAddress } from "./server_list.ts";
 
@@ -11,6 +11,9 @@ export const firstReplicatePort = 4001;
 const blockStep = 10;
 /** How many blocks are tried: up to replicate port 4491. */
 const blocksMax = 50;
+
+/** Where {@link freePorts} draws: above the ports that services are known by, below those of outgoing connections. */
+const drawnPorts = { from: 16_384, to: 32_767 };
 
 /** The most nodes of a local cluster: what one block holds. */
 export const nodesMax = 9;
@@ -75,23 +78,25 @@ function serversOfBlock({
   });
 }
 
-/** Ports of `host` that nothing listens on now, all different. */
+/**
+ * Ports of `host` that nothing listens on now, all different. None is of the range that systems take the ports of outgoing
+ * connections from, or one of those could have it by the time that somebody listens. Throws a `ProaError` PORT_BUSY when it
+ * finds none.
+ */
 export async function freePorts(host: string, count: number): Promise<readonly number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  try {
-    return await Promise.all(servers.map((server) => boundPort(server, host)));
-  } finally {
-    for (const server of servers) server.close();
+  const free = new Set<number>();
+  for (let tries = 0; free.size < count; tries++) {
+    if (tries > 20 * count + 100) {
+      throw new ProaError(
+        "PORT_BUSY",
+        `Cannot find ${count} free ports between ${drawnPorts.from} and ${drawnPorts.to}`,
+        {
+          hint: "stop what listens there; `ss -ltnp` or `lsof -iTCP -sTCP:LISTEN` lists it",
+        },
+      );
+    }
+    const port = randomInt(drawnPorts.from, drawnPorts.to + 1);
+    if (!free.has(port) && (await portIsFree(host, port))) free.add(port);
   }
-}
-
-function boundPort(server: Server, host: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen({ host, port: 0 }, () => {
-      const address = server.address();
-      assert(address !== null && typeof address === "object", "a listening server has an address");
-      resolve(address.port);
-    });
-  });
+  return [...free];
 }

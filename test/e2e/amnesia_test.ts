@@ -5,7 +5,8 @@ import { once } from "node:events";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { proaBinary } from "../helpers/binary.ts";
-import { freePorts, type RealCluster, withCluster } from "./cluster.ts";
+import { freePorts } from "../helpers/free_port.ts";
+import { type RealCluster, withCluster } from "./cluster.ts";
 import { until } from "../helpers/until.ts";
 import { Load, lostKeys } from "./load.ts";
 

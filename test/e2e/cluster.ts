@@ -2,10 +2,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createWriteStream, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { proaBinary, programOfNode } from "../helpers/binary.ts";
+import { freePorts } from "../helpers/free_port.ts";
 import { type Finished, run } from "../helpers/run.ts";
 import { until } from "../helpers/until.ts";
 import { drop } from "./packet_filter.ts";
@@ -302,20 +302,3 @@ function silence(port: number): void {
 
 /** The variable that names it. */
 export const onlyProtocol = "PROA_E2E_ONLY";
-
-export async function freePorts(count: number): Promise<readonly number[]> {
-  const servers: Server[] = [];
-  for (let i = 0; i < count; i++) {
-    const server = createServer();
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
-    servers.push(server);
-  }
-  const ports = servers.map((server) => {
-    const address = server.address();
-    if (address === null || typeof address === "string") throw new Error("a TCP server has an address with a port");
-    return address.port;
-  });
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
-}

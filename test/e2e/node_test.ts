@@ -5,9 +5,9 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { processRuns } from "../../src/local/processes.ts";
 import { proaBinary } from "../helpers/binary.ts";
+import { freePorts } from "../helpers/free_port.ts";
 import { type Finished, run } from "../helpers/run.ts";
 import { inTempDirectory } from "../helpers/temp_directory.ts";
-import { freePorts } from "./cluster.ts";
 import { until } from "../helpers/until.ts";
 
 proaBinary();

@@ -4,8 +4,9 @@ import { dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { proaBinary } from "../helpers/binary.ts";
+import { freePorts } from "../helpers/free_port.ts";
 import { inTempDirectory } from "../helpers/temp_directory.ts";
-import { freePorts, withCluster } from "./cluster.ts";
+import { withCluster } from "./cluster.ts";
 import { deviations } from "./transcript.ts";
 
 const binary = proaBinary();

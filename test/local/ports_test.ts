@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { once } from "node:events";
 import { createServer } from "node:net";
-import { firstReplicatePort, planPorts, portIsFree, type PortPlan } from "../../src/local/ports.ts";
+import { firstReplicatePort, freePorts, planPorts, portIsFree, type PortPlan } from "../../src/local/ports.ts";
 
 test("a plan is a block of neighbours on loopback, and all of it is free", async () => {
   const { servers } = await planPorts(3);
@@ -14,6 +14,15 @@ test("a plan is a block of neighbours on loopback, and all of it is free", async
     [3, first + 2, first + 1002],
   ]);
   for (const port of portsOf({ servers })) expect(await portIsFree("127.0.0.1", port)).toBe(true);
+});
+
+test("free ports are drawn where no system takes the ports of outgoing connections from", async () => {
+  const ports = await freePorts("127.0.0.1", 20);
+  expect(new Set(ports).size).toBe(20);
+  for (const port of ports) {
+    expect(port >= 1024 && port < 32_768).toBe(true); // Linux takes them from 32,768 on, others from 49,152 on
+    expect(await portIsFree("127.0.0.1", port)).toBe(true);
+  }
 });
 
 test("one taken port moves the whole block, and is named", async () => {

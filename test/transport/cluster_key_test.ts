@@ -8,11 +8,12 @@ import { AcceptorHandshake, DialerHandshake } from "../../src/transport/tcp_hand
 import { clusterIdBytes } from "../../src/wire/mod.ts";
 import { inTempDirectory } from "../helpers/temp_directory.ts";
 import { appendOf, clusterId } from "../wire/sample_messages.ts";
+import { freePort } from "../helpers/free_port.ts";
 import { collect, refusedFrames } from "./conformance.ts";
 import { DatagramWorld } from "./datagram_world.ts";
 import { frameOf, heartbeat, roundOf } from "./frames.ts";
-import { connectRaw, freePort, tcpNode, until } from "./tcp_world.ts";
-import { freeUdpPort, udpNode } from "./udp_world.ts";
+import { connectRaw, tcpNode, until } from "./tcp_world.ts";
+import { udpNode } from "./udp_world.ts";
 
 const key = new ClusterKey(new TextEncoder().encode("a secret of more than thirty-two bytes"));
 const otherKey = new ClusterKey(new TextEncoder().encode("A secret of more than thirty-two bytes"));
@@ -88,7 +89,7 @@ for (const [name, keys] of [
 
   for (const { transport, unusedPort, newNode } of [
     { transport: "TCP", unusedPort: freePort, newNode: tcpNode },
-    { transport: "UDP", unusedPort: freeUdpPort, newNode: udpNode },
+    { transport: "UDP", unusedPort: freePort, newNode: udpNode },
   ]) {
     test(`over ${transport}, nodes with ${name} ${same ? "meet" : "never meet"}`, async () => {
       const ports = { 1: await unusedPort(), 2: await unusedPort() };

@@ -4,12 +4,12 @@ import { ProaError } from "../../src/lib/errors.ts";
 import type { Message } from "../../src/raft/mod.ts";
 import type { TcpTransport } from "../../src/transport/mod.ts";
 import { clusterIdBytes, FrameReader } from "../../src/wire/mod.ts";
+import { freePort } from "../helpers/free_port.ts";
 import { appendOf, clusterId } from "../wire/sample_messages.ts";
 import { collect, refusedFrames, transportConformance } from "./conformance.ts";
 import { frameOf, heartbeat, roundOf } from "./frames.ts";
 import {
   connectRaw,
-  freePort,
   host,
   listenRaw,
   pause,

@@ -1,9 +1,10 @@
 /** Rule X4 on a connection: a frame that only a newer program understands costs that frame. */
 import { expect, test } from "bun:test";
 import { crc32 } from "../../src/lib/checksum.ts";
+import { freePort } from "../helpers/free_port.ts";
 import { collect } from "./conformance.ts";
 import { frameOf, heartbeat, roundOf } from "./frames.ts";
-import { connectRaw, freePort, tcpNode, until } from "./tcp_world.ts";
+import { connectRaw, tcpNode, until } from "./tcp_world.ts";
 
 test("X4 a message that only a newer proa knows is counted, and what follows it is heard", async () => {
   const port = await freePort();

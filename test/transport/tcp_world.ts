@@ -4,6 +4,7 @@ import { assert } from "../../src/lib/assert.ts";
 import { silentLogger, type Logger } from "../../src/lib/logger.ts";
 import type { NodeId } from "../../src/raft/mod.ts";
 import { defaultTcpLimits, TcpTransport, type ClusterKey, type TcpLimits } from "../../src/transport/mod.ts";
+import { freePort } from "../helpers/free_port.ts";
 import { clusterId } from "../wire/sample_messages.ts";
 
 export const host = "127.0.0.1";
@@ -15,14 +16,6 @@ export async function until(condition: () => boolean): Promise<void> {
     if (performance.now() - startedMs > 10_000) throw new Error(`never held: ${condition.toString()}`);
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
-}
-
-/** A port that nobody listens on now. */
-export async function freePort(): Promise<number> {
-  const server = await listenRaw({ port: 0, onSocket: () => undefined });
-  const port = portOf(server);
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 export interface NodeOptions {

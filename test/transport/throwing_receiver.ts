@@ -4,12 +4,13 @@
  */
 import process from "node:process";
 import { assert } from "../../src/lib/assert.ts";
+import { freePort } from "../helpers/free_port.ts";
 import { heartbeat } from "./frames.ts";
-import { freePort, tcpNode, until } from "./tcp_world.ts";
-import { freeUdpPort, udpNode } from "./udp_world.ts";
+import { tcpNode, until } from "./tcp_world.ts";
+import { udpNode } from "./udp_world.ts";
 
 async function main(kind: string | undefined): Promise<void> {
-  const [newNode, newPort] = kind === "udp" ? [udpNode, freeUdpPort] : [tcpNode, freePort];
+  const [newNode, newPort] = kind === "udp" ? [udpNode, freePort] : [tcpNode, freePort];
   const ports = { 1: await newPort(), 2: await newPort() };
   const sender = newNode({ self: 1, port: ports[1], peers: { 2: ports[2] } });
   const receiver = newNode({ self: 2, port: ports[2], peers: { 1: ports[1] } });

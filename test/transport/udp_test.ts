@@ -1,14 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import { ProaError } from "../../src/lib/errors.ts";
 import { clusterId } from "../wire/sample_messages.ts";
+import { freePort } from "../helpers/free_port.ts";
 import { collect, transportConformance } from "./conformance.ts";
 import { heartbeat, roundOf } from "./frames.ts";
 import { until } from "./tcp_world.ts";
-import { datagramOf, freeUdpPort, host, throwAt, udpNode } from "./udp_world.ts";
+import { datagramOf, host, throwAt, udpNode } from "./udp_world.ts";
 
 for (const datagramBytes of [16 * 1024, 1200]) {
   transportConformance(`UDP, datagrams of ${datagramBytes} bytes`, async ({ clusterIdOf1 }) => {
-    const ports = { 1: await freeUdpPort(), 2: await freeUdpPort() };
+    const ports = { 1: await freePort(), 2: await freePort() };
     const transports = {
       1: udpNode({ self: 1, port: ports[1], peers: { 2: ports[2] }, clusterId: clusterIdOf1, datagramBytes }),
       2: udpNode({ self: 2, port: ports[2], peers: { 1: ports[1] }, datagramBytes }),
@@ -31,7 +32,7 @@ for (const datagramBytes of [16 * 1024, 1200]) {
 
 describe("UDP", () => {
   test("a busy port is an error that names it", async () => {
-    const port = await freeUdpPort();
+    const port = await freePort();
     const first = udpNode({ self: 1, port, peers: { 2: 1 } });
     await first.listen();
     const second = udpNode({ self: 1, port, peers: { 2: 1 } });
@@ -45,7 +46,7 @@ describe("UDP", () => {
   });
 
   test("a peer that starts again is reached again", async () => {
-    const ports = { 1: await freeUdpPort(), 2: await freeUdpPort() };
+    const ports = { 1: await freePort(), 2: await freePort() };
     const one = udpNode({ self: 1, port: ports[1], peers: { 2: ports[2] } });
     await one.listen();
     for (let life = 1; life <= 3; life++) {
@@ -63,7 +64,7 @@ describe("UDP", () => {
   });
 
   test("datagrams to a port where nobody listens, and those of strangers, harm nobody", async () => {
-    const ports = { 1: await freeUdpPort(), 2: await freeUdpPort(), 3: await freeUdpPort() };
+    const ports = { 1: await freePort(), 2: await freePort(), 3: await freePort() };
     const one = udpNode({ self: 1, port: ports[1], peers: { 2: ports[2], 3: ports[3] } });
     const two = udpNode({ self: 2, port: ports[2], peers: { 1: ports[1] } });
     await one.listen();
@@ -80,7 +81,7 @@ describe("UDP", () => {
   });
 
   test("a peer that has left is reached for as long as it takes to tell it, then neither called nor heard", async () => {
-    const ports = { 1: await freeUdpPort(), 2: await freeUdpPort() };
+    const ports = { 1: await freePort(), 2: await freePort() };
     const one = udpNode({ self: 1, port: ports[1], peers: { 2: ports[2] }, limits: { farewellMs: 200 } });
     const two = udpNode({ self: 2, port: ports[2], peers: { 1: ports[1] } });
     const received = collect(two);

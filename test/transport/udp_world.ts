@@ -1,6 +1,4 @@
 /** UDP transports on loopback, and bare sockets that misbehave towards them. */
-import { createSocket } from "node:dgram";
-import { once } from "node:events";
 import { ByteWriter } from "../../src/lib/byte_writer.ts";
 import { silentLogger, type Logger } from "../../src/lib/logger.ts";
 import type { Message, NodeId } from "../../src/raft/mod.ts";
@@ -13,18 +11,6 @@ import { clusterId } from "../wire/sample_messages.ts";
 import { frameOf } from "./frames.ts";
 
 export const host = "127.0.0.1";
-
-/** A UDP port that nobody listens on now. */
-export async function freeUdpPort(): Promise<number> {
-  const socket = createSocket("udp4");
-  socket.bind(0, host);
-  await once(socket, "listening");
-  const { port } = socket.address();
-  const closed = once(socket, "close");
-  socket.close();
-  await closed;
-  return port;
-}
 
 export interface UdpNodeOptions {
   readonly self: NodeId;
