@@ -122,8 +122,9 @@ export class Raft {
         break;
       default:
     }
-    const leader = isFromLeader(message) ? message.from : null;
-    becomeFollower(state, { term: message.term, leader });
+    const isLed = isFromLeader(message);
+    if (!isLed && state.hasLeft(message.from)) return false; // a term that nobody else is in, from before it was told (rule M11)
+    becomeFollower(state, { term: message.term, leader: isLed ? message.from : null });
     return true;
   }
 

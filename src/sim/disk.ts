@@ -5,7 +5,17 @@
 import { assert } from "../lib/assert.ts";
 import { ProaError } from "../lib/errors.ts";
 import type { Random } from "../lib/random.ts";
-import type { DirectoryNumber, EntryId, GroupId, HardState, Index, Persist, Restored, Term } from "../raft/mod.ts";
+import type {
+  DirectoryNumber,
+  EntryId,
+  GroupId,
+  HardState,
+  Index,
+  Millis,
+  Persist,
+  Restored,
+  Term,
+} from "../raft/mod.ts";
 import { MemorySnapshots, MemoryStorage, type SnapshotStore, type Storage } from "../storage/mod.ts";
 import { happens, waitMs } from "./chance.ts";
 import { SnapshotDisk } from "./snapshot_disk.ts";
@@ -113,6 +123,11 @@ export class SimDisk {
   /** Whether nothing is under way. */
   get isIdle(): boolean {
     return this.pending.length === 0;
+  }
+
+  /** How long it will be until all that is under way is done. */
+  get backlogMs(): Millis {
+    return this.isIdle ? 0 : Math.max(0, this.doneAt - this.options.timeline.now);
   }
 
   /** Whether a bit of what is stored here ever flipped: then the node stops for good once it reads that. */

@@ -27,7 +27,9 @@ export function proveLiveness(cluster: Cluster, runUntil: RunUntil): void {
   const random = streamOf(plan.seed, "liveness");
   const whole = chooseWhole(cluster, random);
   const mend = heal(cluster, whole, random);
-  const boundMs = boundTimeouts * plan.limits.electionTimeoutMs + snapshotMs(cluster);
+  // Disks that were slow still have to catch up, for each write that was begun then takes as long as it would have then.
+  const backlogMs = Math.max(0, ...whole.map(({ disk }) => disk.backlogMs));
+  const boundMs = backlogMs + boundTimeouts * plan.limits.electionTimeoutMs + snapshotMs(cluster);
   const deadline = timeline.now + boundMs;
   const must = (condition: () => boolean, what: string): void => {
     const names = whole.map(({ id }) => `n${id}`).join(", ");
@@ -47,7 +49,7 @@ export function proveLiveness(cluster: Cluster, runUntil: RunUntil): void {
   must(() => cluster.reference.leaseCount === 0, "a lease has not ended");
   must(() => isConverged(core), "the states differ");
   must(() => whole.every((host) => host.unanswered === 0), "requests are not answered");
-  must(() => core.every((host) => host.disk.isIdle), "a disk is behind"); // one that was slow still has to catch up
+  must(() => core.every((host) => host.disk.isIdle), "a disk is behind");
   network.loseAll(); // what was sent long ago may still end a term, and is no fault of the leader
   must(() => leaderOf(core) !== null, "there is no leader");
   const terms = new Map(cluster.up.map(({ id, state }) => [id, state.term]));

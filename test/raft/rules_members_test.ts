@@ -208,6 +208,22 @@ test("M11 a removed node that asks with a high term and the transfer flag is tol
   expect(cluster.raft(2).view.term).toBe(term);
 });
 
+test("M11 what a removed node answered in a higher term comes late, and its term is not taken", () => {
+  const cluster = led({ voters: 3 });
+  change(cluster, 1, [1, 2]);
+  cluster.run(500);
+  const { term } = cluster.raft(1).view;
+  for (const to of [1, 2]) {
+    const late = { group: 0, directory: 0, from: 3, to, term: term + 9 };
+    cluster.step({ kind: "RequestPreVoteResponse", ...late, campaignTerm: term + 9, granted: false });
+    cluster.step({ kind: "RequestVoteResponse", ...late, granted: false });
+    cluster.step({ kind: "HeartbeatResponse", ...late, session: 1, boot: 1, round: 0 });
+  }
+  cluster.run(3000);
+  expect([1, 2].map((id) => cluster.raft(id).view.term)).toEqual([term, term]);
+  expect(cluster.leader).toBe(1);
+});
+
 test("M11 nobody is told to be gone before that is committed", () => {
   const cluster = led({ voters: 3 });
   cluster.isolate(1);
