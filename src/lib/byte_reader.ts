@@ -60,6 +60,16 @@ export class ByteReader {
     return this.texts.toString("latin1", this.offset, this.offset + length);
   }
 
+  /** Whether the next bytes are `expected`; passes over as many. */
+  skipIf(expected: Uint8Array): boolean {
+    const { length } = expected;
+    this.need(length);
+    const start = this.offset;
+    this.offset += length;
+    for (let i = 0; i < length; i++) if (this.source[start + i] !== expected[i]) return false;
+    return true;
+  }
+
   /** Passes over the next `length` bytes. */
   skip(length: number): void {
     this.need(length);

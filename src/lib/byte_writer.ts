@@ -82,6 +82,11 @@ export class ByteWriter {
     return this.buffer.subarray(0, this.end);
   }
 
+  /** A copy of what was written. */
+  copied(): Uint8Array<ArrayBuffer> {
+    return this.buffer.slice(0, this.end);
+  }
+
   /** What was written, in a buffer that nobody else writes to; the writer starts again empty. Copies only what would waste space. */
   take(): Uint8Array<ArrayBuffer> {
     const wasteful = this.end * 2 < this.buffer.length;

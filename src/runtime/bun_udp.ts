@@ -42,7 +42,8 @@ async function open({ hostname, port, receive }: UdpOptions): Promise<BunSocket>
 
 /** What the system does not take is lost. */
 function sendAll(socket: BunSocket, datagrams: readonly Uint8Array[], { address, port }: UdpAddress): void {
-  const packets = datagrams.flatMap((datagram) => [datagram, port, address] as const);
+  const packets: (Uint8Array | number | string)[] = [];
+  for (const datagram of datagrams) packets.push(datagram, port, address);
   try {
     socket.sendMany(packets);
   } catch {

@@ -90,11 +90,10 @@ export class SimDatagrams implements SimTransport {
     const { clock, network, self } = this.options;
     if (this.closed) return;
     const now = clock.now();
-    for (const { to, datagrams } of this.endpoint.flush(now)) {
+    const deadline = this.endpoint.flush(now, (to, datagrams) => {
       for (const bytes of datagrams) network.carry({ from: self, to }, bytes);
-    }
+    });
     this.callOff();
-    const deadline = this.endpoint.deadline(now);
     if (deadline < Infinity) this.callOff = clock.at(deadline, () => this.flush());
   }
 }

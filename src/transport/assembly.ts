@@ -57,7 +57,7 @@ export class Assembly {
       return;
     if (piece.frameBytes > this.limits.frameBytesMax) this.onDropped();
     else if (piece.fragmentBytes === piece.frameBytes)
-      this.complete(piece.number, piece.isOrdered, piece.bytes.slice(), now);
+      this.complete(piece.number, piece.isOrdered, piece.source.slice(piece.start, piece.end), now);
     else this.join(piece, now);
   }
 
@@ -90,7 +90,7 @@ export class Assembly {
     if (partial === null) return;
     const isOther = partial.bytes.length !== piece.frameBytes || partial.fragmentBytes !== piece.fragmentBytes;
     if (isOther || partial.come[piece.which] === 1) return;
-    partial.bytes.set(piece.bytes, piece.which * piece.fragmentBytes);
+    partial.bytes.set(piece.source.subarray(piece.start, piece.end), piece.which * piece.fragmentBytes);
     partial.come[piece.which] = 1;
     partial.progressAt = now;
     if (--partial.missing > 0) return;

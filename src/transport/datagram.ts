@@ -40,7 +40,6 @@ export const datagramHeadBytes = 52;
 
 const magic = 0x7064;
 const version = 2;
-const clusterIdLength = 16;
 
 export function writeDatagramHead(
   writer: ByteWriter,
@@ -67,8 +66,7 @@ export function readDatagramHead(
   if (reader.u16() !== magic) return "magic";
   if (reader.u8() !== version) return "version";
   const seal = reader.u8();
-  const clusterId = reader.bytes(clusterIdLength);
-  for (let i = 0; i < clusterIdLength; i++) if (clusterId[i] !== receiver.clusterId[i]) return "cluster";
+  if (!reader.skipIf(receiver.clusterId)) return "cluster";
   const from = reader.u32();
   const to = reader.u32();
   if (to !== receiver.self) return "receiver";
@@ -87,13 +85,14 @@ export const checksumSeal: Seal = {
   tagBytes: checksumBytes,
   close(datagram) {
     const end = datagram.length - checksumBytes;
-    new DataView(datagram.buffer, datagram.byteOffset).setUint32(end, crc32(datagram.subarray(0, end)));
+    const checksum = crc32(datagram.subarray(0, end));
+    for (let i = 0; i < checksumBytes; i++) datagram[end + i] = checksum >>> (24 - 8 * i);
   },
   open(datagram) {
     const end = datagram.length - checksumBytes;
     if (end < datagramHeadBytes) throw new CorruptError("a datagram without a checksum");
-    const expected = new DataView(datagram.buffer, datagram.byteOffset).getUint32(end);
-    if (crc32(datagram.subarray(0, end)) !== expected) return null;
+    const checksum = crc32(datagram.subarray(0, end));
+    for (let i = 0; i < checksumBytes; i++) if (datagram[end + i] !== ((checksum >>> (24 - 8 * i)) & 0xff)) return null;
     return datagram.subarray(datagramHeadBytes, end);
   },
 };

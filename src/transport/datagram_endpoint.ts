@@ -30,11 +30,8 @@ export interface EndpointOptions {
   readonly onMessage: (message: Message) => void;
 }
 
-/** What must leave for one peer. */
-export interface Outgoing {
-  readonly to: NodeId;
-  readonly datagrams: readonly Uint8Array[];
-}
+/** Lets datagrams leave for one peer. */
+export type Leave = (to: NodeId, datagrams: readonly Uint8Array[]) => void;
 
 /** What a way to a peer carries. */
 export interface DatagramPath {
@@ -104,36 +101,52 @@ export class DatagramEndpoint {
     for (const message of messages) this.post(message, now);
   }
 
-  /** Takes in a datagram, whoever sent it. Keeps views of it for no longer than the call. */
-  receive(datagram: Uint8Array, now: number): void {
-    if (this.closed) return;
+  /**
+   * Takes in a datagram, whoever sent it. Keeps views of it for no longer than the call. Returns when {@link flush} must be
+   * called because of it, at the latest.
+   */
+  receive(datagram: Uint8Array, now: number): number {
+    if (this.closed) return Infinity;
     const { self, clusterId, seal, counters } = this.options;
     const { peers } = this;
     counters.datagramsReceived++;
+    let link: DatagramLink | undefined;
     try {
       const head = readDatagramHead(new ByteReader(datagram), { self, clusterId, peers, seal });
       if (typeof head === "string") {
         counters.framesForeign++;
-        return;
+        return Infinity;
       }
-      const link = this.links.get(head.from);
-      if (link?.expects(head, now) !== true) return;
-      const body = seal.open(datagram, head);
-      if (body === null) throw new CorruptError("a datagram does not match its seal");
-      link.receive(head, body, now);
+      link = this.links.get(head.from);
+      if (link?.expects(head, now) === true) {
+        const body = seal.open(datagram, head);
+        if (body === null) throw new CorruptError("a datagram does not match its seal");
+        link.receive(head, body, now);
+      }
     } catch (error) {
       if (!(error instanceof CorruptError)) throw error;
       counters.framesCorrupt++;
     }
+    return link?.deadline(now) ?? Infinity;
   }
 
-  /** What should leave now. Made for one peer after the other as it is asked for, so that the first need not wait for the others. */
-  *flush(now: number): IterableIterator<Outgoing> {
-    if (this.closed) return;
+  /**
+   * Makes what should leave now, for one peer after the other, and lets it leave before the next one's is made. Returns when it
+   * must be called again, at the latest.
+   */
+  flush(now: number, leave: Leave): number {
+    let next = Infinity;
+    if (this.closed) return next;
     for (const [to, link] of this.links) {
-      const datagrams = link.flush(now);
-      if (datagrams.length > 0) yield { to, datagrams };
+      let due = link.deadline(now);
+      if (due <= now) {
+        const datagrams = link.flush(now);
+        if (datagrams.length > 0) leave(to, datagrams);
+        due = link.deadline(now);
+      }
+      next = Math.min(next, due);
     }
+    return next;
   }
 
   /** When {@link flush} must be called, at the latest. */
@@ -143,11 +156,11 @@ export class DatagramEndpoint {
     return deadline;
   }
 
-  /** Takes in and sends nothing more; returns the last datagrams, which tell the peers. */
-  close(now: number): readonly Outgoing[] {
-    if (this.closed) return [];
+  /** Takes in and sends nothing more; lets the last datagrams leave, which tell the peers. */
+  close(now: number, leave: Leave): void {
+    if (this.closed) return;
     this.closed = true;
-    return [...this.links].map(([to, link]) => ({ to, datagrams: link.bye(now) }));
+    for (const [to, link] of this.links) leave(to, link.bye(now));
   }
 
   private post(message: Message, now: number): void {
@@ -160,7 +173,7 @@ export class DatagramEndpoint {
     } else if (!this.closed && link?.connected === true) {
       this.writer.reset();
       writeFrame(this.writer, message, clusterId);
-      const frame = this.writer.peek().slice();
+      const frame = this.writer.copied();
       if (link.post(frame, isBulk(message), now)) {
         counters.messagesSent++;
         counters.bytesSent += frame.length;

@@ -97,6 +97,7 @@ export class DatagramLink {
   /** When {@link flush} must be called, at the latest. */
   deadline(now: number): number {
     const { outgoing } = this;
+    if (this.strangersSeen > 0 || outgoing?.outbox.seesHole === true) return now;
     const outbox = outgoing === null ? Infinity : Math.min(outgoing.outbox.readyAt(now), outgoing.outbox.deadline);
     const assembly = this.sessions.current?.assembly.deadline ?? Infinity;
     return Math.min(this.greeter.deadline, this.ackAt, this.pingAt, assembly, outbox);
@@ -182,7 +183,7 @@ export class DatagramLink {
         return this.outgoing?.outbox.onAck(section, now);
       case "piece":
         // A piece of a large frame is acknowledged before the frame keeps us busy; others may travel with their answer.
-        this.ackAt = Math.min(this.ackAt, section.bytes.length < section.frameBytes ? now : now + ackDelayMs);
+        this.ackAt = Math.min(this.ackAt, section.fragmentBytes < section.frameBytes ? now : now + ackDelayMs);
         return session.assembly.take(section, now);
       case "floor":
         return session.assembly.raiseFloor(section.number, now);
@@ -264,10 +265,11 @@ export class DatagramLink {
     this.saysBye = false;
     if (writer.length === datagramHeadBytes) return null;
     writer.bytes(noTag.subarray(0, seal.tagBytes));
-    const datagram = writer.peek().slice();
+    const datagram = writer.copied();
     seal.close(datagram, head);
     counters.datagramsSent++;
-    if (pieces.length > 0) outgoing?.outbox.onSent({ number: head.number, bytes: datagram.length, pieces }, now);
+    if (pieces.length > 0)
+      outgoing?.outbox.onSent({ number: head.number, datagramBytes: datagram.length, pieces }, now);
     return datagram;
   }
 

@@ -39,9 +39,8 @@ export interface Ack {
   readonly bits: Uint8Array;
 }
 
-/** A whole frame, or a piece of one. The bytes are a view of the datagram. */
+/** A whole frame, or a piece of one. */
 export interface Piece {
-  readonly kind: "piece";
   readonly isOrdered: boolean;
   /** Of the frame. */
   readonly number: number;
@@ -49,11 +48,18 @@ export interface Piece {
   /** The size of every fragment but the last; that of the frame where it is whole. */
   readonly fragmentBytes: number;
   readonly which: number;
-  readonly bytes: Uint8Array;
+  /** Its bytes are those of `source` from `start` up to `end`, without `end`. */
+  readonly source: Uint8Array;
+  readonly start: number;
+  readonly end: number;
 }
 
 export type Section =
-  Hello | Ack | Piece | { readonly kind: "floor"; readonly number: number } | { readonly kind: "bye" };
+  | Hello
+  | Ack
+  | (Piece & { readonly kind: "piece" })
+  | { readonly kind: "floor"; readonly number: number }
+  | { readonly kind: "bye" };
 
 export const frameSectionBytes = 13;
 export const fragmentSectionBytes = 21;
@@ -107,7 +113,7 @@ export function isAcknowledged({ highest, run, bits }: Ack, number: number): boo
   return position >= 0 && (((bits[position >>> 3] ?? 0) >>> (position & 7)) & 1) === 1;
 }
 
-export function writePiece(writer: ByteWriter, piece: Omit<Piece, "kind">): void {
+export function writePiece(writer: ByteWriter, piece: Piece): void {
   const isWhole = piece.fragmentBytes === piece.frameBytes;
   if (isWhole) writer.u8(piece.isOrdered ? kinds.orderedFrame : kinds.frame);
   else writer.u8(piece.isOrdered ? kinds.orderedFragment : kinds.fragment);
@@ -117,7 +123,7 @@ export function writePiece(writer: ByteWriter, piece: Omit<Piece, "kind">): void
     writer.u32(piece.fragmentBytes);
     writer.u32(piece.which);
   }
-  writer.bytes(piece.bytes);
+  writer.copy(piece.source, piece.start, piece.end);
 }
 
 export function writeFloor(writer: ByteWriter, number: number): void {
@@ -141,11 +147,11 @@ export function readGreeting(body: Uint8Array): Hello | null {
 export function readSections(body: Uint8Array): readonly Section[] {
   const reader = new ByteReader(body);
   const sections: Section[] = [];
-  while (reader.remaining > 0) sections.push(readSection(reader));
+  while (reader.remaining > 0) sections.push(readSection(reader, body));
   return sections;
 }
 
-function readSection(reader: ByteReader): Section {
+function readSection(reader: ByteReader, body: Uint8Array): Section {
   const kind = reader.u8();
   switch (kind) {
     case kinds.hello:
@@ -156,10 +162,10 @@ function readSection(reader: ByteReader): Section {
     }
     case kinds.frame:
     case kinds.orderedFrame:
-      return readWhole(reader, kind === kinds.orderedFrame);
+      return readWhole(reader, body, kind === kinds.orderedFrame);
     case kinds.fragment:
     case kinds.orderedFragment:
-      return readFragment(reader, kind === kinds.orderedFragment);
+      return readFragment(reader, body, kind === kinds.orderedFragment);
     case kinds.floor:
       return { kind: "floor", number: reader.u53() };
     case kinds.bye:
@@ -174,23 +180,27 @@ function readHello(reader: ByteReader): Hello {
   return { kind: "hello", isQuestion, challenge: reader.u53(), answer: reader.u53(), offer: reader.u53() };
 }
 
-function readWhole(reader: ByteReader, isOrdered: boolean): Piece {
+function readWhole(reader: ByteReader, source: Uint8Array, isOrdered: boolean): Section {
   const number = frameNumber(reader);
   const frameBytes = reader.u32();
-  const bytes = reader.bytes(frameBytes);
-  return { kind: "piece", isOrdered, number, frameBytes, fragmentBytes: frameBytes, which: 0, bytes };
+  const start = reader.position;
+  const end = start + frameBytes;
+  reader.skip(frameBytes);
+  return { kind: "piece", isOrdered, number, frameBytes, fragmentBytes: frameBytes, which: 0, source, start, end };
 }
 
-function readFragment(reader: ByteReader, isOrdered: boolean): Piece {
+function readFragment(reader: ByteReader, source: Uint8Array, isOrdered: boolean): Section {
   const number = frameNumber(reader);
   const frameBytes = reader.u32();
   const fragmentBytes = reader.u32();
   const which = reader.u32();
   if (fragmentBytes < fragmentBytesMin || fragmentBytes >= frameBytes) throw new CorruptError("a fragment of no frame");
-  const start = which * fragmentBytes;
-  if (start >= frameBytes) throw new CorruptError("a fragment behind the end of its frame");
-  const bytes = reader.bytes(Math.min(fragmentBytes, frameBytes - start));
-  return { kind: "piece", isOrdered, number, frameBytes, fragmentBytes, which, bytes };
+  const place = which * fragmentBytes;
+  if (place >= frameBytes) throw new CorruptError("a fragment behind the end of its frame");
+  const start = reader.position;
+  const end = start + Math.min(fragmentBytes, frameBytes - place);
+  reader.skip(end - start);
+  return { kind: "piece", isOrdered, number, frameBytes, fragmentBytes, which, source, start, end };
 }
 
 function frameNumber(reader: ByteReader): number {

@@ -35,6 +35,8 @@ export class Lane {
   /** The frame whose pieces leave now, and how many of them have. */
   private current: OutFrame | null = null;
   private sentPieces = 0;
+  /** The next of them, once somebody has asked for it. */
+  private next: OutPiece | null = null;
   /** Ordered frames from the first that has not arrived on. */
   private readonly open = new RingQueue<OutFrame>();
   private openBytes = 0;
@@ -73,6 +75,7 @@ export class Lane {
 
   /** The piece that should leave next; null when there is none. */
   peek(now: number): OutPiece | null {
+    if (this.isIdle) return null;
     for (let piece = this.again.peek(); piece !== undefined; piece = this.again.peek()) {
       this.expire(piece.frame, now);
       if (!piece.frame.isGivenUp && piece.frame.arrived[piece.which] === 0) return piece;
@@ -80,13 +83,23 @@ export class Lane {
     }
     if (this.current !== null) this.expire(this.current, now);
     if (this.current === null || this.current.isGivenUp || this.sentPieces === this.current.pieceCount) this.begin(now);
-    return this.current === null ? null : { frame: this.current, which: this.sentPieces };
+    if (this.current !== null) this.next ??= { frame: this.current, which: this.sentPieces };
+    return this.next;
+  }
+
+  /** Whether nothing waits, be it that it could not leave yet. */
+  get isIdle(): boolean {
+    const { current } = this;
+    const hasCurrent = current !== null && !current.isGivenUp && this.sentPieces < current.pieceCount;
+    return !hasCurrent && this.waiting.length === 0 && this.again.length === 0;
   }
 
   /** What {@link peek} returned has left. */
   shift(piece: OutPiece): void {
-    if (this.again.peek() === piece) this.again.shift();
-    else this.sentPieces++;
+    if (piece === this.next) {
+      this.next = null;
+      this.sentPieces++;
+    } else this.again.shift();
   }
 
   /** `piece` was lost on its way. */
@@ -111,10 +124,12 @@ export class Lane {
     this.again.clear();
     if (this.current !== null) this.giveUp(this.current);
     this.current = null;
+    this.next = null;
   }
 
   private begin(now: number): void {
     this.current = null;
+    this.next = null;
     this.sentPieces = 0;
     for (let next = this.waiting.peek(); next !== undefined; next = this.waiting.peek()) {
       if (next.expiresAt <= now) {
@@ -182,10 +197,10 @@ export function pieceBytes({ frame, which }: OutPiece): number {
     : fragmentSectionBytes + Math.min(frame.fragmentBytes, frame.bytes.length - which * frame.fragmentBytes);
 }
 
-/** `piece` as a section of a datagram; its bytes are a view. */
-export function sectionOf({ frame, which }: OutPiece): Omit<Piece, "kind"> {
+/** `piece` as a section of a datagram. */
+export function sectionOf({ frame, which }: OutPiece): Piece {
   const { number, isOrdered, bytes, fragmentBytes } = frame;
   const start = which * fragmentBytes;
-  const piece = bytes.subarray(start, start + fragmentBytes);
-  return { isOrdered, number, frameBytes: bytes.length, fragmentBytes, which, bytes: piece };
+  const end = Math.min(start + fragmentBytes, bytes.length);
+  return { isOrdered, number, frameBytes: bytes.length, fragmentBytes, which, source: bytes, start, end };
 }

@@ -84,6 +84,7 @@ export class Outbox {
 
   /** When {@link findLost} has something to do. */
   get deadline(): number {
+    if (this.inFlight.size === 0) return Infinity;
     for (const { sentAt } of this.inFlight.values()) return sentAt + this.congestion.resendMs;
     return Infinity;
   }
@@ -91,36 +92,35 @@ export class Outbox {
   /** Writes pieces behind what is in `writer`, up to `end` bytes, and returns them. */
   fill(writer: ByteWriter, end: number, now: number): readonly OutPiece[] {
     const pieces: OutPiece[] = [];
-    const put = (piece: OutPiece): void => {
-      writePiece(writer, sectionOf(piece));
-      pieces.push(piece);
-    };
-    this.drain(this.urgent, now, (piece) => {
-      if (writer.length + pieceBytes(piece) > end) return false;
-      put(piece);
-      return true;
-    });
-    let hasFloor = false;
-    this.drain(this.bulk, now, (piece) => {
-      if (writer.length + pieceBytes(piece) + (hasFloor ? 0 : floorBytes) > end) return false;
-      if (!hasFloor) writeFloor(writer, this.bulk.floor(now));
-      hasFloor = true;
-      put(piece);
-      return true;
-    });
+    if (this.roomFor(this.urgent, now)) {
+      for (let piece = this.urgent.peek(now); piece !== null; piece = this.urgent.peek(now)) {
+        if (writer.length + pieceBytes(piece) > end) break;
+        this.put(this.urgent, piece, { writer, pieces });
+      }
+    }
+    if (!this.roomFor(this.bulk, now) || this.congestion.mayLeaveAt(now) > now) return pieces;
+    for (let piece = this.bulk.peek(now), floor = floorBytes; piece !== null; piece = this.bulk.peek(now), floor = 0) {
+      if (writer.length + floor + pieceBytes(piece) > end) break;
+      if (floor > 0) writeFloor(writer, this.bulk.floor(now));
+      this.put(this.bulk, piece, { writer, pieces });
+    }
     return pieces;
   }
 
   /** A datagram with `pieces` has left. */
   onSent(
-    datagram: { readonly number: number; readonly bytes: number; readonly pieces: readonly OutPiece[] },
+    {
+      number,
+      datagramBytes,
+      pieces,
+    }: { readonly number: number; readonly datagramBytes: number; readonly pieces: readonly OutPiece[] },
     now: number,
   ): void {
-    const bytes = datagram.bytes + bookkeepingBytes;
+    const bytes = datagramBytes + bookkeepingBytes;
     this.congestion.onSent(bytes, now);
-    this.inFlight.set(datagram.number, { ...datagram, datagramBytes: datagram.bytes, bytes, sentAt: now });
+    this.inFlight.set(number, { number, datagramBytes, bytes, sentAt: now, pieces });
     this.inFlightBytes += bytes;
-    this.highestSent = datagram.number;
+    this.highestSent = number;
   }
 
   onAck(ack: Ack, now: number): void {
@@ -190,14 +190,14 @@ export class Outbox {
     return this.inFlightBytes < window && lane.peek(now) !== null;
   }
 
-  /** Lets `put` have the pieces of `lane` in turn, until it refuses one or there is no room in the window. */
-  private drain(lane: Lane, now: number, put: (piece: OutPiece) => boolean): void {
-    if (!this.roomFor(lane, now)) return;
-    if (lane === this.bulk && this.congestion.mayLeaveAt(now) > now) return;
-    for (let piece = lane.peek(now); piece !== null; piece = lane.peek(now)) {
-      if (!put(piece)) return;
-      lane.shift(piece);
-    }
+  private put(
+    lane: Lane,
+    piece: OutPiece,
+    { writer, pieces }: { readonly writer: ByteWriter; readonly pieces: OutPiece[] },
+  ): void {
+    writePiece(writer, sectionOf(piece));
+    pieces.push(piece);
+    lane.shift(piece);
   }
 
   private laneOf({ frame }: OutPiece): Lane {

@@ -8,11 +8,11 @@ import { isIP } from "node:net";
 import { assert } from "../lib/assert.ts";
 import type { Logger } from "../lib/logger.ts";
 import type { Message, NodeId } from "../raft/mod.ts";
-import type { UdpOptions as SocketOptions, UdpSocket } from "../runtime/runtime.ts";
+import type { UdpAddress, UdpOptions as SocketOptions, UdpSocket } from "../runtime/runtime.ts";
 import { clusterIdBytes } from "../wire/mod.ts";
 import { KeySeal, type ClusterKey } from "./cluster_key.ts";
 import { checksumSeal } from "./datagram.ts";
-import { DatagramEndpoint, type DatagramPath, type Outgoing } from "./datagram_endpoint.ts";
+import { DatagramEndpoint, type DatagramPath, type Leave } from "./datagram_endpoint.ts";
 import { safeDatagramBytes, type DatagramLimits } from "./datagram_limits.ts";
 import { newTransportCounters, type Transport } from "./transport.ts";
 import type { TcpAddress, TcpPeer } from "./tcp.ts";
@@ -45,7 +45,7 @@ const lookupMs = 5000;
 interface Peer {
   readonly place: TcpPeer;
   /** Null until its name is resolved. */
-  address: string | null;
+  address: UdpAddress | null;
   lookedUpAt: number;
 }
 
@@ -130,7 +130,7 @@ export class UdpTransport implements Transport {
     if (this.closed) return;
     this.closed = true;
     clearTimeout(this.timer);
-    this.post(this.endpoint.close(performance.now()));
+    this.endpoint.close(performance.now(), this.leave);
     this.socket?.close();
   }
 
@@ -146,8 +146,10 @@ export class UdpTransport implements Transport {
 
   private receive(datagram: Uint8Array): void {
     if (this.closed) return;
-    this.endpoint.receive(datagram, performance.now());
-    this.flushSoon();
+    const now = performance.now();
+    const due = this.endpoint.receive(datagram, now);
+    if (due <= now) this.flushSoon();
+    else this.wakeAt(due, now);
   }
 
   /** Once what has arrived is taken in, and after the turn that it caused: answers and acknowledgements travel together. */
@@ -164,33 +166,28 @@ export class UdpTransport implements Transport {
     if (this.closed || this.socket === null) return;
     const now = performance.now();
     this.partFrom(now);
-    this.post(this.endpoint.flush(now));
-    this.arm();
+    const next = this.endpoint.flush(now, this.leave);
+    this.wakeAt(Math.min(next, ...this.leaving.values()), performance.now());
   }
 
   private partFrom(now: number): void {
     for (const [id, untilMs] of this.leaving) {
       if (now < untilMs) continue;
       this.leaving.delete(id);
-      this.post([{ to: id, datagrams: this.endpoint.removePeer(id, now) }]);
+      this.leave(id, this.endpoint.removePeer(id, now));
       this.peers.delete(id);
     }
   }
 
-  private post(outgoing: Iterable<Outgoing>): void {
-    for (const { to, datagrams } of outgoing) {
-      const peer = this.peers.get(to);
-      if (peer === undefined) continue;
-      if (!this.endpoint.connected(to)) this.resolve(peer);
-      const { address, place } = peer;
-      if (address !== null) this.socket?.send(datagrams, { address, port: place.port });
-    }
-  }
+  private readonly leave: Leave = (to, datagrams) => {
+    const peer = this.peers.get(to);
+    if (peer === undefined) return;
+    if (!this.endpoint.connected(to)) this.resolve(peer);
+    if (peer.address !== null) this.socket?.send(datagrams, peer.address);
+  };
 
   /** Sets the timer, unless one that comes early enough is set: waking up for nothing costs less than setting it anew. */
-  private arm(): void {
-    const now = performance.now();
-    const deadline = Math.min(this.endpoint.deadline(now), ...this.leaving.values());
+  private wakeAt(deadline: number, now: number): void {
     if (deadline >= this.timerAt && this.timerAt > now) return;
     clearTimeout(this.timer);
     this.timerAt = deadline;
@@ -209,22 +206,22 @@ export class UdpTransport implements Transport {
     const { place } = peer;
     const now = performance.now();
     if (isIP(place.host) !== 0) {
-      peer.address = this.spelled(place.host);
+      peer.address = this.addressOf(place.host, place);
       return;
     }
     if (now < peer.lookedUpAt + lookupMs) return;
     peer.lookedUpAt = now;
     const family = this.socket?.isIpv6 === true ? 0 : 4;
     lookup(place.host, { family }, (error, address) => {
-      if (error === null) peer.address = this.spelled(address);
+      if (error === null) peer.address = this.addressOf(address, place);
       else
         this.options.logger.log("debug", "peer not found", { peer: place.id, host: place.host, reason: error.message });
     });
   }
 
   /** An address as our socket takes it. */
-  private spelled(address: string): string {
-    return this.socket?.isIpv6 === true && isIP(address) === 4 ? `::ffff:${address}` : address;
+  private addressOf(ip: string, { port }: TcpPeer): UdpAddress {
+    return { address: this.socket?.isIpv6 === true && isIP(ip) === 4 ? `::ffff:${ip}` : ip, port };
   }
 }
 

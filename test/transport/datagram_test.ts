@@ -202,8 +202,9 @@ describe("a node that starts again", () => {
 
   test("that goes in order is known to be gone at once", () => {
     const [world, one, two] = DatagramWorld.pair(8);
-    for (const { to, datagrams } of two.endpoint.close(world.now))
+    two.endpoint.close(world.now, (to, datagrams) => {
       for (const datagram of datagrams) world.inject(to, datagram);
+    });
     expect(one.endpoint.connected(2)).toBe(false);
   });
 });

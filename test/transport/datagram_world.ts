@@ -127,8 +127,9 @@ export class DatagramWorld {
   /** All nodes say what they have to say, and time goes on to whatever comes next. */
   private step(latest = Infinity): void {
     for (const { endpoint } of this.parties.values()) {
-      for (const { to, datagrams } of endpoint.flush(this.now))
+      endpoint.flush(this.now, (to, datagrams) => {
         for (const datagram of datagrams) this.carry(to, datagram);
+      });
     }
     const deadlines = [...this.parties.values()].map(({ endpoint }) => endpoint.deadline(this.now));
     const next = Math.min(latest, ...deadlines, ...this.flights.map(({ at }) => at));

@@ -269,7 +269,7 @@ describe("somebody who sees everything", () => {
         for (let at = 0; at < 50; at++) {
           const number = 2 + count * 50 + at;
           const piece = { isOrdered: true, number, frameBytes: 0, fragmentBytes: 0, which: 0 };
-          writePiece(writer, { ...piece, bytes: new Uint8Array(0) });
+          writePiece(writer, { ...piece, source: new Uint8Array(0), start: 0, end: 0 });
         }
       });
       world.inject(2, datagram);

@@ -44,9 +44,18 @@ export function datagramOf(message: Message): Uint8Array {
   const writer = new ByteWriter();
   const head = { from: message.from, to: message.to, boot: 5, token: 6, number: 7 };
   writeDatagramHead(writer, head, { clusterId: clusterIdBytes(clusterId), seal: checksumSeal });
-  const bytes = frameOf(message);
-  const { length } = bytes;
-  writePiece(writer, { isOrdered: false, number: 1, frameBytes: length, fragmentBytes: length, which: 0, bytes });
+  const source = frameOf(message);
+  const end = source.length;
+  writePiece(writer, {
+    isOrdered: false,
+    number: 1,
+    frameBytes: end,
+    fragmentBytes: end,
+    which: 0,
+    source,
+    start: 0,
+    end,
+  });
   writer.u32(0);
   const datagram = writer.take();
   checksumSeal.close(datagram, head);
