@@ -37,8 +37,8 @@ export interface DiskWatcher {
   onWritten(): void;
   /** `durable` is what has just become of `before`. */
   onDurable(before: HardState, durable: Durable): void;
-  /** An entry was cut off a disk, and nothing on it stands for it. */
-  onDropped(entry: EntryId): void;
+  /** An entry was cut off a disk whose durable term was `before`, and nothing on it stands for it. */
+  onDropped(entry: EntryId, before: Term): void;
   /** The term of an entry that is committed, for a snapshot does not tell the terms of those that it stands for. */
   termAt(index: Index): Term;
 }
@@ -206,7 +206,7 @@ export class SimDisk {
       watcher.onDurable(hardState, this.durableState);
       cut.forEach((term, position) => {
         const index = (write.truncateFrom ?? 0) + position;
-        if (terms[index - 1] !== term) watcher.onDropped({ index, term });
+        if (terms[index - 1] !== term) watcher.onDropped({ index, term }, hardState.term);
       });
     }
   }

@@ -89,7 +89,7 @@ export class Host {
             this.maybeDie();
           },
           onDurable: (before, durable) => safety.onDurable({ id, directory: disk.directoryNumber }, before, durable),
-          onDropped: (entry) => safety.onDropped(id, entry),
+          onDropped: (entry, before) => safety.onDropped({ id, term: before }, entry),
           termAt: (index) => safety.committedTerm(index),
         },
       });

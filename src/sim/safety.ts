@@ -170,10 +170,15 @@ export class Safety {
     return entry.term;
   }
 
-  /** I4 on a single disk: nothing that is committed is ever dropped from one, but for what a snapshot holds. */
-  onDropped(id: NodeId, { index, term }: EntryId): void {
-    const isCommitted = this.committed[index - 1]?.term === term;
-    check(!isCommitted, "I4", () => `n${id} dropped the committed entry ${index}@${term} (I4)`);
+  /**
+   * I4 on a single disk: nothing that is committed is ever dropped from one, but for what a snapshot holds. Whoever was never
+   * in the term of the leader that committed it has not been counted, and may follow an earlier leader whose log goes another
+   * way until it hears of the later one.
+   */
+  onDropped(node: { readonly id: NodeId; readonly term: Term }, { index, term }: EntryId): void {
+    const known = this.committed[index - 1];
+    const isCommitted = known?.term === term && node.term >= known.byTerm;
+    check(!isCommitted, "I4", () => `n${node.id} dropped the committed entry ${index}@${term} (I4)`);
   }
 
   /** I6: what is durable never goes back, not even in another life. Rule P3: no entry on disk before its term. */
