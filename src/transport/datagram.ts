@@ -11,7 +11,7 @@
  */
 import { assert } from "../lib/assert.ts";
 import type { ByteReader } from "../lib/byte_reader.ts";
-import type { ByteWriter } from "../lib/byte_writer.ts";
+import { ByteWriter } from "../lib/byte_writer.ts";
 import { crc32 } from "../lib/checksum.ts";
 import { CorruptError } from "../lib/errors.ts";
 import type { NodeId } from "../raft/mod.ts";
@@ -37,15 +37,19 @@ export interface Seal {
 }
 
 export const datagramHeadBytes = 52;
+const numberBytes = 8;
+const prefixBytes = datagramHeadBytes - numberBytes;
+const fromOffset = 20;
 
 const magic = 0x7064;
 const version = 2;
 
-export function writeDatagramHead(
-  writer: ByteWriter,
-  head: DatagramHead,
+/** All of the head but the number: what datagrams of one life to one receiver begin with, as long as the token stays. */
+export function datagramPrefix(
+  head: Omit<DatagramHead, "number">,
   { clusterId, seal }: { readonly clusterId: Uint8Array; readonly seal: Seal },
-): void {
+): Uint8Array {
+  const writer = new ByteWriter(prefixBytes);
   writer.u16(magic);
   writer.u8(version);
   writer.u8(seal.kind);
@@ -54,8 +58,30 @@ export function writeDatagramHead(
   writer.u32(head.to);
   writer.u53(head.boot);
   writer.u53(head.token);
-  writer.u53(head.number);
-  assert(writer.length === datagramHeadBytes, "a datagram begins with its head, which has one size");
+  assert(writer.length === prefixBytes, "a datagram begins with its head, which has one size");
+  return writer.take();
+}
+
+export function writeDatagramHead(writer: ByteWriter, prefix: Uint8Array, number: number): void {
+  writer.bytes(prefix);
+  writer.u53(number);
+}
+
+/** Who sent `datagram`, as it says; 0 if it is too short to say so. Nothing else of it is looked at. */
+export function senderOf(datagram: Uint8Array): NodeId {
+  return datagram.length < datagramHeadBytes ? 0 : u32At(datagram, fromOffset);
+}
+
+/** The number of `datagram`, which is not too short, if it begins with `prefix`; 0 if it does not, or has none. */
+export function numberBehind(prefix: Uint8Array, datagram: Uint8Array): number {
+  for (let i = 0; i < prefixBytes; i++) if (datagram[i] !== prefix[i]) return 0;
+  const number = u32At(datagram, prefixBytes) * 0x1_0000_0000 + u32At(datagram, prefixBytes + 4);
+  return Number.isSafeInteger(number) ? number : 0;
+}
+
+function u32At(bytes: Uint8Array, offset: number): number {
+  const low = ((bytes[offset + 1] ?? 0) << 16) | ((bytes[offset + 2] ?? 0) << 8) | (bytes[offset + 3] ?? 0);
+  return (bytes[offset] ?? 0) * 0x100_0000 + low;
 }
 
 /** Judges the head of a datagram; the rest is not looked at. Throws {@link CorruptError} on one that is too short or has no number. */

@@ -10,7 +10,7 @@ import { CorruptError } from "../lib/errors.ts";
 import type { Logger } from "../lib/logger.ts";
 import type { Message, NodeId } from "../raft/mod.ts";
 import { decodeFrame, frameBytesBound, writeFrame } from "../wire/mod.ts";
-import { readDatagramHead, type Seal } from "./datagram.ts";
+import { readDatagramHead, type Seal, senderOf } from "./datagram.ts";
 import { DatagramLink } from "./datagram_link.ts";
 import type { DatagramLimits } from "./datagram_limits.ts";
 import type { TransportCounters } from "./transport.ts";
@@ -110,14 +110,14 @@ export class DatagramEndpoint {
     const { self, clusterId, seal, counters } = this.options;
     const { peers } = this;
     counters.datagramsReceived++;
-    let link: DatagramLink | undefined;
+    const link = this.links.get(senderOf(datagram));
     try {
-      const head = readDatagramHead(new ByteReader(datagram), { self, clusterId, peers, seal });
+      const head =
+        link?.headOf(datagram) ?? readDatagramHead(new ByteReader(datagram), { self, clusterId, peers, seal });
       if (typeof head === "string") {
         counters.framesForeign++;
         return Infinity;
       }
-      link = this.links.get(head.from);
       if (link?.expects(head, now) === true) {
         const body = seal.open(datagram, head);
         if (body === null) throw new CorruptError("a datagram does not match its seal");

@@ -9,7 +9,14 @@
 import { ByteWriter } from "../lib/byte_writer.ts";
 import type { NodeId } from "../raft/mod.ts";
 import { Assembly } from "./assembly.ts";
-import { datagramHeadBytes, writeDatagramHead, type DatagramHead, type Seal } from "./datagram.ts";
+import {
+  datagramHeadBytes,
+  type DatagramHead,
+  datagramPrefix,
+  numberBehind,
+  type Seal,
+  writeDatagramHead,
+} from "./datagram.ts";
 import { safeDatagramBytes, type LinkLimits } from "./datagram_limits.ts";
 import { readGreeting, readSections, writeAck, writeBye, writeHello } from "./datagram_sections.ts";
 import type { Hello, Section } from "./datagram_sections.ts";
@@ -41,6 +48,8 @@ export interface LinkOptions {
 interface Outgoing {
   readonly peerBoot: number;
   readonly token: number;
+  /** What datagrams to it begin with. */
+  readonly prefix: Uint8Array;
   readonly outbox: Outbox;
 }
 
@@ -66,15 +75,23 @@ export class DatagramLink {
   /** Datagrams of no session since the last {@link flush}. */
   private strangersSeen = 0;
   private readonly writer = new ByteWriter(2048);
+  /** What datagrams to somebody begin with by whom we are not known. */
+  private readonly strangerPrefix: Uint8Array;
+  /** Room for that of the seal. */
+  private readonly noTag: Uint8Array;
 
   /** It begins to call at `now`. */
   constructor(
     private readonly options: LinkOptions,
     now: number,
   ) {
-    const { randomNumber, limits, counters, onFrame } = options;
+    const { randomNumber, limits, counters, onFrame, self, peer, seal } = options;
     const newAssembly = (): Assembly => new Assembly(limits, onFrame, () => counters.framesUnfinished++);
-    this.sessions = new Sessions({ randomNumber, newAssembly });
+    const prefixOf = (boot: number, token: number): Uint8Array =>
+      datagramPrefix({ from: peer, to: self, boot, token }, options);
+    this.sessions = new Sessions({ randomNumber, newAssembly, prefixOf });
+    this.strangerPrefix = this.prefixOf(0);
+    this.noTag = new Uint8Array(seal.tagBytes);
     this.challenge = randomNumber();
     this.greeter = new Greeter(limits, randomNumber, now);
     this.datagramBytes = options.datagramBytes;
@@ -119,6 +136,15 @@ export class DatagramLink {
     if (token === offer || this.strangersSeen++ < strangersMax) return true;
     counters.datagramsStale++;
     return false;
+  }
+
+  /** The head of a datagram of the life that we listen to, which all of them have; null of any other, which has to be read. */
+  headOf(datagram: Uint8Array): DatagramHead | null {
+    const { current } = this.sessions;
+    if (current === null) return null;
+    const number = numberBehind(current.prefix, datagram);
+    if (number === 0) return null;
+    return { from: this.options.peer, to: this.options.self, boot: current.boot, token: current.token, number };
   }
 
   /** Takes in a datagram that {@link expects} has let through and whose body, unsealed, is `body`. Throws a `CorruptError`. */
@@ -212,7 +238,8 @@ export class DatagramLink {
     const bodyBytesMax = datagramBytes - datagramHeadBytes - seal.tagBytes;
     const wasConnected = this.outgoing !== null;
     this.outgoing?.outbox.clear();
-    this.outgoing = { peerBoot, token, outbox: new Outbox({ limits, datagramBytes, bodyBytesMax, counters }) };
+    const outbox = new Outbox({ limits, datagramBytes, bodyBytesMax, counters });
+    this.outgoing = { peerBoot, token, prefix: this.prefixOf(token), outbox };
     this.pingAt = now + limits.pingMs;
     this.heardAt = now;
     counters.connectionsOpened++;
@@ -248,7 +275,7 @@ export class DatagramLink {
 
   /** The next datagram that should leave now; null when there is none. */
   private compose(now: number): Uint8Array | null {
-    const { self: from, peer: to, boot, clusterId, seal, counters } = this.options;
+    const { self: from, peer: to, boot, seal, counters } = this.options;
     const { datagramBytes, outgoing, writer, saysBye } = this;
     const greeting = this.greetings.shift();
     const isAcking = now >= this.ackAt;
@@ -256,7 +283,7 @@ export class DatagramLink {
     if (greeting === undefined && !isAcking && !isFilling && !saysBye) return null;
     const head = { from, to, boot, token: outgoing?.token ?? 0, number: ++this.lastNumber };
     writer.reset();
-    writeDatagramHead(writer, head, { clusterId, seal });
+    writeDatagramHead(writer, outgoing?.prefix ?? this.strangerPrefix, head.number);
     const end = datagramBytes - seal.tagBytes;
     if (greeting !== undefined) writeHello(writer, { challenge: this.challenge, ...greeting });
     this.acknowledge();
@@ -264,13 +291,19 @@ export class DatagramLink {
     if (saysBye && writer.length < end) writeBye(writer);
     this.saysBye = false;
     if (writer.length === datagramHeadBytes) return null;
-    writer.bytes(noTag.subarray(0, seal.tagBytes));
+    writer.bytes(this.noTag);
     const datagram = writer.copied();
     seal.close(datagram, head);
     counters.datagramsSent++;
     if (pieces.length > 0)
       outgoing?.outbox.onSent({ number: head.number, datagramBytes: datagram.length, pieces }, now);
     return datagram;
+  }
+
+  /** What datagrams begin with to a peer that knows us by `token`; 0 if it does not. */
+  private prefixOf(token: number): Uint8Array {
+    const { self: from, peer: to, boot } = this.options;
+    return datagramPrefix({ from, to, boot, token }, this.options);
   }
 
   /** An acknowledgement travels with everything that leaves. */
@@ -280,5 +313,3 @@ export class DatagramLink {
     this.ackAt = Infinity;
   }
 }
-
-const noTag = new Uint8Array(16);

@@ -12,6 +12,8 @@ export interface Session {
   readonly boot: number;
   /** By which we know it. */
   readonly token: number;
+  /** What its datagrams begin with. */
+  readonly prefix: Uint8Array;
   readonly come: NumberWindow;
   readonly assembly: Assembly;
 }
@@ -26,6 +28,7 @@ export class Sessions {
       /** A random integer above 0 and below 2^53. */
       readonly randomNumber: () => number;
       readonly newAssembly: () => Assembly;
+      readonly prefixOf: (boot: number, token: number) => Uint8Array;
     },
   ) {
     this.offer = options.randomNumber();
@@ -35,7 +38,9 @@ export class Sessions {
   find(boot: number, token: number): Session | null {
     if (this.current !== null && this.current.boot === boot && this.current.token === token) return this.current;
     if (token !== this.offer) return null;
-    const session = { boot, token, come: new NumberWindow(), assembly: this.options.newAssembly() };
+    const { newAssembly, prefixOf } = this.options;
+    const prefix = prefixOf(boot, token);
+    const session = { boot, token, prefix, come: new NumberWindow(), assembly: newAssembly() };
     this.end();
     this.current = session;
     return session;

@@ -2,7 +2,7 @@
 import { ByteWriter } from "../../src/lib/byte_writer.ts";
 import type { Random } from "../../src/lib/random.ts";
 import type { NodeId } from "../../src/raft/mod.ts";
-import { checksumSeal, writeDatagramHead, type DatagramHead } from "../../src/transport/datagram.ts";
+import { checksumSeal, datagramPrefix, writeDatagramHead, type DatagramHead } from "../../src/transport/datagram.ts";
 import { writeHello } from "../../src/transport/datagram_sections.ts";
 
 /** A datagram that is right in everything that can be known without a key and without seeing any: `body` writes its sections. */
@@ -12,7 +12,7 @@ export function forged(
   body: (writer: ByteWriter) => void,
 ): Uint8Array<ArrayBuffer> {
   const writer = new ByteWriter();
-  writeDatagramHead(writer, head, { clusterId, seal: checksumSeal });
+  writeDatagramHead(writer, datagramPrefix(head, { clusterId, seal: checksumSeal }), head.number);
   body(writer);
   writer.u32(0);
   const datagram = writer.peek().slice();

@@ -2,7 +2,7 @@
 import { ByteWriter } from "../../src/lib/byte_writer.ts";
 import { silentLogger, type Logger } from "../../src/lib/logger.ts";
 import type { Message, NodeId } from "../../src/raft/mod.ts";
-import { checksumSeal, writeDatagramHead } from "../../src/transport/datagram.ts";
+import { checksumSeal, datagramPrefix, writeDatagramHead } from "../../src/transport/datagram.ts";
 import { writePiece } from "../../src/transport/datagram_sections.ts";
 import { defaultDatagramLimits, UdpTransport, type ClusterKey, type DatagramLimits } from "../../src/transport/mod.ts";
 import { clusterIdBytes } from "../../src/wire/mod.ts";
@@ -43,7 +43,8 @@ export function udpNode(options: UdpNodeOptions): UdpTransport {
 export function datagramOf(message: Message): Uint8Array {
   const writer = new ByteWriter();
   const head = { from: message.from, to: message.to, boot: 5, token: 6, number: 7 };
-  writeDatagramHead(writer, head, { clusterId: clusterIdBytes(clusterId), seal: checksumSeal });
+  const prefix = datagramPrefix(head, { clusterId: clusterIdBytes(clusterId), seal: checksumSeal });
+  writeDatagramHead(writer, prefix, head.number);
   const source = frameOf(message);
   const end = source.length;
   writePiece(writer, {
