@@ -23,7 +23,7 @@ const peaceTimeouts = 3;
 
 /** Heals a majority and proves that it works. `runUntil` lets time pass until a condition holds; false at the deadline. */
 export function proveLiveness(cluster: Cluster, runUntil: RunUntil): void {
-  const { plan, timeline, network, safety, hosts } = cluster;
+  const { plan, timeline, network, safety } = cluster;
   const random = streamOf(plan.seed, "liveness");
   const whole = chooseWhole(cluster, random);
   const mend = heal(cluster, whole, random);
@@ -40,7 +40,7 @@ export function proveLiveness(cluster: Cluster, runUntil: RunUntil): void {
     );
   };
   const isLed = runUntil(() => leaderOf(whole) !== null, deadline);
-  if (!isLed && hosts.some((host) => host.isWiped) && isDeadEnd(whole)) return;
+  if (!isLed && isDeadEnd(whole)) return;
   must(() => leaderOf(whole) !== null, "there is no leader");
   const { membership } = safety.configurations.current;
   const core = membersAmong(whole, membership);
@@ -66,10 +66,13 @@ function snapshotMs({ plan, up }: Cluster): Millis {
 
 /**
  * Whether nobody among `hosts` can win an election any more, whatever happens: by the configuration that it knows, with those
- * whose logs are no newer than its own. Raft can come to this when a directory is lost for good while a change of the members
+ * whose logs are no newer than its own. Raft can come to this when a leader is gone for good while a change of the members
  * is under way: somebody who has to agree to the change, and does not know of it, has entries that only the lost one had.
+ * Where all know the same configuration it cannot.
  */
 function isDeadEnd(hosts: readonly Host[]): boolean {
+  const [first, ...others] = hosts.map(({ state }) => state.log.memberships.currentIndex);
+  if (others.every((index) => index === first)) return false;
   const logOf = ({ state }: Host): EntryId => state.log.last;
   const isNewer = (one: EntryId, other: EntryId): boolean =>
     one.term > other.term || (one.term === other.term && one.index > other.index);

@@ -4,6 +4,7 @@
  */
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, timingSafeEqual } from "node:crypto";
 import { assert } from "../lib/assert.ts";
+import type { ByteWriter } from "../lib/byte_writer.ts";
 import { CorruptError } from "../lib/errors.ts";
 import { datagramHeadBytes, type DatagramHead, type Seal } from "./datagram.ts";
 
@@ -12,6 +13,7 @@ export const secretBytesMin = 32;
 
 const keyBytes = 32;
 const tagBytes = 16;
+const noTag = new Uint8Array(tagBytes);
 const nonceBytes = 12;
 /** Keys that are kept, of both ways and of earlier lives; further ones are made again when they are needed. */
 const keysMax = 64;
@@ -64,13 +66,16 @@ export class KeySeal implements Seal {
     private readonly clusterId: Uint8Array,
   ) {}
 
-  close(datagram: Uint8Array, head: DatagramHead): void {
-    const end = datagram.length - tagBytes;
+  close(writer: ByteWriter, head: DatagramHead): Uint8Array<ArrayBuffer> {
+    const end = writer.length;
+    writer.bytes(noTag);
+    const datagram = writer.copied();
     const cipher = createCipheriv("aes-256-gcm", this.keep(head, this.keyOf(head)), nonceOf(head));
     cipher.setAAD(datagram.subarray(0, datagramHeadBytes));
     datagram.set(cipher.update(datagram.subarray(datagramHeadBytes, end)), datagramHeadBytes);
     cipher.final();
     datagram.set(cipher.getAuthTag(), end);
+    return datagram;
   }
 
   open(datagram: Uint8Array, head: DatagramHead): Uint8Array | null {

@@ -30,8 +30,8 @@ export interface Seal {
   /** What the head says about it. */
   readonly kind: number;
   readonly tagBytes: number;
-  /** Protects `datagram`, whose last {@link tagBytes} bytes are free; may change its body in place. */
-  close(datagram: Uint8Array, head: DatagramHead): void;
+  /** The datagram whose head and body are in `writer`, protected and with its tag. Writes behind them, and may change what it likes. */
+  close(writer: ByteWriter, head: DatagramHead): Uint8Array<ArrayBuffer>;
   /** The body, without head and tag; null when the datagram was changed, or made without the key. */
   open(datagram: Uint8Array, head: DatagramHead): Uint8Array | null;
 }
@@ -109,10 +109,9 @@ const checksumBytes = 4;
 export const checksumSeal: Seal = {
   kind: 0,
   tagBytes: checksumBytes,
-  close(datagram) {
-    const end = datagram.length - checksumBytes;
-    const checksum = crc32(datagram.subarray(0, end));
-    for (let i = 0; i < checksumBytes; i++) datagram[end + i] = checksum >>> (24 - 8 * i);
+  close(writer) {
+    writer.u32(crc32(writer.peek()));
+    return writer.copied();
   },
   open(datagram) {
     const end = datagram.length - checksumBytes;

@@ -77,21 +77,18 @@ export class DatagramLink {
   private readonly writer = new ByteWriter(2048);
   /** What datagrams to somebody begin with by whom we are not known. */
   private readonly strangerPrefix: Uint8Array;
-  /** Room for that of the seal. */
-  private readonly noTag: Uint8Array;
 
   /** It begins to call at `now`. */
   constructor(
     private readonly options: LinkOptions,
     now: number,
   ) {
-    const { randomNumber, limits, counters, onFrame, self, peer, seal } = options;
+    const { randomNumber, limits, counters, onFrame, self, peer } = options;
     const newAssembly = (): Assembly => new Assembly(limits, onFrame, () => counters.framesUnfinished++);
     const prefixOf = (boot: number, token: number): Uint8Array =>
       datagramPrefix({ from: peer, to: self, boot, token }, options);
     this.sessions = new Sessions({ randomNumber, newAssembly, prefixOf });
     this.strangerPrefix = this.prefixOf(0);
-    this.noTag = new Uint8Array(seal.tagBytes);
     this.challenge = randomNumber();
     this.greeter = new Greeter(limits, randomNumber, now);
     this.datagramBytes = options.datagramBytes;
@@ -291,9 +288,7 @@ export class DatagramLink {
     if (saysBye && writer.length < end) writeBye(writer);
     this.saysBye = false;
     if (writer.length === datagramHeadBytes) return null;
-    writer.bytes(this.noTag);
-    const datagram = writer.copied();
-    seal.close(datagram, head);
+    const datagram = seal.close(writer, head);
     counters.datagramsSent++;
     if (pieces.length > 0)
       outgoing?.outbox.onSent({ number: head.number, datagramBytes: datagram.length, pieces }, now);

@@ -14,10 +14,7 @@ export function forged(
   const writer = new ByteWriter();
   writeDatagramHead(writer, datagramPrefix(head, { clusterId, seal: checksumSeal }), head.number);
   body(writer);
-  writer.u32(0);
-  const datagram = writer.peek().slice();
-  checksumSeal.close(datagram, head);
-  return datagram;
+  return checksumSeal.close(writer, head);
 }
 
 /** A call of a life of `from` that never was. */

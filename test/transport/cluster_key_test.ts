@@ -2,6 +2,7 @@
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "bun:test";
+import { ByteWriter } from "../../src/lib/byte_writer.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import { checksumSeal, ClusterKey, KeySeal, readClusterKey } from "../../src/transport/mod.ts";
 import { AcceptorHandshake, DialerHandshake } from "../../src/transport/tcp_handshake.ts";
@@ -24,9 +25,9 @@ const route = { group: 0, from: 1, to: 2 };
 describe("a datagram under a key", () => {
   const head = { from: 1, to: 2, boot: 3, token: 4, number: 5 };
   const sealed = (): Uint8Array => {
-    const datagram = Uint8Array.from({ length: 200 }, (_, at) => at);
-    newSeal().close(datagram, head);
-    return datagram;
+    const writer = new ByteWriter();
+    writer.bytes(Uint8Array.from({ length: 184 }, (_, at) => at));
+    return newSeal().close(writer, head);
   };
 
   test("is read by who has the key, and its content is not to be seen", () => {

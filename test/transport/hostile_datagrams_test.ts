@@ -1,6 +1,6 @@
 /** What somebody can achieve who floods a node with datagrams: without a key and blind, or with a key and seeing everything. */
 import { describe, expect, test } from "bun:test";
-import type { ByteWriter } from "../../src/lib/byte_writer.ts";
+import { ByteWriter } from "../../src/lib/byte_writer.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import { ClusterKey, KeySeal, type Seal } from "../../src/transport/mod.ts";
 import { writeBye, writeHello, writePiece } from "../../src/transport/datagram_sections.ts";
@@ -175,7 +175,7 @@ describe("unsealing costs more than all else", () => {
       kind: seal.kind,
       tagBytes: seal.tagBytes,
       opened: 0,
-      close: (datagram, head) => seal.close(datagram, head),
+      close: (writer, head) => seal.close(writer, head),
       open(datagram, head) {
         this.opened++;
         return seal.open(datagram, head);
@@ -294,9 +294,9 @@ test("datagrams under other keys cost no key that is in use", () => {
   const seal = new KeySeal(new CountingKey(secret), cluster);
   const head = { from: 1, to: 2, boot: 3, token: 4, number: 5 };
   const sealed = (): Uint8Array => {
-    const datagram = new Uint8Array(200);
-    newSeal().close(datagram, head);
-    return datagram;
+    const writer = new ByteWriter();
+    writer.bytes(new Uint8Array(184));
+    return newSeal().close(writer, head);
   };
   expect(seal.open(sealed(), head) === null).toBe(false);
   for (let boot = 100; boot < 1100; boot++) expect(seal.open(sealed(), { ...head, boot })).toBe(null);

@@ -57,10 +57,7 @@ export function datagramOf(message: Message): Uint8Array {
     start: 0,
     end,
   });
-  writer.u32(0);
-  const datagram = writer.take();
-  checksumSeal.close(datagram, head);
-  return datagram;
+  return checksumSeal.close(writer, head);
 }
 
 /** Sends `datagrams` to `port`, as anybody can. */
