@@ -1,6 +1,7 @@
 /** Finds ports for the nodes of a local cluster: a block of neighbours, moved as a whole when one of them is taken. */
 import { randomInt } from "node:crypto";
-import { createServer } from "node:net";
+import { createSocket } from "node:dgram";
+import { createServer, isIPv6 } from "node:net";
 import { ProaError } from "../lib/errors.ts";
 import { servicePortOffset, type ServerAddress } from "./server_list.ts";
 
@@ -78,25 +79,40 @@ function serversOfBlock({
   });
 }
 
+/** The port of {@link drawnPorts} that {@link freePorts} looks at next: begins anywhere, so that processes do not meet. */
+let nextDrawn = randomInt(drawnPorts.from, drawnPorts.to + 1);
+
 /**
- * Ports of `host` that nothing listens on now, all different. None is of the range that systems take the ports of outgoing
- * connections from, or one of those could have it by the time that somebody listens. Throws a `ProaError` PORT_BUSY when it
- * finds none.
+ * Ports of `host` that nothing listens on now, neither by TCP nor by UDP; all different, and others each time. None is of the
+ * range that systems take the ports of outgoing connections from, or one of those could have it by the time that somebody
+ * listens. Throws a `ProaError` PORT_BUSY when it finds none.
  */
 export async function freePorts(host: string, count: number): Promise<readonly number[]> {
-  const free = new Set<number>();
-  for (let tries = 0; free.size < count; tries++) {
-    if (tries > 20 * count + 100) {
-      throw new ProaError(
-        "PORT_BUSY",
-        `Cannot find ${count} free ports between ${drawnPorts.from} and ${drawnPorts.to}`,
-        {
-          hint: "stop what listens there; `ss -ltnp` or `lsof -iTCP -sTCP:LISTEN` lists it",
-        },
-      );
+  const { from, to } = drawnPorts;
+  const free: number[] = [];
+  for (let tries = 0; free.length < count; tries++) {
+    if (tries > to - from) {
+      throw new ProaError("PORT_BUSY", `Cannot find ${count} free ports between ${from} and ${to}`, {
+        hint: "stop what listens there; `ss -ltnp` or `lsof -iTCP -sTCP:LISTEN` lists it",
+      });
     }
-    const port = randomInt(drawnPorts.from, drawnPorts.to + 1);
-    if (!free.has(port) && (await portIsFree(host, port))) free.add(port);
+    const port = nextDrawn;
+    nextDrawn = port === to ? from : port + 1;
+    if ((await portIsFree(host, port)) && (await udpPortIsFree(host, port))) free.push(port);
   }
-  return [...free];
+  return free;
+}
+
+function udpPortIsFree(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createSocket({ type: isIPv6(host) ? "udp6" : "udp4" });
+    socket.once("error", () => {
+      resolve(false);
+    });
+    socket.bind({ address: host, port, exclusive: true }, () => {
+      socket.close(() => {
+        resolve(true);
+      });
+    });
+  });
 }

@@ -1,5 +1,6 @@
 /** Port blocks, next to real listeners. Other programs may hold ports here, too: the tests only rely on their own. */
 import { expect, test } from "bun:test";
+import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { firstReplicatePort, freePorts, planPorts, portIsFree, type PortPlan } from "../../src/local/ports.ts";
@@ -16,8 +17,17 @@ test("a plan is a block of neighbours on loopback, and all of it is free", async
   for (const port of portsOf({ servers })) expect(await portIsFree("127.0.0.1", port)).toBe(true);
 });
 
+test("a port that is taken by UDP alone is not free", async () => {
+  const [port = 0] = await freePorts("127.0.0.1", 1);
+  const socket = createSocket("udp4");
+  socket.bind(port + 1, "127.0.0.1");
+  await once(socket, "listening");
+  expect(await freePorts("127.0.0.1", 1)).not.toEqual([port + 1]);
+  socket.close();
+});
+
 test("free ports are drawn where no system takes the ports of outgoing connections from", async () => {
-  const ports = await freePorts("127.0.0.1", 20);
+  const ports = [...(await freePorts("127.0.0.1", 10)), ...(await freePorts("127.0.0.1", 10))];
   expect(new Set(ports).size).toBe(20);
   for (const port of ports) {
     expect(port >= 1024 && port < 32_768).toBe(true); // Linux takes them from 32,768 on, others from 49,152 on

@@ -243,7 +243,7 @@ describe("what is sent over TCP", () => {
       await until(() => received === node.counters.bytesSent);
       expect(sockets.length).toBe(1);
     });
-  });
+  }, 30_000);
 
   test("is nothing once the transport is closed: it does not dial again", async () => {
     const limits = { reconnectMinMs: 1, reconnectMaxMs: 1 };
