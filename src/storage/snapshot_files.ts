@@ -2,7 +2,7 @@
  * Snapshots as files in one directory. A snapshot is written beside its place under another name and moved there when it is
  * whole and durable, so that a file under a snapshot's name was whole once: if it is not now, it has rotted (rule P10).
  */
-import { closeSync, existsSync, fdatasync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, existsSync, fdatasyncSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { assert } from "../lib/assert.ts";
 import { CorruptError } from "../lib/errors.ts";
@@ -26,10 +26,7 @@ import {
   type SnapshotWriter,
 } from "./snapshots.ts";
 
-/**
- * Written bytes after which they are brought to the disk, while the node goes on: at once in the end, they would hold up a turn,
- * and every commit of the log.
- */
+/** Written bytes after which they are brought to the disk: at once in the end, they would hold up a turn, and every commit of the log. */
 const unsyncedBytesMax = 1024 * 1024;
 
 /** Opens the snapshots in `directory`, making it if it is missing. Nobody else may write there. */
@@ -113,15 +110,7 @@ class FileWriter implements SnapshotWriter {
   private readonly onDone: () => void;
   /** Null once the writer is done. */
   private file: number | null;
-  /**
-   * The same file, opened once more to bring to the disk meanwhile what was written: the system tells of an error once to each
-   * that has opened it, and the last word is with {@link commit}.
-   */
-  private readonly synced: number;
   private unsyncedBytes = 0;
-  private isSyncing = false;
-  /** Why the last one failed. */
-  private failure: Error | null = null;
 
   constructor(
     place: { readonly directory: string; readonly temporary: string },
@@ -132,10 +121,7 @@ class FileWriter implements SnapshotWriter {
     this.directory = place.directory;
     this.path = join(place.directory, place.temporary);
     this.onDone = onDone;
-    [this.file, this.synced] = explainingFileErrors(`write ${this.path}`, () => [
-      openSync(this.path, "w", 0o600),
-      openSync(this.path, "r+"),
-    ]);
+    this.file = explainingFileErrors(`write ${this.path}`, () => openSync(this.path, "w", 0o600));
     this.encoder = new SnapshotEncoder(meta, (bytes) => this.write(bytes));
   }
 
@@ -153,9 +139,9 @@ class FileWriter implements SnapshotWriter {
     assert(file !== null, "a snapshot is committed once");
     this.encoder.finish();
     explainingFileErrors(`write ${this.path}`, () => {
-      this.throwFailure();
       fsyncSync(file);
-      this.close(file);
+      closeSync(file);
+      this.file = null;
       renameSync(this.path, join(this.directory, this.name));
       syncDirectory(this.directory);
     });
@@ -165,8 +151,9 @@ class FileWriter implements SnapshotWriter {
   abort(): void {
     const { file } = this;
     if (file === null) return;
+    this.file = null;
     explainingFileErrors(`remove ${this.path}`, () => {
-      this.close(file);
+      closeSync(file);
       rmSync(this.path, { force: true });
     });
     this.onDone();
@@ -176,31 +163,12 @@ class FileWriter implements SnapshotWriter {
     const { file } = this;
     assert(file !== null, "a snapshot that is done is not written");
     explainingFileErrors(`write ${this.path}`, () => {
-      this.throwFailure();
       for (let done = 0; done < bytes.length;) done += writeSync(file, bytes, done);
       this.unsyncedBytes += bytes.length;
-      if (this.unsyncedBytes >= unsyncedBytesMax && !this.isSyncing) this.beginSync();
+      if (this.unsyncedBytes < unsyncedBytesMax) return;
+      fdatasyncSync(file);
+      this.unsyncedBytes = 0;
     });
-  }
-
-  private beginSync(): void {
-    this.isSyncing = true;
-    this.unsyncedBytes = 0;
-    fdatasync(this.synced, (error) => {
-      this.isSyncing = false;
-      this.failure ??= error;
-      if (this.file === null) closeSync(this.synced);
-    });
-  }
-
-  private throwFailure(): void {
-    if (this.failure !== null) throw this.failure;
-  }
-
-  private close(file: number): void {
-    this.file = null;
-    closeSync(file);
-    if (!this.isSyncing) closeSync(this.synced); // else its number could become that of another file while it is used
   }
 }
 

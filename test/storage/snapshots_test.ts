@@ -6,7 +6,6 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
-  readlinkSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -17,7 +16,6 @@ import { join } from "node:path";
 import { ProaError } from "../../src/lib/errors.ts";
 import { MemorySnapshots, openSnapshotFiles, type SnapshotStore } from "../../src/storage/mod.ts";
 import { inTempDirectory } from "../helpers/temp_directory.ts";
-import { until } from "../helpers/until.ts";
 import {
   chunkBytes,
   damageIn,
@@ -241,33 +239,3 @@ describe("P10: a crash of the writer", () => {
       expect(readdirSync(directory)).toEqual([name]);
     }));
 });
-
-test.skipIf(!existsSync("/proc/self/fd"))(
-  "whoever is done holds no file open, also where one was on its way to the disk",
-  () =>
-    inTempDirectory(async (directory) => {
-      const store = openSnapshotFiles(directory);
-      const open = (): number =>
-        readdirSync("/proc/self/fd").filter((name) => linkOf(`/proc/self/fd/${name}`).startsWith(directory)).length;
-      const slice = imageOf(1024 * 1024);
-      for (let index = 1; index <= 10; index++) {
-        const writer = store.create(metaAt(index));
-        for (let count = 0; count < 3; count++) writer.append(slice);
-        expect(open()).toBeGreaterThan(0);
-        if (index % 2 === 0) writer.commit();
-        else writer.abort();
-      }
-      await until("all files are closed", () => Promise.resolve(open() === 0));
-      expect(store.list().length).toBe(5);
-      for (const name of store.list()) store.verify(name);
-    }),
-);
-
-/** Where a link leads; nowhere if it is gone. */
-function linkOf(path: string): string {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return "";
-  }
-}
