@@ -9,8 +9,8 @@ export const datagramsMutants: readonly Mutant[] = [
   }),
   mutant("a fragment is put where the one before belongs", {
     file: "src/transport/assembly.ts",
-    find: "partial.bytes.set(piece.bytes, piece.which * piece.fragmentBytes);",
-    replace: "partial.bytes.set(piece.bytes, Math.max(0, piece.which - 1) * piece.fragmentBytes);",
+    find: "piece.end), piece.which * piece.fragmentBytes);",
+    replace: "piece.end), Math.max(0, piece.which - 1) * piece.fragmentBytes);",
   }),
   mutant("what was lost is not sent again", {
     file: "src/transport/datagram_link.ts",
