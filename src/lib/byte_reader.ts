@@ -80,3 +80,9 @@ export class ByteReader {
     if (this.offset + bytes > this.source.length) throw new CorruptError("truncated");
   }
 }
+
+/** Four bytes of `bytes` from `offset` on, without a reader. A byte that is not there counts as 0. */
+export function u32At(bytes: Uint8Array, offset: number): number {
+  const low = ((bytes[offset + 1] ?? 0) << 16) | ((bytes[offset + 2] ?? 0) << 8) | (bytes[offset + 3] ?? 0);
+  return (bytes[offset] ?? 0) * 0x100_0000 + low;
+}

@@ -16,6 +16,8 @@ const blocksMax = 50;
 /** Where {@link freePorts} draws: above the ports that services are known by, below those of outgoing connections. */
 const drawnPorts = { from: 16_384, to: 32_767 };
 
+const busyHint = "stop what listens there; `ss -ltnp` or `lsof -iTCP -sTCP:LISTEN` lists it";
+
 /** The most nodes of a local cluster: what one block holds. */
 export const nodesMax = 9;
 
@@ -36,7 +38,7 @@ export async function planPorts(count: number): Promise<PortPlan> {
   }
   const last = firstReplicatePort + blocksMax * blockStep - 1;
   throw new ProaError("PORT_BUSY", `Cannot find ${count} free ports between ${firstReplicatePort} and ${last}`, {
-    hint: "stop what listens there; `ss -ltnp` or `lsof -iTCP -sTCP:LISTEN` lists it",
+    hint: busyHint,
   });
 }
 
@@ -93,7 +95,7 @@ export async function freePorts(host: string, count: number): Promise<readonly n
   for (let tries = 0; free.length < count; tries++) {
     if (tries > to - from) {
       throw new ProaError("PORT_BUSY", `Cannot find ${count} free ports between ${from} and ${to}`, {
-        hint: "stop what listens there; `ss -ltnp` or `lsof -iTCP -sTCP:LISTEN` lists it",
+        hint: busyHint,
       });
     }
     const port = nextDrawn;

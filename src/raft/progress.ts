@@ -168,9 +168,7 @@ export class Progress {
     this.matchIndex = 0;
     this.commitIndexSent = 0;
     this.cannotRead = false;
-    this.snapshotsRefused = 0;
-    this.snapshotsStalled = 0;
-    this.chunkPatienceLooks = 1;
+    this.forgetFailedSnapshots();
     this.snapshotFrom = 0;
     this.becomeProbe(nextIndex);
   }
@@ -226,10 +224,14 @@ export class Progress {
     return leastMs * 2 ** Math.min(this.snapshotsStalled, stallDoublingsMax);
   }
 
-  private becomeReplicate(): void {
+  private forgetFailedSnapshots(): void {
     this.snapshotsRefused = 0;
     this.snapshotsStalled = 0;
     this.chunkPatienceLooks = 1;
+  }
+
+  private becomeReplicate(): void {
+    this.forgetFailedSnapshots();
     this.state = "replicate";
     this.nextIndex = this.matchIndex + 1;
     this.inflights.clear();

@@ -10,7 +10,7 @@
  *     tag          the seal's: a checksum, or the proof of a key
  */
 import { assert } from "../lib/assert.ts";
-import type { ByteReader } from "../lib/byte_reader.ts";
+import { type ByteReader, u32At } from "../lib/byte_reader.ts";
 import { ByteWriter } from "../lib/byte_writer.ts";
 import { crc32 } from "../lib/checksum.ts";
 import { CorruptError } from "../lib/errors.ts";
@@ -77,11 +77,6 @@ export function numberBehind(prefix: Uint8Array, datagram: Uint8Array): number {
   for (let i = 0; i < prefixBytes; i++) if (datagram[i] !== prefix[i]) return 0;
   const number = u32At(datagram, prefixBytes) * 0x1_0000_0000 + u32At(datagram, prefixBytes + 4);
   return Number.isSafeInteger(number) ? number : 0;
-}
-
-function u32At(bytes: Uint8Array, offset: number): number {
-  const low = ((bytes[offset + 1] ?? 0) << 16) | ((bytes[offset + 2] ?? 0) << 8) | (bytes[offset + 3] ?? 0);
-  return (bytes[offset] ?? 0) * 0x100_0000 + low;
 }
 
 /** Judges the head of a datagram; the rest is not looked at. Throws {@link CorruptError} on one that is too short or has no number. */

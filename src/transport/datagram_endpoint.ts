@@ -149,13 +149,6 @@ export class DatagramEndpoint {
     return next;
   }
 
-  /** When {@link flush} must be called, at the latest. */
-  deadline(now: number): number {
-    let deadline = Infinity;
-    for (const link of this.links.values()) deadline = Math.min(deadline, link.deadline(now));
-    return deadline;
-  }
-
   /** Takes in and sends nothing more; lets the last datagrams leave, which tell the peers. */
   close(now: number, leave: Leave): void {
     if (this.closed) return;

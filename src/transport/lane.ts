@@ -82,16 +82,19 @@ export class Lane {
       this.again.shift();
     }
     if (this.current !== null) this.expire(this.current, now);
-    if (this.current === null || this.current.isGivenUp || this.sentPieces === this.current.pieceCount) this.begin(now);
+    if (!this.isSending) this.begin(now);
     if (this.current !== null) this.next ??= { frame: this.current, which: this.sentPieces };
     return this.next;
   }
 
-  /** Whether nothing waits, be it that it could not leave yet. */
-  get isIdle(): boolean {
-    const { current } = this;
-    const hasCurrent = current !== null && !current.isGivenUp && this.sentPieces < current.pieceCount;
-    return !hasCurrent && this.waiting.length === 0 && this.again.length === 0;
+  /** Whether nothing is here that has to leave, or may have to. */
+  private get isIdle(): boolean {
+    return !this.isSending && this.waiting.length === 0 && this.again.length === 0;
+  }
+
+  /** Whether {@link current} has pieces that have never left. */
+  private get isSending(): boolean {
+    return this.current !== null && !this.current.isGivenUp && this.sentPieces < this.current.pieceCount;
   }
 
   /** What {@link peek} returned has left. */

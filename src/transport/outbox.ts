@@ -84,7 +84,6 @@ export class Outbox {
 
   /** When {@link findLost} has something to do. */
   get deadline(): number {
-    if (this.inFlight.size === 0) return Infinity;
     for (const { sentAt } of this.inFlight.values()) return sentAt + this.congestion.resendMs;
     return Infinity;
   }

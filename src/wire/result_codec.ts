@@ -4,7 +4,7 @@
  *     result   u8 status (0x80: a body follows), u53 revision, u53 modRevision, u32 changed, [u32 length, body]
  */
 import { assert } from "../lib/assert.ts";
-import type { ByteReader } from "../lib/byte_reader.ts";
+import { type ByteReader, u32At } from "../lib/byte_reader.ts";
 import type { ByteWriter } from "../lib/byte_writer.ts";
 import { CorruptError } from "../lib/errors.ts";
 
@@ -76,9 +76,4 @@ export function resultsEnd(results: Uint8Array, start: number, count: number): n
   }
   assert(end <= results.length, "every command has one result");
   return end;
-}
-
-function u32At(bytes: Uint8Array, offset: number): number {
-  const byte = (at: number): number => bytes[offset + at] ?? 0;
-  return byte(0) * 0x100_0000 + byte(1) * 0x1_0000 + byte(2) * 0x100 + byte(3);
 }

@@ -126,12 +126,11 @@ export class DatagramWorld {
 
   /** All nodes say what they have to say, and time goes on to whatever comes next. */
   private step(latest = Infinity): void {
-    for (const { endpoint } of this.parties.values()) {
+    const deadlines = [...this.parties.values()].map(({ endpoint }) =>
       endpoint.flush(this.now, (to, datagrams) => {
         for (const datagram of datagrams) this.carry(to, datagram);
-      });
-    }
-    const deadlines = [...this.parties.values()].map(({ endpoint }) => endpoint.deadline(this.now));
+      }),
+    );
     const next = Math.min(latest, ...deadlines, ...this.flights.map(({ at }) => at));
     this.now = Math.max(this.now + 0.01, Math.min(next, this.now + 1000));
     const due = this.flights.filter(({ at }) => at <= this.now);
