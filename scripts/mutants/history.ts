@@ -9,8 +9,8 @@ export const historyMutants: readonly Mutant[] = [
   }),
   mutant("compaction forgets what its own revision shows", {
     file: "src/kv/queries.ts",
-    find: "if (isTombstone(record) && record.modRevision <= compactedRevision) break;",
-    replace: "if (record.modRevision <= compactedRevision) break;",
+    find: "if (state.version === 0 && state.modRevision <= compactedRevision) break;",
+    replace: "if (state.modRevision <= compactedRevision) break;",
   }),
   mutant("the leader compacts twice as much", {
     file: "src/kv/store.ts",

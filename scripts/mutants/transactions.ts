@@ -9,8 +9,8 @@ export const transactionsMutants: readonly Mutant[] = [
   }),
   mutant("the conditions of a transaction are of a missing key as well", {
     file: "src/kv/txn.ts",
-    find: "return record !== null && isRelated(compareBytes(record.value, operand), relation);",
-    replace: "return isRelated(compareBytes(record?.value ?? new Uint8Array(0), operand), relation);",
+    find: "return row !== noRow && isRelated(compareBytes(keys.versions.value(row), operand), relation);",
+    replace: "return isRelated(compareBytes(keys.versions.value(row), operand), relation);",
   }),
   mutant("each change of a transaction is a revision of its own", {
     file: "src/kv/txn.ts",

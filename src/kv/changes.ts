@@ -5,15 +5,13 @@ import {
   changeBytes,
   changesAnswerBytesMax,
   changesScanMax,
-  keyBytes,
-  keyText,
   writeChangesAnswer,
   writeUnreadable,
 } from "../wire/mod.ts";
 import type { History } from "./history.ts";
-import type { KeyRecord } from "./key_record.ts";
-import { isTombstone } from "./key_record.ts";
 import type { KeySpace } from "./key_space.ts";
+import { lowerBound, upperBound } from "./key_table.ts";
+import { type Row, noRow } from "./rows.ts";
 
 /** Ends before the change that would exceed the limit of answers, but never before the first. */
 export function answerChanges(keys: KeySpace, query: ChangesQuery, answers: ByteWriter): void {
@@ -23,16 +21,16 @@ export function answerChanges(keys: KeySpace, query: ChangesQuery, answers: Byte
     writeUnreadable(answers, { revision, asked: query.from.revision, compactedRevision });
     return;
   }
-  const isWanted = filterOf(query);
+  const isWanted = filterOf(keys, query);
   const changes: Change[] = [];
   const begin = firstFrom(history, query.from);
   const end = Math.min(history.length, begin + changesScanMax);
   let bytes = 0;
   let offset = begin;
   for (; offset < end; offset++) {
-    const record = history.at(offset);
-    if (!isWanted(record)) continue;
-    const change = changeOf(record, query);
+    const row = history.at(offset);
+    if (!isWanted(row)) continue;
+    const change = changeOf(keys, row, query);
     bytes += changeBytes(change);
     if (changes.length > 0 && bytes > changesAnswerBytesMax) break;
     changes.push(change);
@@ -46,22 +44,29 @@ function firstFrom(history: History, { revision, skip }: ChangesPlace): number {
 }
 
 /** Where to go on: at the change `offset`, or behind all that there is; never before `from`, which may be in the future. */
-function placeOf({ history, revision }: KeySpace, offset: number, from: ChangesPlace): ChangesPlace {
+function placeOf({ history, revision, versions }: KeySpace, offset: number, from: ChangesPlace): ChangesPlace {
   if (offset === history.length) return { revision: Math.max(revision + 1, from.revision), skip: 0 };
-  const next = history.at(offset).modRevision;
+  const next = versions.rows.modRevision(history.at(offset));
   return { revision: next, skip: offset - history.firstFrom(next) };
 }
 
-function filterOf({ start, end, only }: ChangesQuery): (record: KeyRecord) => boolean {
-  const [from, to] = [keyText(start), end === null ? null : keyText(end)];
-  return (record) => {
-    if (record.key < from || (to !== null && record.key >= to)) return false;
-    return only === null || isTombstone(record) === (only === "delete");
+function filterOf({ table, versions }: KeySpace, range: ChangesQuery): (row: Row) => boolean {
+  const { only } = range;
+  table.setBounds(range);
+  return (row) => {
+    const key = versions.rows.key(row);
+    if (table.compare(key, lowerBound) < 0) return false;
+    if (range.end !== null && table.compare(key, upperBound) >= 0) return false;
+    return only === null || versions.isTombstone(row) === (only === "delete");
   };
 }
 
-function changeOf(record: KeyRecord, { previous: wantsPrevious }: ChangesQuery): Change {
-  const { key, previous } = record;
-  const shown = wantsPrevious && previous !== null && !isTombstone(previous) ? previous : null;
-  return { key: keyBytes(key), state: record, previous: shown };
+function changeOf({ table, versions }: KeySpace, row: Row, { previous: wantsPrevious }: ChangesQuery): Change {
+  const previous = versions.rows.previous(row);
+  const isShown = wantsPrevious && previous !== noRow && !versions.isTombstone(previous);
+  return {
+    key: table.bytes(versions.rows.key(row)),
+    state: versions.state(row),
+    previous: isShown ? versions.state(previous) : null,
+  };
 }

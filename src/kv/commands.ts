@@ -8,6 +8,7 @@ import type { Index } from "../raft/mod.ts";
 import {
   CommandCursor,
   type CommandResult,
+  type KeyRange,
   decodeCompact,
   decodeLease,
   decodeOnce,
@@ -17,9 +18,9 @@ import {
   rangeAnswerBytesMax,
   writeResult,
 } from "../wire/mod.ts";
-import type { KeyRecord } from "./key_record.ts";
 import type { KeySpace } from "./key_space.ts";
 import { applyLease } from "./lease_commands.ts";
+import { type Row, noRow } from "./rows.ts";
 import type { StoreState } from "./store_state.ts";
 import { applyTxn } from "./txn.ts";
 
@@ -47,7 +48,7 @@ export function applyCommand(state: StoreState, command: CommandCursor, result: 
       applyToKey(keys, command, result);
       break;
     case "deleteRange":
-      finish(result, deleteRange(keys, { start: command.keyText(), end: command.endText() }));
+      finish(result, deleteRange(keys, command.rangeView()));
       break;
     case "compact":
       keys.compact(decodeCompact(command.body()));
@@ -133,7 +134,7 @@ function finish(result: ResultDraft, changed: number): void {
 
 function applyToKey(keys: KeySpace, command: CommandCursor, result: ResultDraft): void {
   const previous = keys.find(command.commands, command.keyStart, command.keyEnd);
-  const modRevision = previous === null ? 0 : previous.modRevision;
+  const modRevision = keys.versions.rows.modRevision(previous); // 0 where there is none
   if (command.ifRevision !== null && command.ifRevision !== modRevision) {
     result.status = "preconditionFailed";
     result.modRevision = modRevision;
@@ -144,12 +145,12 @@ function applyToKey(keys: KeySpace, command: CommandCursor, result: ResultDraft)
   result.modRevision = 0;
   result.changed = 1;
   if (command.kind === "put") put(keys, previous, command, result);
-  else if (previous !== null) keys.delete(previous, ++keys.revision);
+  else if (previous !== noRow) keys.delete(previous, ++keys.revision);
   else result.changed = 0;
 }
 
 /** Puts where `previous` is, or nothing; unless its lease is missing, or there is no room for one. */
-function put(keys: KeySpace, previous: KeyRecord | null, command: CommandCursor, result: ResultDraft): void {
+function put(keys: KeySpace, previous: Row, command: CommandCursor, result: ResultDraft): void {
   let { lease } = command;
   if (lease > 0 && keys.leases.get(lease) === null) {
     result.status = "leaseNotFound";
@@ -169,15 +170,15 @@ function put(keys: KeySpace, previous: KeyRecord | null, command: CommandCursor,
   }
   const revision = ++keys.revision;
   const state = { value: command.valueView(), revision, lease };
-  if (previous === null) keys.create({ text: command.keyText(), bytes: command.keyView() }, state);
+  if (previous === noRow) keys.create(command.keyView(), state);
   else keys.overwrite(previous, state);
   result.modRevision = revision;
 }
 
 /** Deletes all keys of a range in one revision, and returns how many they were. */
-function deleteRange(keys: KeySpace, range: { readonly start: string; readonly end: string | null }): number {
-  const doomed = keys.recordsIn(range);
+function deleteRange(keys: KeySpace, range: KeyRange): number {
+  const doomed = keys.rowsIn(range);
   if (doomed.length > 0) keys.revision++;
-  for (const record of doomed) keys.delete(record, keys.revision);
+  for (const row of doomed) keys.delete(row, keys.revision);
   return doomed.length;
 }

@@ -18,7 +18,6 @@ import {
   writeLeaseState,
   writeVersion,
 } from "./image_codec.ts";
-import { isTombstone } from "./key_record.ts";
 import type { ImageSource } from "./state_machine.ts";
 import type { StoreState } from "./store_state.ts";
 
@@ -118,24 +117,26 @@ function settingsOf({ settings }: StoreState): Section {
 }
 
 function keysOf({ keys }: StoreState): Section {
+  const { table, versions } = keys;
   const view = keys.view();
   const write = (writer: ByteWriter, isFull: () => boolean): boolean =>
-    view.visit((key, record) => {
-      writeVersion(writer, key, record);
+    view.visit((row) => {
+      writeVersion(writer, table.place(versions.rows.key(row)), versions.show(row));
       return !isFull();
     });
-  return { tag: keysSection, count: view.state.keyCount, write, close: () => view.close() };
+  return { tag: keysSection, count: view.keyCount, write, close: () => view.close() };
 }
 
 function changesOf({ keys }: StoreState): Section {
+  const { table, versions } = keys;
   const view = keys.historyView();
   const write = (writer: ByteWriter, isFull: () => boolean): boolean => {
     while (view.length > 0 && !isFull()) {
       view.visitNewest((change, replaced) => {
-        writeChange(writer, change.key, {
-          revision: change.modRevision,
-          isDelete: isTombstone(change),
-          replaced,
+        writeChange(writer, table.place(versions.rows.key(change)), {
+          revision: versions.rows.modRevision(change),
+          isDelete: versions.isTombstone(change),
+          replaced: keys.show(replaced),
         });
       });
     }

@@ -22,6 +22,7 @@ import type { ByteReader } from "../lib/byte_reader.ts";
 import type { ByteWriter } from "../lib/byte_writer.ts";
 import { CorruptError } from "../lib/errors.ts";
 import { keyBytesMax, type KeyState, type StoredState } from "../wire/mod.ts";
+import type { KeyPlace } from "./key_table.ts";
 import type { LeaseState } from "./leases.ts";
 import type { SessionItem } from "./sessions.ts";
 
@@ -113,15 +114,15 @@ export function readImageHeader(reader: ByteReader): ImageHeader {
 }
 
 /** Appends a version: its stamp, key and value. */
-export function writeVersion(writer: ByteWriter, key: string, state: StoredState): void {
+export function writeVersion(writer: ByteWriter, key: KeyPlace, state: StoredState): void {
   const { slab, offset, length } = state;
-  writer.u16(key.length);
+  writer.u16(key.end - key.start);
   writer.u32(length);
   writer.u53(state.createRevision);
   writer.u53(state.modRevision);
   writer.u53(state.version);
   writer.u53(state.lease);
-  writer.latin1(key);
+  writer.copy(key.bytes, key.start, key.end);
   writer.copy(slab.bytes, offset, offset + length);
 }
 
@@ -151,7 +152,7 @@ const nothing: StoredState = { ...noStamp, slab: { bytes: new Uint8Array(0) }, o
 /** Appends a change with what it replaced. */
 export function writeChange(
   writer: ByteWriter,
-  key: string,
+  key: KeyPlace,
   change: { readonly revision: number; readonly isDelete: boolean; readonly replaced: StoredState | null },
 ): void {
   writer.u8((change.isDelete ? flagDelete : 0) | (change.replaced === null ? flagReplacedNothing : 0));

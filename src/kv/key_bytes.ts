@@ -7,7 +7,7 @@ const capacityMin = 1024;
 const wasteMin = 64 * 1024;
 
 export class KeyBytes {
-  private bytes = new Uint8Array(capacityMin);
+  private buffer = new Uint8Array(capacityMin);
   private used = 0;
   /** How many of those used belong to keys that are gone. */
   private wasted = 0;
@@ -22,39 +22,58 @@ export class KeyBytes {
     return this.wasted > wasteMin && this.wasted * 2 > this.used;
   }
 
-  /** Writes a key, of one UTF-16 unit for each byte, and returns where it lies. */
-  add(key: string): number {
-    const start = this.used;
-    const { length } = key;
-    this.reserve(lengthBytes + length);
-    const { bytes } = this;
-    bytes[start] = length >> 8;
-    bytes[start + 1] = length;
-    for (let at = 0; at < length; at++) bytes[start + lengthBytes + at] = key.charCodeAt(at);
-    this.used += lengthBytes + length;
-    return start;
+  /** Where all keys lie; another one after {@link add}. */
+  get bytes(): Uint8Array {
+    return this.buffer;
   }
 
-  /** The key is gone. Its bytes stay. */
-  delete(key: string): void {
-    this.wasted += lengthBytes + key.length;
+  /** Writes a key and returns its place. */
+  add(key: Uint8Array): number {
+    const place = this.used;
+    const { length } = key;
+    this.reserve(lengthBytes + length);
+    const { buffer } = this;
+    buffer[place] = length >> 8;
+    buffer[place + 1] = length;
+    buffer.set(key, place + lengthBytes);
+    this.used += lengthBytes + length;
+    return place;
+  }
+
+  /** The key at `place` is gone. Its bytes stay. */
+  delete(place: number): void {
+    this.wasted += lengthBytes + this.lengthAt(place);
+  }
+
+  lengthAt(place: number): number {
+    return ((this.buffer[place] ?? 0) << 8) + (this.buffer[place + 1] ?? 0);
+  }
+
+  /** Where the first byte of the key at `place` lies. */
+  startAt(place: number): number {
+    return place + lengthBytes;
+  }
+
+  /** The key at `place`, as a view. */
+  viewAt(place: number): Uint8Array {
+    return this.buffer.subarray(place + lengthBytes, place + lengthBytes + this.lengthAt(place));
   }
 
   /** Whether the key that lies at `place` is `key` from `start` up to `end`, without `end`. */
   isAt(place: number, key: Uint8Array, start: number, end: number): boolean {
-    const { bytes } = this;
+    const { buffer } = this;
     const length = end - start;
-    if (((bytes[place] ?? 0) << 8) + (bytes[place + 1] ?? 0) !== length) return false;
+    if (this.lengthAt(place) !== length) return false;
     const first = place + lengthBytes;
-    for (let at = 0; at < length; at++) if (bytes[first + at] !== key[start + at]) return false;
+    for (let at = 0; at < length; at++) if (buffer[first + at] !== key[start + at]) return false;
     return true;
   }
 
   private reserve(bytes: number): void {
     const needed = this.used + bytes;
-    if (needed <= this.bytes.length) return;
-    const grown = new Uint8Array(Math.max(needed, Math.ceil(this.bytes.length * 1.5)));
-    grown.set(this.bytes.subarray(0, this.used));
-    this.bytes = grown;
+    if (needed <= this.buffer.length) return;
+    const grown = new Uint8Array(Math.max(needed, Math.ceil(this.buffer.length * 1.5)));
+    grown.set(this.buffer.subarray(0, this.used));
+    this.buffer = grown;
   }
 }

@@ -1,188 +1,215 @@
 /**
- * The keys with all of their versions that can be read: a map for access by key, an ordered set for ranges, the history
+ * The keys with all of their versions that can be read: a table for access by key, ordered sets for ranges, the history
  * of changes, the leases that keys hang on, and a hash over all, kept in step here. Conditions and revisions are decided by the commands.
  */
 import { assert } from "../lib/assert.ts";
 import { crc32 } from "../lib/checksum.ts";
-import { keyBytes } from "../wire/mod.ts";
+import { type KeyRange, type StoredState, keyText } from "../wire/mod.ts";
 import { History } from "./history.ts";
 import { HistoryView } from "./history_view.ts";
-import type { Key, KeyRecord, PutState } from "./key_record.ts";
-import { isTombstone, Records, versionAt } from "./key_record.ts";
-import { KeyTable } from "./key_table.ts";
+import { KeyTable, lowerBound, noKey, upperBound } from "./key_table.ts";
 import { KeyView } from "./key_view.ts";
 import { Leases } from "./leases.ts";
 import { newOrderedKeys, orderedKeysOf, scanBoth } from "./ordered_keys.ts";
-import type { TextRange } from "./ordered_keys.ts";
+import { type KeyNumber, type Row, noRow } from "./rows.ts";
 import { recordHash, StateHash } from "./state_hash.ts";
+import { type PutState, type Stamp, type SummedKey, Versions, bytesOf } from "./versions.ts";
 
 export class KeySpace {
   /** Rises by one with each command that changes a key. */
   revision = 1;
-  readonly history = new History();
-  readonly versions = new Records();
-  /** Invariant: a key hangs on the lease that its latest version names, which exists. */
+  readonly versions = new Versions();
+  readonly history = new History(this.versions);
+  /** Invariant: a key hangs on the lease that its newest version names, which exists. */
   readonly leases = new Leases();
-  /** The keys that exist, each with its latest version. */
-  private readonly records: KeyTable;
-  /** Holds the keys of `records`, and no others; overwriting a key leaves it alone. */
-  private order = newOrderedKeys();
-  /** The keys that were deleted after the compacted revision, each with its tombstone. */
-  private readonly tombstones = new Map<string, KeyRecord>();
-  private readonly tombstoneOrder = newOrderedKeys();
-  /** Over the records and tombstones, and all that hangs on them. */
+  /** The keys of which a version can be read, tombstones included. */
+  readonly table: KeyTable;
+  private readonly byBytes = (a: KeyNumber, b: KeyNumber): number => this.table.compare(a, b);
+  /** The keys that exist; overwriting a key leaves it alone. */
+  private order = newOrderedKeys(this.byBytes);
+  /** The keys that were deleted after the compacted revision: their newest version is a tombstone. */
+  private readonly buried = newOrderedKeys(this.byBytes);
+  /** Keys of which nothing can be read any more, but that those who read still hold. */
+  private readonly gone = new Set<KeyNumber>();
+  /** Over all versions that can be read. */
   private readonly hash = new StateHash();
-  /** Open views: each must be shown a record of before it before that record goes. */
+  /** The key of the next version, filled in again for each. */
+  private readonly draft = { number: noKey, checksum: 0 };
+  /** Open views: each must be shown a version of before it before that goes. */
   private views: readonly KeyView[] = [];
   private historyViews: readonly HistoryView[] = [];
 
   /** `hashSeed` is for where keys lie in memory, and nothing else. */
   constructor(hashSeed: number) {
-    this.records = new KeyTable(hashSeed);
+    this.table = new KeyTable(hashSeed);
   }
 
+  /** How many keys exist. */
   get size(): number {
-    return this.records.size;
+    return this.order.size;
   }
 
-  get(key: string): KeyRecord | null {
-    return this.records.get(key);
+  /** The key that is `bytes` from `start` up to `end`, without `end`; none, if it does not exist. */
+  find(bytes: Uint8Array, start = 0, end = bytes.length): Row {
+    const row = this.table.newest(this.table.find(bytes, start, end));
+    return this.versions.isTombstone(row) ? noRow : row;
   }
 
-  /** The key that is `bytes` from `start` up to `end`, without `end`. */
-  find(bytes: Uint8Array, start = 0, end = bytes.length): KeyRecord | null {
-    return this.records.find(bytes, start, end);
+  /** What a version says, good only until the next call; null for none. */
+  show(row: Row): StoredState | null {
+    return row === noRow ? null : this.versions.show(row);
   }
 
   /** The key as it was at `revision`, which must not be below the compacted one. */
-  getAt(key: string, revision: number): KeyRecord | null {
-    const record = versionAt(this.latest(key), revision);
-    return record === null || isTombstone(record) ? null : record;
+  findAt(bytes: Uint8Array, revision: number): Row {
+    return this.at(this.table.find(bytes), revision);
   }
 
-  /** The newest version of the key, or its tombstone; null if no revision that can be read has it. */
-  latest(key: string): KeyRecord | null {
-    return this.records.get(key) ?? this.tombstones.get(key) ?? null;
+  /** The newest version of the key, or its tombstone; none if no revision that can be read has it. */
+  newest(bytes: Uint8Array): Row {
+    return this.table.newest(this.table.find(bytes));
   }
 
   /** Puts a key that does not exist. */
-  create(key: Key, put: PutState): void {
-    const record = this.exhume(key.text, put) ?? this.versions.created(key, put);
-    this.order.add(record.key);
-    this.records.add(record);
-    if (record.lease !== 0) this.leases.attach(record.lease, record.key);
-    this.addChange(record);
+  create(bytes: Uint8Array, put: PutState): void {
+    const found = this.table.find(bytes);
+    const key = found === noKey ? this.table.add(bytes) : found;
+    const tombstone = this.table.newest(key);
+    if (tombstone !== noRow) this.buried.delete(key);
+    const row = this.versions.put(this.summed(key), tombstone, put);
+    this.order.add(key);
+    if (put.lease !== 0) this.leases.attach(put.lease, keyText(bytes));
+    this.addChange(key, row, 0);
   }
 
-  /** Puts a key that exists: `previous` is what {@link get} returned. */
-  overwrite(previous: KeyRecord, put: PutState): void {
+  /** Puts a key that exists: `previous` is what {@link find} returned. */
+  overwrite(previous: Row, put: PutState): void {
     if (this.views.length > 0) this.keepForViews(previous);
-    const next = this.versions.overwritten(previous, put);
-    this.records.replace(previous, next);
-    if (next.lease !== previous.lease) this.moveLease(previous, next);
-    this.addChange(next);
+    const { versions } = this;
+    const key = versions.rows.key(previous);
+    const row = versions.put(this.summed(key), previous, put);
+    if (put.lease !== versions.rows.lease(previous)) this.moveLease(previous, row);
+    this.addChange(key, row, versions.bytes(previous));
   }
 
-  /** Deletes a key that exists: `previous` is what {@link get} returned. */
-  delete(previous: KeyRecord, revision: number): void {
+  /** Deletes a key that exists: `previous` is what {@link find} returned. */
+  delete(previous: Row, revision: number): void {
     if (this.views.length > 0) this.keepForViews(previous);
-    const { key } = previous;
+    const { versions } = this;
+    const { rows } = versions;
+    const key = rows.key(previous);
     this.order.delete(key);
-    this.records.delete(key);
-    const tombstone = this.versions.tombstone(previous, revision);
-    this.tombstones.set(key, tombstone);
-    this.tombstoneOrder.add(key);
-    if (previous.lease !== 0) this.leases.detach(previous.lease, key);
-    this.addChange(tombstone);
+    this.buried.add(key);
+    if (rows.lease(previous) !== 0) this.leases.detach(rows.lease(previous), keyText(this.table.bytes(key)));
+    const tombstone = versions.bury(this.summed(key), previous, revision);
+    this.addChange(key, tombstone, versions.bytes(previous) + versions.bytes(tombstone));
   }
 
-  private moveLease(previous: KeyRecord, next: KeyRecord): void {
-    if (next.lease !== 0) this.leases.attach(next.lease, next.key);
-    if (previous.lease !== 0) this.leases.detach(previous.lease, next.key);
+  private moveLease(previous: Row, next: Row): void {
+    const { rows } = this.versions;
+    const key = keyText(this.table.bytes(rows.key(next)));
+    if (rows.lease(next) !== 0) this.leases.attach(rows.lease(next), key);
+    if (rows.lease(previous) !== 0) this.leases.detach(rows.lease(previous), key);
   }
 
-  /** The record that follows the tombstone of `key`, which it takes the place of; null if there is none. */
-  private exhume(key: string, put: PutState): KeyRecord | null {
-    if (this.tombstones.size === 0) return null;
-    const tombstone = this.tombstones.get(key);
-    if (tombstone === undefined) return null;
-    this.tombstones.delete(key);
-    this.tombstoneOrder.delete(key);
-    return this.versions.recreated(tombstone, put);
+  private summed(key: KeyNumber): SummedKey {
+    const { draft } = this;
+    draft.number = key;
+    draft.checksum = this.table.checksum(key);
+    return draft;
   }
 
-  private addChange(change: KeyRecord): void {
-    this.hash.add(change);
-    this.history.add(change);
+  /** `bytes` are those of the versions that go when the change is compacted. */
+  private addChange(key: KeyNumber, change: Row, bytes: number): void {
+    this.table.setNewest(key, change);
+    this.hash.add(this.versions.madeHash);
+    this.history.add(change, bytes);
   }
 
   /** Forgets everything that only revisions below `revision` show. Goes no further than the newest revision, and never back. */
   compact(revision: number): void {
     const target = Math.min(revision, this.revision);
     if (target <= this.history.compactedRevision) return;
+    const { versions, table } = this;
+    const { rows } = versions;
     this.history.compact(target, (change) => {
-      if (change.previous !== null) {
-        for (const view of this.historyViews) view.keep(change, change.previous);
-        this.forget(change.previous);
-        change.previous = null;
+      const previous = rows.previous(change);
+      if (previous !== noRow) {
+        for (const view of this.historyViews) view.keep(change, previous);
+        this.forget(previous);
+        rows.setPrevious(change, noRow);
       }
-      if (!isTombstone(change) || this.tombstones.get(change.key) !== change) return;
-      this.tombstones.delete(change.key);
-      this.tombstoneOrder.delete(change.key);
-      this.forget(change);
+      if (!versions.isTombstone(change)) return;
+      const key = rows.key(change);
+      if (table.newest(key) === change) this.forgetKey(key, change);
     });
-    this.versions.tidy();
+    versions.tidy();
   }
 
-  private forget(record: KeyRecord): void {
-    this.hash.subtract(record);
-    this.history.release(record);
-    this.versions.forget(record);
+  private forget(row: Row): void {
+    const forgotten = this.versions.forget(row);
+    this.hash.subtract(forgotten);
+    this.history.release(bytesOf(forgotten.length));
+  }
+
+  /** Nothing of `key` can be read any more: its newest version is a tombstone that is compacted. */
+  private forgetKey(key: KeyNumber, tombstone: Row): void {
+    this.buried.delete(key);
+    this.forget(tombstone);
+    this.table.setNewest(key, noRow);
+    if (this.isRead) this.gone.add(key);
+    else this.table.delete(key);
   }
 
   /** Visits the keys of `range` in the order of their bytes until `visit` returns false. It must not change anything. */
-  scan(range: TextRange, visit: (key: string, record: KeyRecord) => boolean): void {
-    this.order.scan(range, (key) => {
-      const record = this.records.get(key);
-      assert(record !== null, "every ordered key has a record");
-      return visit(key, record);
-    });
+  scan(range: KeyRange, visit: (key: KeyNumber, row: Row) => boolean): void {
+    this.order.scan(this.bounds(range), (key) => visit(key, this.table.newest(key)));
   }
 
-  /** All keys of `range`, in order. */
-  recordsIn(range: TextRange): readonly KeyRecord[] {
-    const records: KeyRecord[] = [];
-    this.scan(range, (_, record) => {
-      records.push(record);
+  /** The newest versions of all keys of `range`, in order. */
+  rowsIn(range: KeyRange): readonly Row[] {
+    const found: Row[] = [];
+    this.scan(range, (_, row) => {
+      found.push(row);
       return true;
     });
-    return records;
+    return found;
   }
 
   /** As {@link scan}, with the keys as they were at `revision`, which must not be below the compacted one. */
-  scanAt(revision: number, range: TextRange, visit: (key: string, record: KeyRecord) => boolean): void {
-    const visitKey = (key: string): boolean => {
-      const record = this.getAt(key, revision);
-      return record === null || visit(key, record);
+  scanAt(revision: number, range: KeyRange, visit: (key: KeyNumber, row: Row) => boolean): void {
+    const bounds = this.bounds(range);
+    const visitKey = (key: KeyNumber): boolean => {
+      const row = this.at(key, revision);
+      return row === noRow || visit(key, row);
     };
-    if (this.tombstoneOrder.size === 0) this.order.scan(range, visitKey);
-    else scanBoth(this.order, this.tombstoneOrder, range, visitKey);
+    if (this.buried.size === 0) this.order.scan(bounds, visitKey);
+    else scanBoth(this.byBytes, [this.order, this.buried], bounds, visitKey);
+  }
+
+  private at(key: KeyNumber, revision: number): Row {
+    const row = this.versions.at(this.table.newest(key), revision);
+    return this.versions.isTombstone(row) ? noRow : row;
+  }
+
+  private bounds(range: KeyRange): { readonly start: KeyNumber; readonly end: KeyNumber | null } {
+    this.table.setBounds(range);
+    return { start: lowerBound, end: range.end === null ? null : upperBound };
   }
 
   /** All keys as they are now, whatever changes later. Takes memory for what changes until it is closed. */
   view(): KeyView {
-    const view = new KeyView(
-      { revision: this.revision, keyCount: this.size },
-      {
-        order: this.order.clone(),
-        current: (key) => this.get(key),
-        onClose: (closed) => {
-          if (!this.views.includes(closed)) return;
-          this.views = this.views.filter((open) => open !== closed);
-          this.versions.endReading();
-        },
+    const { revision, table, versions } = this;
+    const view = new KeyView(this.order.clone(), {
+      revision,
+      table,
+      rows: versions.rows,
+      onClose: (closed) => {
+        if (!this.views.includes(closed)) return;
+        this.views = this.views.filter((open) => open !== closed);
+        this.endReading();
       },
-    );
+    });
     this.views = [...this.views, view];
     this.versions.beginReading();
     return view;
@@ -190,46 +217,70 @@ export class KeySpace {
 
   /** The history as it is now, in the same way. */
   historyView(): HistoryView {
-    const view = new HistoryView(this.history.compactedRevision, this.history.copy(), (closed) => {
+    const view = new HistoryView(this.versions.rows, this.history.copy(), (closed) => {
       if (!this.historyViews.includes(closed)) return;
       this.historyViews = this.historyViews.filter((open) => open !== closed);
-      this.versions.endReading();
+      this.endReading();
     });
     this.historyViews = [...this.historyViews, view];
     this.versions.beginReading();
     return view;
   }
 
-  /** Takes in a key that exists, as an image has it; {@link restoreOrder} follows the last, and then {@link restoreHistory}. */
-  restoreKey(record: KeyRecord): void {
-    this.records.add(record);
-    if (record.lease !== 0) this.leases.restoreKey(record.lease, record.key);
-    this.hash.add(record);
+  private get isRead(): boolean {
+    return this.views.length + this.historyViews.length > 0;
+  }
+
+  private endReading(): void {
+    this.versions.endReading();
+    if (this.isRead) return;
+    for (const key of this.gone) if (this.table.newest(key) === noRow) this.table.delete(key);
+    this.gone.clear();
+  }
+
+  /** Takes in a key that exists and is not there yet, as an image has it; {@link restoreOrder} follows the last. */
+  restoreKey(bytes: Uint8Array, stamp: Stamp, value: Uint8Array): KeyNumber {
+    const key = this.table.add(bytes);
+    const row = this.versions.restored(this.summed(key), stamp, value);
+    this.table.setNewest(key, row);
+    if (stamp.lease !== 0) this.leases.restoreKey(stamp.lease, keyText(bytes));
+    this.hash.add(this.versions.madeHash);
+    return key;
+  }
+
+  /** Whether `bytes` come behind `key` in the order of bytes. */
+  isBehind(bytes: Uint8Array, key: KeyNumber): boolean {
+    this.table.setBounds({ start: bytes, end: null });
+    return this.table.compare(lowerBound, key) > 0;
   }
 
   /** The keys that were restored, in order. */
-  restoreOrder(sorted: string[]): void {
-    assert(this.order.size === 0 && sorted.length === this.records.size, "an order of all keys is restored once");
-    this.order = orderedKeysOf(sorted);
+  restoreOrder(sorted: KeyNumber[]): void {
+    assert(this.order.size === 0 && sorted.length === this.table.size, "an order of all keys is restored once");
+    this.order = orderedKeysOf(this.byBytes, sorted);
   }
 
-  /** Takes in the history of an image: all `changes` with what hangs on them, and the tombstones among them that are the latest of their keys. */
-  restoreHistory(of: {
-    readonly compactedRevision: number;
-    readonly changes: readonly KeyRecord[];
-    readonly tombstones: ReadonlyMap<string, KeyRecord>;
-  }): void {
-    for (const [key, tombstone] of of.tombstones) {
-      this.tombstones.set(key, tombstone);
-      this.tombstoneOrder.add(key);
-      this.hash.add(tombstone);
-    }
-    for (const { previous } of of.changes) if (previous !== null) this.hash.add(previous);
-    this.history.restore({ ...of, tombstones: of.tombstones.values() });
+  /** Takes in the tombstone of a key that an image does not have, as the newest version of it. */
+  restoreTombstone(bytes: Uint8Array, revision: number): Row {
+    const key = this.table.add(bytes);
+    const tombstone = this.versions.bury(this.summed(key), noRow, revision);
+    this.table.setNewest(key, tombstone);
+    this.buried.add(key);
+    this.hash.add(this.versions.madeHash);
+    return tombstone;
   }
 
-  private keepForViews(record: KeyRecord): void {
-    for (const view of this.views) view.keep(record.key, record);
+  /** Takes in the version that `change`, of an image, replaced. */
+  restoreReplaced(change: Row, stamp: Stamp, value: Uint8Array): Row {
+    const { rows } = this.versions;
+    const replaced = this.versions.restored(this.summed(rows.key(change)), stamp, value);
+    rows.setPrevious(change, replaced);
+    this.hash.add(this.versions.madeHash);
+    return replaced;
+  }
+
+  private keepForViews(row: Row): void {
+    for (const view of this.views) view.keep(row);
   }
 
   /** Over all versions that can be read and the numbers that say which those are. */
@@ -239,10 +290,13 @@ export class KeySpace {
 
   /** What {@link stateHash} must be, from the keys and values alone: slow, to check it. */
   recomputeStateHash(): StateHash {
+    const { versions, table } = this;
+    const { rows } = versions;
     const hash = new StateHash();
-    for (const latest of [...this.records.values(), ...this.tombstones.values()]) {
-      for (let record: KeyRecord | null = latest; record !== null; record = record.previous)
-        hash.add(recordHash(crc32(keyBytes(record.key)), record));
+    for (const key of table.all()) {
+      const checksum = crc32(table.bytes(key));
+      for (let row = table.newest(key); row !== noRow; row = rows.previous(row))
+        hash.add(recordHash(checksum, versions.state(row)));
     }
     return hash.with([this.revision, this.history.compactedRevision]);
   }

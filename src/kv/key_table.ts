@@ -1,29 +1,60 @@
 /**
- * Finds records by their keys: a hash table that is asked with the bytes of a command, so that no text is made for a key
- * that is there. Open addressing with linear probing; what is deleted closes its gap. Its order means nothing.
- *
- * The bytes of all keys lie here once more, close together: that of a record would be asked for in three places of the
- * memory, one after the other, and most of what finding a record costs is waiting for memory.
+ * All keys of which a version can be read, each with a number and its newest version. Finds them by their bytes: a hash
+ * table with open addressing and linear probing, where what is taken out closes its gap. No key is an object, and none a text.
  */
 import { assert } from "../lib/assert.ts";
+import { crc32 } from "../lib/checksum.ts";
+import type { KeyRange } from "../wire/mod.ts";
 import { KeyBytes } from "./key_bytes.ts";
-import type { KeyRecord } from "./key_record.ts";
+import { type KeyNumber, type Row, noRow } from "./rows.ts";
 
-/** A power of two, as every capacity. */
-const capacityMin = 64;
+/** No key. */
+export const noKey: KeyNumber = 0;
+/** Stand for the bounds of a range, which need not be keys: see {@link KeyTable.setBounds}. */
+export const lowerBound: KeyNumber = -1;
+export const upperBound: KeyNumber = -2;
+
+/** Where a key lies: from the first byte up to the second, without it. */
+export interface KeyPlace {
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Places of the table, a power of two, as every number of places. */
+const placesMin = 64;
 /** How full it may be, so that few places are looked at. */
 const loadMax = 0.7;
 
+/** Two words for each place: the hash of a key, and its number. */
+const placeBits = 1;
+
+/** Four words for each key: where its bytes lie, its newest version, its checksum, and whether it is there. */
+const infoBits = 2;
+const bytesAt = 0;
+const newestAt = 1;
+const checksumAt = 2;
+const usedAt = 3;
+
+/** A place that is filled in again for each key. */
+type PlaceDraft = { -readonly [Name in keyof KeyPlace]: KeyPlace[Name] };
+
+const noBytes = new Uint8Array(0);
+
 export class KeyTable {
-  /** The records; in the same places the hashes of their keys, and where the bytes of these lie. */
-  private slots: (KeyRecord | null)[] = emptySlots(capacityMin);
-  private hashes = new Int32Array(capacityMin);
-  private starts = new Uint32Array(capacityMin);
-  private mask = capacityMin - 1;
-  private count = 0;
+  private places = new Int32Array(placesMin << placeBits);
+  private mask = placesMin - 1;
+  private info = new Int32Array(placesMin << infoBits);
   private keys = new KeyBytes();
-  /** Where the last record was found: what is found is often replaced next. */
-  private lastFound = 0;
+  /** The first number that was never given. */
+  private fresh: KeyNumber = noKey + 1;
+  /** Numbers of keys that were taken out. */
+  private readonly free: KeyNumber[] = [];
+  private count = 0;
+  private lower: Uint8Array = noBytes;
+  private upper: Uint8Array = noBytes;
+  private readonly left: PlaceDraft = { bytes: noBytes, start: 0, end: 0 };
+  private readonly right: PlaceDraft = { bytes: noBytes, start: 0, end: 0 };
 
   /** `seed` is drawn anew for each process, so that nobody can prepare keys that all fall on one place. */
   constructor(private readonly seed: number) {}
@@ -37,130 +68,202 @@ export class KeyTable {
     return this.keys.held;
   }
 
-  /** The record whose key is `bytes` from `start` up to `end`, without `end`. */
-  find(bytes: Uint8Array, start: number, end: number): KeyRecord | null {
-    const hash = hashOfBytes(this.seed, bytes, start, end);
-    const { slots, hashes, starts, mask, keys } = this;
+  /** The key that is `bytes` from `start` up to `end`, without `end`. */
+  find(bytes: Uint8Array, start = 0, end = bytes.length): KeyNumber {
+    const hash = hashOf(this.seed, bytes, start, end);
+    const { places, mask, keys } = this;
     for (let place = hash & mask; ; place = (place + 1) & mask) {
-      if (hashes[place] === hash && keys.isAt(starts[place] ?? 0, bytes, start, end)) {
-        this.lastFound = place;
-        return slots[place] ?? null; // null where it was deleted: then it is nowhere else
-      }
-      if ((slots[place] ?? null) === null) return null;
+      const key = places[(place << placeBits) + 1] ?? noKey;
+      if (key === noKey) return noKey;
+      if (places[place << placeBits] === hash && keys.isAt(this.wordOf(key, bytesAt), bytes, start, end)) return key;
     }
   }
 
-  /** The record of `key`, as `keyText` makes it. */
-  get(key: string): KeyRecord | null {
-    const place = this.placeOf(key, hashOfText(this.seed, key));
-    const record = this.slots[place] ?? null;
-    if (record !== null) this.lastFound = place;
-    return record;
-  }
-
-  /** Takes in a record whose key is not there. */
-  add(record: KeyRecord): void {
-    if (this.count >= this.slots.length * loadMax) this.grow();
-    const hash = hashOfText(this.seed, record.key);
-    const place = this.placeOf(record.key, hash);
-    assert(this.slots[place] === null, "a key is added once");
-    this.slots[place] = record;
-    this.hashes[place] = hash;
-    this.starts[place] = this.keys.add(record.key);
+  /** Takes in a key that is not there. It has no version yet. */
+  add(bytes: Uint8Array): KeyNumber {
+    if (this.count >= (this.mask + 1) * loadMax) this.grow();
+    const hash = hashOf(this.seed, bytes, 0, bytes.length);
+    const { places, mask, keys } = this;
+    let place = hash & mask;
+    for (let key = this.keyAt(place); key !== noKey; key = this.keyAt(place)) {
+      const isSame =
+        places[place << placeBits] === hash && keys.isAt(this.wordOf(key, bytesAt), bytes, 0, bytes.length);
+      assert(!isSame, "a key is added once");
+      place = (place + 1) & mask;
+    }
+    const key = this.newNumber();
+    places[place << placeBits] = hash;
+    places[(place << placeBits) + 1] = key;
+    this.setWord(key, bytesAt, keys.add(bytes));
+    this.setWord(key, newestAt, noRow);
+    this.setWord(key, checksumAt, crc32(bytes));
+    this.setWord(key, usedAt, 1);
     this.count++;
+    return key;
   }
 
-  /** Puts `next`, which has the same key, in the place of `previous`. */
-  replace(previous: KeyRecord, next: KeyRecord): void {
-    const isLast = this.slots[this.lastFound] === previous;
-    const place = isLast ? this.lastFound : this.placeOf(previous.key, hashOfText(this.seed, previous.key));
-    assert(this.slots[place] === previous, "what is replaced is there");
-    this.slots[place] = next;
-  }
-
-  /** Takes out the record of `key`, which is there. */
-  delete(key: string): void {
-    let gap = this.placeOf(key, hashOfText(this.seed, key));
-    assert(this.slots[gap] !== null, "what is deleted is there");
-    this.keys.delete(key);
-    for (let place = (gap + 1) & this.mask; ; place = (place + 1) & this.mask) {
-      const record = this.slots[place] ?? null;
-      if (record === null) break;
-      const hash = this.hashes[place] ?? 0;
-      // It may move back to the gap unless that lies before where it begins to be looked for.
-      if (((place - hash) & this.mask) < ((place - gap) & this.mask)) continue;
-      this.slots[gap] = record;
-      this.hashes[gap] = hash;
-      this.starts[gap] = this.starts[place] ?? 0;
-      gap = place;
-    }
-    this.slots[gap] = null;
+  /** Takes out a key. Its number may be given to another. */
+  delete(key: KeyNumber): void {
+    assert(this.has(key), "what is deleted is there");
+    this.closeGap(this.placeOf(key));
+    this.keys.delete(this.wordOf(key, bytesAt));
+    this.setWord(key, usedAt, 0);
+    this.free.push(key);
     this.count--;
     if (this.keys.isWasteful) this.rewriteKeys();
   }
 
-  /** All records, in no order; nothing may change meanwhile. */
-  *values(): IterableIterator<KeyRecord> {
-    for (const record of this.slots) if (record !== null) yield record;
+  has(key: KeyNumber): boolean {
+    return key > noKey && this.wordOf(key, usedAt) === 1;
   }
 
-  /** Where `key` is, or where it would be added. */
-  private placeOf(key: string, hash: number): number {
-    let place = hash & this.mask;
-    for (let record = this.slots[place] ?? null; record !== null; record = this.slots[place] ?? null) {
-      if (this.hashes[place] === hash && record.key === key) return place;
-      place = (place + 1) & this.mask;
+  /** The newest version of `key`; none for no key. */
+  newest(key: KeyNumber): Row {
+    return this.wordOf(key, newestAt);
+  }
+
+  setNewest(key: KeyNumber, row: Row): void {
+    this.setWord(key, newestAt, row);
+  }
+
+  /** The CRC-32 of its bytes, as an integer with a sign. */
+  checksum(key: KeyNumber): number {
+    return this.wordOf(key, checksumAt);
+  }
+
+  length(key: KeyNumber): number {
+    return this.keys.lengthAt(this.wordOf(key, bytesAt));
+  }
+
+  /** A view, good until a key comes or goes. */
+  bytes(key: KeyNumber): Uint8Array {
+    return this.keys.viewAt(this.wordOf(key, bytesAt));
+  }
+
+  /** What is to stand for the bounds of a range in {@link compare} until this is called again. The bytes must not change meanwhile. */
+  setBounds({ start, end }: KeyRange): void {
+    this.lower = start;
+    this.upper = end ?? noBytes;
+  }
+
+  /** The order of the bytes of two keys or bounds: below 0 when the first comes first, 0 when they are the same. */
+  compare(first: KeyNumber, second: KeyNumber): number {
+    if (first === second) return 0;
+    this.locate(first, this.left);
+    this.locate(second, this.right);
+    return comparePlaces(this.left, this.right);
+  }
+
+  /** Where the bytes of a key or bound lie, good until the next call. */
+  place(key: KeyNumber): KeyPlace {
+    this.locate(key, this.left);
+    return this.left;
+  }
+
+  /** All keys, in no order; nothing may come or go meanwhile. */
+  *all(): IterableIterator<KeyNumber> {
+    for (let key = noKey + 1; key < this.fresh; key++) if (this.has(key)) yield key;
+  }
+
+  private locate(key: KeyNumber, place: PlaceDraft): void {
+    if (key > noKey) {
+      const { keys } = this;
+      const at = this.wordOf(key, bytesAt);
+      place.bytes = keys.bytes;
+      place.start = keys.startAt(at);
+      place.end = place.start + keys.lengthAt(at);
+    } else {
+      place.bytes = key === lowerBound ? this.lower : this.upper;
+      place.start = 0;
+      place.end = place.bytes.length;
     }
+  }
+
+  private keyAt(place: number): KeyNumber {
+    return this.places[(place << placeBits) + 1] ?? noKey;
+  }
+
+  /** Where in the table `key` is. */
+  private placeOf(key: KeyNumber): number {
+    const bytes = this.bytes(key);
+    let place = hashOf(this.seed, bytes, 0, bytes.length) & this.mask;
+    while (this.keyAt(place) !== key) place = (place + 1) & this.mask;
     return place;
   }
 
-  private grow(): void {
-    const { slots, hashes, starts } = this;
-    const capacity = 2 * slots.length;
-    this.slots = emptySlots(capacity);
-    this.hashes = new Int32Array(capacity);
-    this.starts = new Uint32Array(capacity);
-    this.mask = capacity - 1;
-    for (let old = 0; old < slots.length; old++) {
-      const record = slots[old] ?? null;
-      if (record === null) continue;
-      const hash = hashes[old] ?? 0;
-      let place = hash & this.mask;
-      while (this.slots[place] !== null) place = (place + 1) & this.mask;
-      this.slots[place] = record;
-      this.hashes[place] = hash;
-      this.starts[place] = starts[old] ?? 0;
+  private closeGap(free: number): void {
+    const { places, mask } = this;
+    let gap = free;
+    for (let place = (gap + 1) & mask; this.keyAt(place) !== noKey; place = (place + 1) & mask) {
+      const hash = places[place << placeBits] ?? 0;
+      // It may move back to the gap unless that lies before where it begins to be looked for.
+      if (((place - hash) & mask) < ((place - gap) & mask)) continue;
+      this.copyPlace(place, gap);
+      gap = place;
     }
+    places[(gap << placeBits) + 1] = noKey;
+  }
+
+  private copyPlace(from: number, to: number): void {
+    this.places.copyWithin(to << placeBits, from << placeBits, (from + 1) << placeBits);
+  }
+
+  private grow(): void {
+    const old = this.places;
+    this.places = new Int32Array(2 * old.length);
+    this.mask = 2 * this.mask + 1;
+    for (let at = 0; at < old.length; at += 1 << placeBits) {
+      const [hash, key] = [old[at] ?? 0, old[at + 1] ?? noKey];
+      if (key === noKey) continue;
+      let place = hash & this.mask;
+      while (this.keyAt(place) !== noKey) place = (place + 1) & this.mask;
+      this.places[place << placeBits] = hash;
+      this.places[(place << placeBits) + 1] = key;
+    }
+  }
+
+  private newNumber(): KeyNumber {
+    const free = this.free.pop();
+    if (free !== undefined) return free;
+    const number = this.fresh++;
+    if ((number + 1) << infoBits > this.info.length) {
+      const grown = new Int32Array(Math.ceil((number + 1) * 1.5) << infoBits);
+      grown.set(this.info);
+      this.info = grown;
+    }
+    return number;
   }
 
   /** Leaves out the bytes of keys that are gone. */
   private rewriteKeys(): void {
-    this.keys = new KeyBytes();
-    for (const [place, record] of this.slots.entries()) {
-      if (record !== null) this.starts[place] = this.keys.add(record.key);
-    }
+    const kept = new KeyBytes();
+    for (const key of this.all()) this.setWord(key, bytesAt, kept.add(this.bytes(key)));
+    this.keys = kept;
+  }
+
+  private wordOf(key: KeyNumber, at: number): number {
+    return this.info[(key << infoBits) + at] ?? 0;
+  }
+
+  private setWord(key: KeyNumber, at: number, value: number): void {
+    this.info[(key << infoBits) + at] = value;
   }
 }
 
-function emptySlots(capacity: number): (KeyRecord | null)[] {
-  return new Array<KeyRecord | null>(capacity).fill(null);
-}
-
 /** FNV-1a from a seed of ours, stirred, because the low bits say where to look. */
-function hashOfBytes(seed: number, bytes: Uint8Array, start: number, end: number): number {
+function hashOf(seed: number, bytes: Uint8Array, start: number, end: number): number {
   let hash = seed;
   for (let at = start; at < end; at++) hash = Math.imul(hash ^ (bytes[at] ?? 0), 0x01000193);
-  return stirred(hash);
-}
-
-/** The same of the same key as text. */
-function hashOfText(seed: number, key: string): number {
-  let hash = seed;
-  for (let at = 0; at < key.length; at++) hash = Math.imul(hash ^ key.charCodeAt(at), 0x01000193);
-  return stirred(hash);
-}
-
-function stirred(hash: number): number {
   const product = Math.imul(hash ^ (hash >>> 16), 0x7feb352d);
   return product ^ (product >>> 15);
+}
+
+function comparePlaces(a: KeyPlace, b: KeyPlace): number {
+  const [aLength, bLength] = [a.end - a.start, b.end - b.start];
+  const shared = Math.min(aLength, bLength);
+  for (let at = 0; at < shared; at++) {
+    const difference = (a.bytes[a.start + at] ?? 0) - (b.bytes[b.start + at] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return aLength - bLength;
 }

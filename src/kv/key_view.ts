@@ -1,54 +1,52 @@
 /**
  * The live keys as they were at one moment, visited once in their order while commands go on changing them. Costs nothing
- * to open: the records are those of the key space, but for the ones that a command replaced or removed meanwhile, which
+ * to open: the versions are those of the key space, but for the ones that a command replaced or removed meanwhile, which
  * are kept here until they have been visited.
  */
 import { assert } from "../lib/assert.ts";
-import type { KeyRecord } from "./key_record.ts";
+import { type KeyTable, lowerBound, noKey } from "./key_table.ts";
 import type { OrderedKeys } from "./ordered_keys.ts";
-
-/** The state that a view shows. */
-export interface ViewedState {
-  readonly revision: number;
-  readonly keyCount: number;
-}
+import type { KeyNumber, Row, Rows } from "./rows.ts";
 
 export class KeyView {
-  readonly state: ViewedState;
-  /** Exactly the keys of the view; never changed. */
-  private readonly order: OrderedKeys;
-  private readonly current: (key: string) => KeyRecord | null;
-  private readonly onClose: (view: KeyView) => void;
-  /** The records of the view that the key space has no more, of keys that are not visited yet. */
-  private readonly kept = new Map<string, KeyRecord>();
-  /** The last key visited; "" before the first, for no key is empty. */
-  private last = "";
+  readonly keyCount: number;
+  /** The last key visited; none before the first. */
+  private last: KeyNumber = noKey;
+  /** The versions of the view that the key space has no more, of keys that are not visited yet. */
+  private readonly kept = new Map<KeyNumber, Row>();
 
+  /**
+   * `order` holds exactly the keys of the view, and is never changed. What the versions say must stay in `rows`, and no number
+   * of a key may be given to another, until the view is closed.
+   */
   constructor(
-    state: ViewedState,
-    keys: {
-      readonly order: OrderedKeys;
-      /** The record that the key space has now. */
-      readonly current: (key: string) => KeyRecord | null;
+    private readonly order: OrderedKeys<KeyNumber>,
+    private readonly of: {
+      readonly revision: number;
+      readonly table: KeyTable;
+      readonly rows: Rows;
       readonly onClose: (view: KeyView) => void;
     },
   ) {
-    this.state = state;
-    this.order = keys.order;
-    this.current = keys.current;
-    this.onClose = keys.onClose;
+    this.keyCount = order.size;
   }
 
-  /** To be called before `record` is replaced or removed. A record younger than the view is none of its business. */
-  keep(key: string, record: KeyRecord): void {
-    if (record.modRevision <= this.state.revision && key > this.last) this.kept.set(key, record);
+  /** To be called before the newest version of a key is replaced or removed. One younger than the view is none of its business. */
+  keep(row: Row): void {
+    const { rows, revision, table } = this.of;
+    const key = rows.key(row);
+    const isToCome = this.last === noKey || table.compare(key, this.last) > 0;
+    if (isToCome && rows.modRevision(row) <= revision) this.kept.set(key, row);
   }
 
   /** Visits the keys that were not visited yet, until `visit` returns false. Returns whether all of them are visited now. */
-  visit(visit: (key: string, record: KeyRecord) => boolean): boolean {
+  visit(visit: (row: Row) => boolean): boolean {
+    const { last } = this;
     let ended = true;
-    this.order.scan({ start: `${this.last}\0`, end: null }, (key) => {
-      ended = visit(key, this.record(key));
+    if (last === noKey) this.of.table.setBounds({ start: new Uint8Array(0), end: null });
+    this.order.scan({ start: last === noKey ? lowerBound : last, end: null }, (key) => {
+      if (key === last) return true;
+      ended = visit(this.row(key));
       this.last = key;
       return ended;
     });
@@ -58,18 +56,19 @@ export class KeyView {
   /** Ends the view: nothing is kept for it any more. */
   close(): void {
     this.kept.clear();
-    this.onClose(this);
+    this.of.onClose(this);
   }
 
-  private record(key: string): KeyRecord {
+  private row(key: KeyNumber): Row {
     const kept = this.kept.get(key);
     if (kept !== undefined) {
       this.kept.delete(key);
       return kept;
     }
-    const record = this.current(key);
-    assert(record !== null, "a key that a view shows is kept when it is deleted");
-    assert(record.modRevision <= this.state.revision, "a record that a view shows is kept when it is overwritten");
-    return record;
+    const { table, rows, revision } = this.of;
+    const row = table.newest(key);
+    assert(rows.version(row) > 0, "a key that a view shows is kept when it is deleted");
+    assert(rows.modRevision(row) <= revision, "a version that a view shows is kept when it is overwritten");
+    return row;
   }
 }

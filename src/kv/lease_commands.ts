@@ -1,8 +1,9 @@
 /** What commands about leases do. None of them knows the time: a leader says in the log when it is over. */
 import { unreachable } from "../lib/assert.ts";
-import { type CommandResult, type LeaseCommand, grantedBody, missingBody } from "../wire/mod.ts";
+import { type CommandResult, type LeaseCommand, grantedBody, keyBytes, missingBody } from "../wire/mod.ts";
 import type { KeySpace } from "./key_space.ts";
 import type { Lease } from "./leases.ts";
+import { noRow } from "./rows.ts";
 
 /** The part of a result that says more than the revision. */
 export type LeaseOutcome = Pick<CommandResult, "status" | "changed" | "body">;
@@ -41,8 +42,8 @@ function revoke(keys: KeySpace, lease: Lease): LeaseOutcome {
   const doomed = lease.keys.all();
   if (doomed.length > 0) keys.revision++;
   for (const key of doomed) {
-    const record = keys.get(key);
-    if (record !== null) keys.delete(record, keys.revision);
+    const row = keys.find(keyBytes(key));
+    if (row !== noRow) keys.delete(row, keys.revision);
   }
   keys.leases.end(lease.id);
   return { status: "ok", changed: doomed.length };

@@ -1,10 +1,10 @@
 /** The keys that hang on one lease, in the order of their bytes. Most leases hold one key, and that one costs no tree. */
-import { type OrderedKeys, newOrderedKeys } from "./ordered_keys.ts";
+import { type OrderedKeys, compareTexts, newOrderedKeys } from "./ordered_keys.ts";
 
 export class LeaseKeys {
   /** The only key; null: there is none, or {@link many}. */
   private one: string | null = null;
-  private many: OrderedKeys | null = null;
+  private many: OrderedKeys<string> | null = null;
 
   get size(): number {
     return this.many === null ? (this.one === null ? 0 : 1) : this.many.size;
@@ -15,7 +15,7 @@ export class LeaseKeys {
       this.one = key;
       return;
     }
-    this.many ??= newOrderedKeys();
+    this.many ??= newOrderedKeys(compareTexts);
     if (this.one !== null) this.many.add(this.one);
     this.one = null;
     this.many.add(key);

@@ -3,8 +3,6 @@ import type { ByteWriter } from "../lib/byte_writer.ts";
 import type { GetQuery, HistoryQuery, KeyState, RangeItem, RangeQuery } from "../wire/mod.ts";
 import {
   historyItemBytes,
-  keyBytes,
-  keyText,
   rangeAnswerBytesMax,
   rangeItemBytes,
   writeGetAnswer,
@@ -12,32 +10,33 @@ import {
   writeRangeAnswer,
   writeUnreadable,
 } from "../wire/mod.ts";
-import { type KeyRecord, isTombstone, versionAt } from "./key_record.ts";
 import type { KeySpace } from "./key_space.ts";
+import { type KeyNumber, type Row, noRow } from "./rows.ts";
 
 export function answerGet(keys: KeySpace, query: GetQuery, answers: ByteWriter): void {
   const { revision } = keys;
-  if (query.revision === null) writeGetAnswer(answers, revision, keys.find(query.key));
+  if (query.revision === null) writeGetAnswer(answers, revision, keys.show(keys.find(query.key)));
   else if (isReadable(keys, query.revision, answers))
-    writeGetAnswer(answers, revision, keys.getAt(keyText(query.key), query.revision));
+    writeGetAnswer(answers, revision, keys.show(keys.findAt(query.key, query.revision)));
 }
 
 /** Stops before the item that would exceed the limit of the query or of answers, but never before the first. */
 export function answerRange(keys: KeySpace, query: RangeQuery, answers: ByteWriter): void {
   const { keysOnly, revision } = query;
   if (revision !== null && !isReadable(keys, revision, answers)) return;
-  const range = { start: keyText(query.start), end: query.end === null ? null : keyText(query.end) };
+  const { table, versions } = keys;
   const items: RangeItem[] = [];
   let bytes = 0;
   let more = false;
-  const visit = (key: string, state: KeyState): boolean => {
-    bytes += rangeItemBytes({ keyLength: key.length, valueLength: keysOnly ? 0 : state.value.length });
+  const visit = (key: KeyNumber, row: Row): boolean => {
+    const valueLength = keysOnly ? 0 : versions.rows.length(row);
+    bytes += rangeItemBytes({ keyLength: table.length(key), valueLength });
     more = items.length === query.limit || (items.length > 0 && bytes > rangeAnswerBytesMax);
-    if (!more) items.push({ key: keyBytes(key), state });
+    if (!more) items.push({ key: table.bytes(key), state: versions.state(row) });
     return !more;
   };
-  if (revision === null) keys.scan(range, visit);
-  else keys.scanAt(revision, range, visit);
+  if (revision === null) keys.scan(query, visit);
+  else keys.scanAt(revision, query, visit);
   writeRangeAnswer(answers, { revision: keys.revision, more, items }, { keysOnly });
 }
 
@@ -45,19 +44,21 @@ export function answerRange(keys: KeySpace, query: RangeQuery, answers: ByteWrit
 export function answerHistory(keys: KeySpace, query: HistoryQuery, answers: ByteWriter): void {
   const { below, limit } = query;
   const { compactedRevision } = keys.history;
-  const latest = keys.latest(keyText(query.key));
-  const versions: KeyState[] = [];
+  const { versions } = keys;
+  const newest = keys.newest(query.key);
+  const shown: KeyState[] = [];
   let bytes = 0;
   let more = false;
-  let record: KeyRecord | null = below === null ? latest : versionAt(latest, below - 1);
-  for (; record !== null; record = record.previous) {
-    if (isTombstone(record) && record.modRevision <= compactedRevision) break; // no revision that can be read shows it
-    bytes += historyItemBytes(record.value.length);
-    more = versions.length === limit || (versions.length > 0 && bytes > rangeAnswerBytesMax);
+  let row = below === null ? newest : versions.at(newest, below - 1);
+  for (; row !== noRow; row = versions.rows.previous(row)) {
+    const state = versions.state(row);
+    if (state.version === 0 && state.modRevision <= compactedRevision) break; // no revision that can be read shows it
+    bytes += historyItemBytes(state.value.length);
+    more = shown.length === limit || (shown.length > 0 && bytes > rangeAnswerBytesMax);
     if (more) break;
-    versions.push(record);
+    shown.push(state);
   }
-  writeHistoryAnswer(answers, { revision: keys.revision, compactedRevision, more, versions });
+  writeHistoryAnswer(answers, { revision: keys.revision, compactedRevision, more, versions: shown });
 }
 
 /** Whether `revision` can be read; writes an answer that says why not. */

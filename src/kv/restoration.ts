@@ -8,7 +8,7 @@ import { crc32 } from "../lib/checksum.ts";
 import { CorruptError } from "../lib/errors.ts";
 import type { Index } from "../raft/mod.ts";
 import { decodeSettings, keyText, settingNames } from "../wire/mod.ts";
-import type { AnswerHead, ChangeHead, Stamp } from "./image_codec.ts";
+import type { AnswerHead, ChangeHead } from "./image_codec.ts";
 import {
   answerHeadBytes,
   answersSection,
@@ -33,7 +33,7 @@ import {
   settingsSection,
   stampBytes,
 } from "./image_codec.ts";
-import type { Key } from "./key_record.ts";
+import type { KeyNumber } from "./rows.ts";
 import { RestoredHistory } from "./restored_history.ts";
 import type { StoreState } from "./store_state.ts";
 
@@ -171,22 +171,21 @@ export class Restoration {
   private keys(): Items {
     const { keys } = this.state;
     const stamp = emptyStamp();
-    const texts: string[] = [];
-    let last = "";
+    const sorted: KeyNumber[] = [];
     return {
       headBytes: stampBytes,
       takeHead: (reader) => readStamp(reader, stamp),
       takeRest: (reader) => {
-        const { text, bytes } = readKey(reader, stamp);
-        if (text <= last) throw new CorruptError("the keys of the image are not in order");
+        const bytes = reader.bytes(stamp.keyLength);
+        const last = sorted.at(-1);
+        if (last !== undefined && !keys.isBehind(bytes, last))
+          throw new CorruptError("the keys of the image are not in order");
         if (stamp.modRevision > keys.revision) throw new CorruptError("a key of the image is younger than the image");
         if (stamp.version === 0) throw new CorruptError("a key of the image that does not exist");
-        keys.restoreKey(keys.versions.restored({ text, bytes }, stamp, reader.bytes(stamp.valueLength)));
-        texts.push(text);
-        last = text;
+        sorted.push(keys.restoreKey(bytes, stamp, reader.bytes(stamp.valueLength)));
       },
       end: () => {
-        keys.restoreOrder(texts);
+        keys.restoreOrder(sorted);
       },
     };
   }
@@ -203,7 +202,7 @@ export class Restoration {
       },
       takeRest: (reader) => {
         if (change.revision <= compactedRevision) throw new CorruptError("a change of the image that is compacted");
-        const key = readKey(reader, stamp);
+        const key = reader.bytes(stamp.keyLength);
         const value = reader.bytes(stamp.valueLength);
         history.addOlder(key, change, change.replacedNothing ? null : { stamp, value });
       },
@@ -260,9 +259,4 @@ export class Restoration {
     if (stateHash !== this.state.hash()) throw new CorruptError("the image does not match its state hash");
     return null;
   }
-}
-
-/** The key that follows `stamp`. */
-function readKey(reader: ByteReader, { keyLength }: Stamp): Key {
-  return { text: reader.peekLatin1(keyLength), bytes: reader.bytes(keyLength) };
 }

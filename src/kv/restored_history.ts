@@ -1,48 +1,46 @@
 /** Hangs the versions of an image on one another again, from the newest change to the oldest. Believes nothing. */
 import { CorruptError } from "../lib/errors.ts";
-import type { KeyState } from "../wire/mod.ts";
-import type { Key, KeyRecord } from "./key_record.ts";
-import { isTombstone } from "./key_record.ts";
 import type { KeySpace } from "./key_space.ts";
+import { type KeyNumber, type Row, noRow } from "./rows.ts";
+import type { Stamp } from "./versions.ts";
 
 /** The version that a change replaced; its value is copied. */
 export interface Replaced {
-  readonly stamp: Omit<KeyState, "value">;
+  readonly stamp: Stamp;
   readonly value: Uint8Array;
 }
 
-const noValue = new Uint8Array(0);
-
 export class RestoredHistory {
   /** The newest first. */
-  private readonly changes: KeyRecord[] = [];
-  /** What the next change of a key must have made: the oldest version of it that came, unless it is the latest that exists. */
-  private readonly oldest = new Map<string, KeyRecord | null>();
-  /** Those that are the latest of their keys. */
-  private readonly tombstones = new Map<string, KeyRecord>();
+  private readonly changes: Row[] = [];
+  /** What the next change of a key must have made: the oldest version of it that came, unless it is the newest that exists. */
+  private readonly oldest = new Map<KeyNumber, Row>();
+
+  /** Those that are the newest of their keys. */
+  private readonly tombstones: Row[] = [];
 
   /** `keys` holds every key that exists. */
   constructor(private readonly keys: KeySpace) {}
 
-  /** Takes in the change of `key` before those that came. Throws {@link CorruptError}. */
+  /** Takes in the change of a key before those that came. Throws {@link CorruptError}. */
   addOlder(
-    key: Key,
+    key: Uint8Array,
     change: { readonly revision: number; readonly isDelete: boolean },
     replaced: Replaced | null,
   ): void {
     const { revision, isDelete } = change;
-    const known = this.oldest.get(key.text);
-    const made = known === undefined ? this.latest(key, change) : known;
-    if (made === null || made.modRevision !== revision || isTombstone(made) !== isDelete)
+    const { versions } = this.keys;
+    const made = this.madeBy(key, change);
+    if (made === noRow || versions.rows.modRevision(made) !== revision || versions.isTombstone(made) !== isDelete)
       throw new CorruptError("a change of the image made nothing that is there");
-    const newest = this.changes.at(-1)?.modRevision ?? this.keys.revision;
-    if (revision > newest) throw new CorruptError("the changes of the image are not in order");
+    if (revision > this.revisionMax) throw new CorruptError("the changes of the image are not in order");
+    let previous = noRow;
     if (replaced !== null) {
       const { stamp, value } = replaced;
       if (stamp.modRevision >= revision) throw new CorruptError("a change of the image replaced what came later");
-      made.previous = this.keys.versions.restored({ text: made.key, bytes: key.bytes }, stamp, value);
+      previous = this.keys.restoreReplaced(made, stamp, value);
     }
-    this.oldest.set(key.text, made.previous);
+    this.oldest.set(versions.rows.key(made), previous);
     this.changes.push(made);
   }
 
@@ -50,19 +48,29 @@ export class RestoredHistory {
   finish(compactedRevision: number): void {
     if (compactedRevision > this.keys.revision)
       throw new CorruptError("an image that is compacted beyond its revision");
-    this.keys.restoreHistory({ compactedRevision, changes: this.changes.reverse(), tombstones: this.tombstones });
+    const { changes, tombstones } = this;
+    this.keys.history.restore({ compactedRevision, changes: changes.reverse(), tombstones });
   }
 
-  /** What the newest change of a key made: the key as it is, or a tombstone. */
-  private latest(
-    key: Key,
+  /** Which revision the next change may have made. */
+  private get revisionMax(): number {
+    const newest = this.changes.at(-1);
+    return newest === undefined ? this.keys.revision : this.keys.versions.rows.modRevision(newest);
+  }
+
+  /** What `change` made: where it is the newest of its key, the key as it is, or a tombstone. */
+  private madeBy(
+    key: Uint8Array,
     { revision, isDelete }: { readonly revision: number; readonly isDelete: boolean },
-  ): KeyRecord | null {
-    const record = this.keys.get(key.text);
-    if (record !== null || !isDelete) return record;
-    const stamp = { createRevision: 0, modRevision: revision, version: 0, lease: 0 };
-    const tombstone = this.keys.versions.restored(key, stamp, noValue);
-    this.tombstones.set(key.text, tombstone);
+  ): Row {
+    const { table } = this.keys;
+    const number = table.find(key);
+    const known = this.oldest.get(number);
+    if (known !== undefined) return known;
+    const newest = table.newest(number);
+    if (newest !== noRow || !isDelete) return newest;
+    const tombstone = this.keys.restoreTombstone(key, revision);
+    this.tombstones.push(tombstone);
     return tombstone;
   }
 }

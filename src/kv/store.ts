@@ -71,7 +71,7 @@ export class Store implements StateMachine {
   read(query: QueryCursor, answers: ByteWriter, clock: LeaseClock = noClock): void {
     const { keys, settings } = this.state;
     if (query.isGet) {
-      writeGetAnswer(answers, keys.revision, keys.find(query.queries, query.keyStart, query.keyEnd));
+      writeGetAnswer(answers, keys.revision, keys.show(keys.find(query.queries, query.keyStart, query.keyEnd)));
       return;
     }
     const decoded = query.decode();

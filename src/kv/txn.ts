@@ -11,8 +11,8 @@ import {
   writeTxnOperationResult,
 } from "../wire/mod.ts";
 import type { KeySpace } from "./key_space.ts";
-import type { KeyRecord } from "./key_record.ts";
 import { answerGet, answerRange } from "./queries.ts";
+import { type Row, noRow } from "./rows.ts";
 
 /** What a transaction did: the part of its result that says more than the revision. */
 export type TxnOutcome = Pick<CommandResult, "status" | "changed" | "body">;
@@ -46,21 +46,22 @@ function missingLease({ leases }: KeySpace, branch: Uint8Array): number | null {
 
 /** A value that does not exist compares with nothing; its numbers are 0. */
 export function holds(keys: KeySpace, { key, target, relation, operand }: Comparison): boolean {
-  const record = keys.find(key);
-  if (typeof operand !== "number") return record !== null && isRelated(compareBytes(record.value, operand), relation);
-  return isRelated(record === null ? -operand : numberOf(record, target) - operand, relation);
+  const row = keys.find(key);
+  if (typeof operand !== "number")
+    return row !== noRow && isRelated(compareBytes(keys.versions.value(row), operand), relation);
+  return isRelated(numberOf(keys, row, target) - operand, relation);
 }
 
-function numberOf(record: KeyRecord, target: Comparison["target"]): number {
+function numberOf({ versions: { rows } }: KeySpace, row: Row, target: Comparison["target"]): number {
   switch (target) {
     case "version":
-      return record.version;
+      return rows.version(row);
     case "create_revision":
-      return record.createRevision;
+      return rows.createRevision(row);
     case "mod_revision":
-      return record.modRevision;
+      return rows.modRevision(row);
     case "lease":
-      return record.lease;
+      return rows.lease(row);
     case "value":
       assert(false, "a value is compared with bytes");
   }
@@ -109,12 +110,12 @@ class Branch {
         this.put(operation);
         return;
       case "delete": {
-        const record = this.keys.find(operation.commands, operation.keyStart, operation.keyEnd);
-        this.delete(record === null ? [] : [record]);
+        const row = this.keys.find(operation.commands, operation.keyStart, operation.keyEnd);
+        this.delete(row === noRow ? [] : [row]);
         return;
       }
       case "deleteRange":
-        this.delete(this.keys.recordsIn({ start: operation.keyText(), end: operation.endText() }));
+        this.delete(this.keys.rowsIn(operation.rangeView()));
         return;
       case "query":
         this.answer(operation.body());
@@ -129,15 +130,15 @@ class Branch {
     const previous = keys.find(operation.commands, operation.keyStart, operation.keyEnd);
     const revision = this.change(1);
     const state = { value: operation.valueView(), revision, lease: operation.lease };
-    if (previous === null) keys.create({ text: operation.keyText(), bytes: operation.keyView() }, state);
+    if (previous === noRow) keys.create(operation.keyView(), state);
     else keys.overwrite(previous, state);
     writeTxnOperationResult(this.results, { kind: "put", modRevision: revision });
   }
 
-  private delete(doomed: readonly KeyRecord[]): void {
+  private delete(doomed: readonly Row[]): void {
     if (doomed.length > 0) {
       const revision = this.change(doomed.length);
-      for (const record of doomed) this.keys.delete(record, revision);
+      for (const row of doomed) this.keys.delete(row, revision);
     }
     writeTxnOperationResult(this.results, { kind: "delete", deleted: doomed.length });
   }

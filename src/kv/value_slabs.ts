@@ -1,114 +1,157 @@
 /**
- * The values of all versions, many of them in one buffer, which is used again once nothing in it is needed. A buffer of
+ * The values of all versions, many of one size in one buffer, where each takes a place that another left. A buffer of
  * its own for each value would be new memory with every put, which the system has to clear, and one object more.
  */
 import { assert } from "../lib/assert.ts";
+import { type Row, type RowData, type Rows, noRow } from "./rows.ts";
+import { type SizeClass, Slab, classOf, newSizeClasses, slotBytesMax } from "./size_classes.ts";
 
-/** Who has a value. Where it is kept changes in {@link ValueSlabs.tidy}; what it is does not while it is needed. */
-export interface Tenant {
-  /** Bytes of the value. */
-  length: number;
-  slab: Slab;
-  offset: number;
-  /** Whether it was handed back. */
-  released: boolean;
-}
-
-/** The size of a slab; those of a store that holds little are smaller. Bytes. */
+/** The size of a slab; the first ones of a size are smaller. Bytes. */
 const slabBytes = 64 * 1024;
 const slabBytesMin = 4 * 1024;
-/** From here on a value has a slab of its own, of its size, which is not used again. Bytes. */
-const largeBytesMin = 16 * 1024;
-/** Where less of a slab than this is needed, that moves elsewhere: values take at most about four times their bytes. */
-const neededShareMin = 1 / 4;
-/** How many empty slabs are kept for later: this share of those in use, and some besides. */
-const spareShare = 1 / 4;
+/** How many empty slabs are kept, as a share of all and besides. */
+const spareShare = 1 / 8;
 const spareSlabsMin = 16;
+/** Which share of the places of a size may be free before they are taken one by one: before, an empty slab is, where the next values lie side by side. */
+const freeShareMax = 1 / 16;
+/** How much more may be free than taken of a size before slabs are emptied. Bytes. */
+const freeBytesMax = 1024 * 1024;
+/** How many slabs are emptied at a time at most, so that nobody waits for it: 4 MiB. */
+const emptiedSlabsMax = 64;
 
-class Slab {
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Everybody who was put here, in order; some may be released. */
-  tenants: Tenant[] = [];
-  used = 0;
-  /** How many of the used bytes are not released. */
-  needed = 0;
-
-  constructor(length: number) {
-    this.bytes = new Uint8Array(length);
-  }
-}
-
-export type { Slab };
-
-/** For values without bytes. */
-export const emptySlab: Slab = new Slab(0);
+/** Where a value lies. */
+export type ValuePlace = Pick<RowData, "slab" | "offset" | "length">;
 
 export class ValueSlabs {
-  /** Where the next value goes. */
-  private open = emptySlab;
-  private readonly spare: Slab[] = [];
-  /** How many hold something. */
-  private usedSlabs = 0;
-  private nextBytes = slabBytesMin;
-  /** Of which little or nothing is needed. */
-  private readonly sparse = new Set<Slab>();
+  private readonly classes = newSizeClasses();
+  /** For values without bytes. */
+  private readonly empty = new Slab(0, 0, new Uint8Array(0));
+  /** By their numbers; {@link empty} stands where a number is free. */
+  private readonly slabs: Slab[] = [this.empty];
+  private readonly freeNumbers: number[] = [];
+  private readonly spare: Uint8Array<ArrayBuffer>[] = [];
+  /** Memory of all slabs and spare ones. */
+  private held = 0;
 
-  /** Memory taken at most, but for large values. Bytes. */
+  /** `rows` is told when values have moved. */
+  constructor(private readonly rows: Rows) {}
+
+  /** Memory taken. Bytes. */
   get heldBytes(): number {
-    return (this.usedSlabs + this.spare.length) * slabBytes;
+    return this.held;
   }
 
-  /** Copies `value` to a place for `tenant`, who has none, or released it. */
-  put(tenant: Tenant, value: Uint8Array): void {
+  /** A slab; what lies there is good until something is put or made room for. */
+  slab(number: number): { readonly bytes: Uint8Array } {
+    return this.slabs[number] ?? this.empty;
+  }
+
+  /** Copies `value`, of `row`, and fills in where it lies. */
+  put(row: Row, value: Uint8Array, place: ValuePlace): void {
     const { length } = value;
-    const slab = length === 0 ? emptySlab : length >= largeBytesMin ? new Slab(length) : this.slabWith(length);
-    tenant.length = length;
-    tenant.slab = slab;
-    tenant.offset = slab.used;
-    tenant.released = false;
-    if (length === 0) return;
-    slab.bytes.set(value, slab.used);
-    slab.used += length;
-    slab.needed += length;
-    if (length < largeBytesMin) slab.tenants.push(tenant);
+    place.length = length;
+    place.offset = 0;
+    if (length === 0) place.slab = this.empty.number;
+    else if (length > slotBytesMax) this.putLarge(value, place);
+    else {
+      const size = this.classes[classOf(length)];
+      assert(size !== undefined, "every length has a class");
+      const slab = this.slabWithRoom(size);
+      place.slab = slab.number;
+      place.offset = slab.take(row) * size.slotBytes;
+      size.used++;
+      slab.bytes.set(value, place.offset);
+    }
   }
 
-  /** The value of `tenant` is not needed any more. It stays where it is until {@link tidy}. */
-  release(tenant: Tenant): void {
-    assert(!tenant.released, "a value is released once");
-    tenant.released = true;
-    const { slab, length } = tenant;
-    slab.needed -= length;
-    if (length > 0 && length < largeBytesMin && slab.needed < slab.used * neededShareMin) this.sparse.add(slab);
+  /** The value that lies there is not needed any more: another may take its place. */
+  release({ slab: number, offset, length }: Readonly<ValuePlace>): void {
+    const slab = this.slabs[number];
+    assert(slab !== undefined && (length === 0 || slab !== this.empty), "a value is released once");
+    if (length > slotBytesMax) this.giveBack(slab);
+    else if (length > 0) this.leave(slab, offset);
   }
 
-  /** Makes room of what was released. */
+  /** Moves values together where most of the room is empty. */
   tidy(): void {
-    for (const slab of this.sparse) {
-      if (slab === this.open) continue;
-      this.sparse.delete(slab);
-      this.clear(slab);
+    let left = emptiedSlabsMax;
+    for (const size of this.classes) {
+      const placesMax = freeBytesMax / size.slotBytes;
+      while (left > 0 && size.places - 2 * size.used > placesMax && this.emptyOne(size)) left--;
     }
   }
 
-  private slabWith(length: number): Slab {
-    if (this.open.bytes.length - this.open.used >= length) return this.open;
-    this.open = this.spare.pop() ?? new Slab(Math.max(length, this.nextBytes));
-    this.nextBytes = Math.min(2 * this.nextBytes, slabBytes);
-    this.usedSlabs++;
-    return this.open;
+  private putLarge(value: Uint8Array, place: ValuePlace): void {
+    const slab = this.newSlab(value.length, new Uint8Array(value.length));
+    slab.bytes.set(value);
+    place.slab = slab.number;
   }
 
-  private clear(slab: Slab): void {
-    for (const tenant of slab.tenants) {
-      if (tenant.released || tenant.slab !== slab) continue; // gone, or elsewhere since
-      this.put(tenant, slab.bytes.subarray(tenant.offset, tenant.offset + tenant.length));
+  /** The slab into which the next value of `size` goes. */
+  private slabWithRoom(size: SizeClass): Slab {
+    if (size.open?.hasRoom === true) return size.open;
+    const isFull = size.places - size.used <= size.places * freeShareMax;
+    size.open = (isFull ? null : size.popSparse()) ?? this.openSlab(size);
+    return size.open;
+  }
+
+  private openSlab(size: SizeClass): Slab {
+    const { slotBytes } = size;
+    const bytes = Math.max(slotBytes, size.nextBytes(slabBytesMin, slabBytes));
+    const spare = bytes === slabBytes ? this.spare.pop() : undefined;
+    if (spare !== undefined) this.held -= slabBytes; // counted anew
+    const slab = this.newSlab(slotBytes, spare ?? new Uint8Array(bytes));
+    size.places += slab.slots;
+    return slab;
+  }
+
+  private newSlab(slotBytes: number, memory: Uint8Array<ArrayBuffer>): Slab {
+    const slab = new Slab(this.freeNumbers.pop() ?? this.slabs.length, slotBytes, memory);
+    this.slabs[slab.number] = slab;
+    this.held += memory.length;
+    return slab;
+  }
+
+  /** Frees the place at `offset`, and its slab where it was the last one. */
+  private leave(slab: Slab, offset: number): void {
+    const size = this.classes[classOf(slab.slotBytes)];
+    assert(size !== undefined, "every slab of places has a class");
+    slab.leave((offset / slab.slotBytes) | 0);
+    size.used--;
+    if (slab === size.open) return;
+    if (slab.used > 0) size.addPartial(slab);
+    else this.close(size, slab);
+  }
+
+  private close(size: SizeClass, slab: Slab): void {
+    size.removePartial(slab);
+    size.places -= slab.slots;
+    this.giveBack(slab);
+    const spareMax = spareSlabsMin + (this.slabs.length - this.freeNumbers.length) * spareShare;
+    if (slab.bytes.length !== slabBytes || this.spare.length >= spareMax) return;
+    this.spare.push(slab.bytes);
+    this.held += slabBytes;
+  }
+
+  private giveBack(slab: Slab): void {
+    this.slabs[slab.number] = this.empty;
+    this.freeNumbers.push(slab.number);
+    this.held -= slab.bytes.length;
+  }
+
+  /** Moves the values of the slab with the fewest of some; false if there is none. */
+  private emptyOne(size: SizeClass): boolean {
+    const slab = size.popSparse();
+    if (slab === null) return false;
+    for (let slot = 0; slot < slab.slots; slot++) {
+      const row = slab.owner(slot);
+      if (row === noRow) continue;
+      const target = this.slabWithRoom(size);
+      const offset = target.take(row) * size.slotBytes;
+      target.bytes.set(slab.bytes.subarray(slot * size.slotBytes, (slot + 1) * size.slotBytes), offset);
+      this.rows.setPlace(row, { slab: target.number, offset });
     }
-    slab.tenants = [];
-    slab.used = 0;
-    slab.needed = 0;
-    this.usedSlabs--;
-    if (slab.bytes.length === slabBytes && this.spare.length < spareSlabsMin + this.usedSlabs * spareShare)
-      this.spare.push(slab);
+    this.close(size, slab);
+    return true;
   }
 }

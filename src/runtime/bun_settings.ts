@@ -11,8 +11,8 @@ const settings: Readonly<Record<string, string>> = {
   MIMALLOC_ALLOW_THP: "1",
   /** The collector does not hand single pages of its blocks back. */
   BUN_JSC_decommitUnusedMarkedBlockPages: "0",
-  /** A small heap may grow to twice what lives in it before it is collected, and not to four times. */
-  BUN_JSC_heapGrowthMaxIncrease: "1",
+  /** The heap may grow by a third of what lives in it before it is collected, and not to four times: the store is few objects, so that takes 30 ms. */
+  BUN_JSC_heapGrowthMaxIncrease: "0.3",
   /** What runs is compiled to the last degree after ten times as much as usual: else that takes a third of a node's time at first, for what is seldom run, too. */
   BUN_JSC_thresholdForFTLOptimizeAfterWarmUp: "1000000",
 };

@@ -215,6 +215,13 @@ export class CommandCursor {
     return this.restLength === 0 ? null : this.texts.slice(this.restStart, this.restEnd);
   }
 
+  /** The bounds of a range as views. */
+  rangeView(): KeyRange {
+    assert(this.kind === "deleteRange", "only a range has bounds");
+    const end = this.restLength === 0 ? null : this.commands.subarray(this.restStart, this.restEnd);
+    return { start: this.keyView(), end };
+  }
+
   /** The value of a put as a view. */
   valueView(): Uint8Array {
     assert(this.kind === "put", "only a put has a value");

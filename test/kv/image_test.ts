@@ -120,6 +120,24 @@ describe("an image", () => {
     expect(factsOf(restored(drain(image, 10), 1))).toEqual(before);
   });
 
+  test("does not take a key with it that went and came back meanwhile", () => {
+    const store = smallStore();
+    const whole = drain(store.image());
+    const image = store.image();
+    for (let round = 0; round < 3; round++) {
+      apply(store, del("a"), del("b"), put(`${round}`, "new"));
+      apply(store, compact(store.revision));
+      apply(store, put("a", `${round}`));
+    }
+    expect(hexOf(drain(image))).toBe(hexOf(whole));
+    image.close();
+    apply(store, put("c", "1"), put("d", "2")); // where b was, perhaps
+    expect(keysOf(range(store)).slice(0, -1)).toEqual(["0", "1", "2", "a", "c", "d"]);
+    expect(Buffer.from(get(store, "a").state?.value ?? []).toString()).toBe("2");
+    expect(get(store, "b").state).toBe(null);
+    expectSame(restored(drain(store.image()), store.appliedIndex), store);
+  });
+
   test("is not read after it was closed, and may be closed twice", () => {
     const image = smallStore().image();
     image.next(1);

@@ -1,91 +1,109 @@
 /** The hash table of the keys against a map, with keys of all bytes and lengths. */
 import { expect, test } from "bun:test";
-import { KeyRecord } from "../../src/kv/key_record.ts";
-import { KeyTable } from "../../src/kv/key_table.ts";
-import { seededRandom } from "../../src/lib/random.ts";
+import { KeyTable, lowerBound, noKey, upperBound } from "../../src/kv/key_table.ts";
+import type { KeyNumber } from "../../src/kv/rows.ts";
+import { type Random, seededRandom } from "../../src/lib/random.ts";
+import { keyText } from "../../src/wire/mod.ts";
 
-function recordOf(key: string): KeyRecord {
-  const record = new KeyRecord();
-  record.key = key;
-  return record;
+function bytesOf(key: string): Uint8Array {
+  return new Uint8Array(Buffer.from(key, "latin1"));
 }
 
-/** What the table says of `key`, asked in both ways. */
-function found(table: KeyTable, key: string): KeyRecord | null {
-  const bytes = new Uint8Array(Buffer.from(`<${key}>`, "latin1"));
-  const record = table.find(bytes, 1, 1 + key.length);
-  if (table.get(key) !== record) throw new Error(`${key} is found as bytes or as text, but not as both`);
-  return record;
+/** What the table says of `key`, which it is shown among other bytes. */
+function found(table: KeyTable, key: string): KeyNumber {
+  return table.find(bytesOf(`<${key}>`), 1, 1 + key.length);
+}
+
+function anyKeys(random: Random, count: number): readonly string[] {
+  return Array.from({ length: count }, (_, number) => {
+    const length = random.integer(1, 12);
+    const text = Array.from({ length }, () => String.fromCharCode(random.integer(0, 255))).join("");
+    return `${text}${number}`;
+  });
 }
 
 for (const seed of [1, 2, 3]) {
   test(`agrees with a map through random changes, seed ${seed}`, () => {
     const random = seededRandom(seed);
-    const keys = Array.from({ length: 400 }, (_, number) => {
-      const length = random.integer(1, 12);
-      const text = Array.from({ length }, () => String.fromCharCode(random.integer(0, 255))).join("");
-      return `${text}${number}`;
-    });
+    const keys = anyKeys(random, 400);
     const table = new KeyTable(seed);
-    const map = new Map<string, KeyRecord>();
+    const map = new Map<string, { readonly number: KeyNumber; version: number }>();
     for (let step = 0; step < 20_000; step++) {
       const key = keys[random.integer(0, keys.length - 1)] ?? "";
-      const record = map.get(key);
-      expect(found(table, key)).toBe(record ?? null);
-      if (record === undefined) {
-        const created = recordOf(key);
-        table.add(created);
-        map.set(key, created);
+      const known = map.get(key);
+      if (found(table, key) !== (known?.number ?? noKey)) expect(`step ${step}`).toBe("found");
+      if (known === undefined) {
+        const number = table.add(bytesOf(key));
+        table.setNewest(number, step);
+        map.set(key, { number, version: step });
       } else if (random.next() < 0.5) {
-        if (random.next() < 0.5) found(table, keys[random.integer(0, keys.length - 1)] ?? ""); // another was found last
-        const next = recordOf(key);
-        table.replace(record, next);
-        map.set(key, next);
+        table.setNewest(known.number, step);
+        known.version = step;
       } else {
-        table.delete(key);
+        table.delete(known.number);
         map.delete(key);
       }
-      expect(table.size).toBe(map.size);
+      if (table.size !== map.size) expect(`step ${step}`).toBe("of the same size");
     }
-    expect(new Set(table.values())).toEqual(new Set(map.values()));
-    for (const key of keys) expect(found(table, key)).toBe(map.get(key) ?? null);
+    expect(new Set(table.all())).toEqual(new Set([...map.values()].map(({ number }) => number)));
+    for (const [key, { number, version }] of map) {
+      expect(found(table, key)).toBe(number);
+      expect([keyText(table.bytes(number)), table.newest(number)]).toEqual([key, version]);
+    }
   });
 }
 
+test("compares keys and bounds by their bytes", () => {
+  const random = seededRandom(4);
+  const keys = ["a", "ab", "a\0", "b", "\xff", "\xffa", ...anyKeys(random, 60)];
+  const table = new KeyTable(4);
+  const numbers = keys.map((key) => table.add(bytesOf(key)));
+  const ofTexts = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+  for (const [i, a] of keys.entries()) {
+    for (const [j, b] of keys.entries()) {
+      expect(Math.sign(table.compare(numbers[i] ?? noKey, numbers[j] ?? noKey))).toBe(ofTexts(a, b));
+      table.setBounds({ start: bytesOf(b), end: bytesOf(a) });
+      expect(Math.sign(table.compare(numbers[i] ?? noKey, lowerBound))).toBe(ofTexts(a, b));
+      expect(Math.sign(table.compare(upperBound, numbers[j] ?? noKey))).toBe(ofTexts(a, b));
+    }
+  }
+});
+
 test("keeps a hundred thousand keys, and none that was taken out", () => {
   const table = new KeyTable(7);
-  const records = Array.from({ length: 100_000 }, (_, number) => recordOf(`key/${number}`));
-  for (const record of records) table.add(record);
-  for (const [number, { key }] of records.entries()) if (number % 3 === 0) table.delete(key);
-  const wrong = records.filter((record, number) => found(table, record.key) !== (number % 3 === 0 ? null : record));
+  const keys = Array.from({ length: 100_000 }, (_, number) => `key/${number}`);
+  const numbers = keys.map((key) => table.add(bytesOf(key)));
+  for (const [at, number] of numbers.entries()) if (at % 3 === 0) table.delete(number);
+  const wrong = keys.filter((key, at) => found(table, key) !== (at % 3 === 0 ? noKey : numbers[at]));
   expect(wrong).toEqual([]);
 });
 
-test("a key is added once, and only what is there is replaced or taken out", () => {
+test("a key is added once, and only what is there is taken out", () => {
   const table = new KeyTable(7);
-  table.add(recordOf("a"));
+  const number = table.add(bytesOf("a"));
   expect(() => {
-    table.add(recordOf("a"));
+    table.add(bytesOf("a"));
   }).toThrow("once");
-  expect(() => {
-    table.replace(recordOf("b"), recordOf("b"));
-  }).toThrow("is there");
-  expect(() => {
-    table.delete("b");
-  }).toThrow("is there");
+  table.delete(number);
+  for (const gone of [number, noKey, number + 1]) {
+    expect(() => {
+      table.delete(gone);
+    }).toThrow("is there");
+  }
 });
 
 test("keys come and go for long: those that are there are found, and what is gone takes no room", () => {
   const table = new KeyTable(7);
-  let before: readonly KeyRecord[] = [];
+  let before: readonly { readonly key: string; readonly number: KeyNumber }[] = [];
   for (let round = 0; round < 12; round++) {
-    const records = Array.from({ length: 10_000 }, (_, number) => recordOf(`key/${round % 3}/${number}`));
-    for (const { key } of before) table.delete(key);
-    for (const record of records) table.add(record);
-    expect(records.filter((record) => found(table, record.key) !== record)).toEqual([]);
-    expect(before.filter(({ key }) => found(table, key) !== null)).toEqual([]);
-    before = records;
+    const keys = Array.from({ length: 10_000 }, (_, number) => `key/${round % 3}/${number}`);
+    for (const { number } of before) table.delete(number);
+    const added = keys.map((key) => ({ key, number: table.add(bytesOf(key)) }));
+    expect(added.filter(({ key, number }) => found(table, key) !== number)).toEqual([]);
+    expect(before.filter(({ key }) => found(table, key) !== noKey)).toEqual([]);
+    before = added;
   }
   expect(table.size).toBe(10_000);
+  expect(Math.max(...table.all())).toBe(10_000);
   expect(table.keyBytesHeld).toBeLessThan(4 * 10_000 * "key/0/1234".length);
 });
