@@ -9,13 +9,13 @@ export const answersMutants: readonly Mutant[] = [
   }),
   mutant("reads without a round", {
     file: "src/raft/leader.ts",
-    find: "leader.reads.start({ round: leader.round, index: state.log.commitIndex });",
-    replace: "leader.reads.start({ round: 0, index: state.log.commitIndex });",
+    find: "leader.reads.start({ round: leader.round, index: state.log.commitIndex, startedAt: state.now });",
+    replace: "leader.reads.start({ round: 0, index: state.log.commitIndex, startedAt: state.now });",
   }),
   mutant("read round from before the read counted", {
     file: "src/raft/leader.ts",
-    find: "leader.reads.start({ round: leader.round, index: state.log.commitIndex });",
-    replace: "leader.reads.start({ round: leader.round - 1, index: state.log.commitIndex });",
+    find: "leader.reads.start({ round: leader.round, index: state.log.commitIndex, startedAt: state.now });",
+    replace: "leader.reads.start({ round: leader.round - 1, index: state.log.commitIndex, startedAt: state.now });",
   }),
   mutant("read answered before its index is applied", {
     file: "src/node/reads.ts",

@@ -12,6 +12,11 @@ export interface NodeLimits {
    */
   readonly commitNewsMs: number;
   /**
+   * How long reads may wait for the round of earlier ones to be answered, to share the next round with all that come meanwhile:
+   * each costs every node a message and a turn. Longer than a round takes between near machines. Milliseconds.
+   */
+  readonly readRoundMs: number;
+  /**
    * How many times as fast as another's the clock of any node may run, at most: what reads with a lease trust. Quartz
    * and the corrections of NTP together stay within 0.1 %; a tenth is far from that, and costs a lease little.
    */
@@ -73,6 +78,7 @@ export const defaultLimits: NodeLimits = {
   electionTimeoutMs: 400,
   heartbeatMs: 80,
   commitNewsMs: 5,
+  readRoundMs: 5,
   clockRatioMax: 1.1,
   leaseMarginMs: 5,
   payloadBytesMax: 512 * 1024,

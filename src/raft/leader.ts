@@ -194,13 +194,19 @@ export function tickLeader(state: RaftState, leader: Leader): void {
 export function flushLeader(state: RaftState, leader: Leader): void {
   maybeEndChange(state, leader);
   maybeBind(state, leader);
-  if (leader.reads.hasWaiting && committedInTerm(state)) {
-    startRound(state, leader);
-    leader.reads.start({ round: leader.round, index: state.log.commitIndex });
-    confirmReads(state, leader); // alone, a leader needs nobody's word
-  }
+  if (state.now >= readsDeadline(state, leader)) startRound(state, leader);
   for (const [to, progress] of leader.progress) replicateTo(state, leader, { to, progress });
   tellTarget(state, leader);
+}
+
+/**
+ * When the reads that wait begin a round of their own: at once if no other read has one under way, else they share the next
+ * with all that come until that is answered. Whether it is late or lost is not known, so they wait no longer than
+ * `readRoundMs`. Infinity if none waits, or none may be answered yet.
+ */
+export function readsDeadline(state: RaftState, { reads }: Leader): Millis {
+  if (!reads.hasWaiting || !committedInTerm(state)) return Infinity;
+  return reads.underWayFrom + state.options.readRoundMs;
 }
 
 /** Until an entry of its own term is committed, a leader does not know what is (rule R1). */
@@ -208,6 +214,7 @@ export function committedInTerm(state: RaftState): boolean {
   return state.log.termAt(state.log.commitIndex) === state.term;
 }
 
+/** Asks everybody whether this is still the leader. All reads that wait take part: they came before it (rule R2). */
 function startRound(state: RaftState, leader: Leader): void {
   leader.round++;
   leader.roundStartedAt = state.now;
@@ -217,7 +224,10 @@ function startRound(state: RaftState, leader: Leader): void {
   if (state.now - laterAt >= state.options.electionTimeoutMs) {
     leader.pastLastIndex = { earlier: later, later: state.log.lastIndex, laterAt: state.now };
   }
+  if (leader.reads.hasWaiting && committedInTerm(state))
+    leader.reads.start({ round: leader.round, index: state.log.commitIndex, startedAt: state.now });
   for (const [to, progress] of leader.progress) sendHeartbeat(state, { to, progress, round: leader.round });
+  confirmReads(state, leader); // alone, a leader needs nobody's word
 }
 
 /** The newest round of heartbeats that a quorum has acknowledged. */

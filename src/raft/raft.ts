@@ -20,6 +20,7 @@ import {
   maybeCommit,
   propose,
   read,
+  readsDeadline,
   startTransfer,
   stepReadIndex,
   tickLeader,
@@ -230,7 +231,12 @@ export class Raft {
     const { role, options, preVotesWaiting } = this.state;
     if (role.kind === "leader") {
       const newsDeadline = role.newsFrom > this.state.now ? role.newsFrom : Infinity;
-      return Math.min(role.heartbeatDeadline, newsDeadline, role.transfer?.deadline ?? Infinity);
+      return Math.min(
+        role.heartbeatDeadline,
+        newsDeadline,
+        readsDeadline(this.state, role),
+        role.transfer?.deadline ?? Infinity,
+      );
     }
     const deadline = Math.min(
       this.state.electionDeadline,

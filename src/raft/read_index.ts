@@ -3,7 +3,7 @@
  * afterwards that this node still leads, then answer once that index is applied.
  */
 import { RingQueue } from "../lib/ring_queue.ts";
-import type { Index, NodeId } from "./types.ts";
+import type { Index, Millis, NodeId } from "./types.ts";
 
 /** One who waits for a read index: a token of this node, or a request of a follower. */
 export type Reader =
@@ -13,6 +13,7 @@ export type Reader =
 interface Round {
   readonly round: number;
   readonly index: Index;
+  readonly startedAt: Millis;
   readonly readers: readonly Reader[];
 }
 
@@ -29,9 +30,15 @@ export class ReadRounds {
     return this.waiting.length > 0;
   }
 
+  /** When the newest round on which reads ride began; -Infinity if all are answered. */
+  get underWayFrom(): Millis {
+    const { length } = this.rounds;
+    return length === 0 ? -Infinity : this.rounds.at(length - 1).startedAt;
+  }
+
   /** All that wait ride on `round`, which starts now, and will be answered at `index`. */
-  start({ round, index }: { readonly round: number; readonly index: Index }): void {
-    this.rounds.push({ round, index, readers: this.waiting });
+  start(round: Omit<Round, "readers">): void {
+    this.rounds.push({ ...round, readers: this.waiting });
     this.waiting = [];
   }
 

@@ -31,6 +31,8 @@ export interface RaftOptions {
   readonly heartbeatMs: Millis;
   /** How long followers may wait to hear that an entry is committed, for the next entry to tell them: it costs as many messages as an entry. */
   readonly commitNewsMs: Millis;
+  /** How long reads may wait for the round of earlier ones to be answered before they begin another. */
+  readonly readRoundMs: Millis;
   /** How many times as fast as another's the clock of any node may run, at most: leases trust this, and nothing else does (rule R4). */
   readonly clockRatioMax: number;
   /** How much earlier than it could a lease ends, for the grain of clocks. */

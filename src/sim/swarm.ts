@@ -13,6 +13,7 @@ export function drawPlan(seed: number, wishes: Wishes): Plan {
     snapshots: streamOf(seed, "snapshots"),
     company: streamOf(seed, "company"),
     news: streamOf(seed, "news"),
+    rounds: streamOf(seed, "rounds"),
   });
   const limits = isLate ? { ...drawnLimits, ...drawLateLimits(streamOf(seed, "late limits")) } : drawnLimits;
   const { electionTimeoutMs } = limits;
@@ -136,7 +137,12 @@ function drawDatagrams(seed: number, electionTimeoutMs: number): DatagramPlan | 
 /** Limits so small that each of them is met. */
 function drawLimits(
   random: Random,
-  { snapshots, company, news }: { readonly snapshots: Random; readonly company: Random; readonly news: Random },
+  {
+    snapshots,
+    company,
+    news,
+    rounds,
+  }: { readonly snapshots: Random; readonly company: Random; readonly news: Random; readonly rounds: Random },
 ): NodeLimits {
   const electionTimeoutMs = random.integer(80, 250);
   const chance = pick(random, [0, 0.3, 0.6, 1]);
@@ -147,6 +153,7 @@ function drawLimits(
     electionTimeoutMs,
     heartbeatMs: electionTimeoutMs / between(random, 3, 8),
     commitNewsMs: pick(news, [0, 0, 2, 5, 20]),
+    readRoundMs: pick(rounds, [0, 2, 5, 20]),
     clockRatioMax,
     leaseMarginMs: 1,
     payloadBytesMax,

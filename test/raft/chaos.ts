@@ -151,12 +151,16 @@ class ChaosRun {
     const accepted = cluster.propose(leader, "the last word");
     assert(accepted.ok, "a leader without a backlog takes proposals");
     const reads = this.members.map((node) => ({ id: node.id, token: cluster.read(node.id) }));
+    const isAnswered = ({ id, token }: { readonly id: NodeId; readonly token: number }): boolean =>
+      typeof cluster.readIndex(id, token) === "number";
     cluster.runUntil(
-      () => this.agreed() && this.members.every((node) => node.applied.length === accepted.id.index),
+      () =>
+        this.agreed() &&
+        this.members.every((node) => node.applied.length === accepted.id.index) &&
+        reads.every(isAnswered),
       limitMs,
     );
-    for (const { id, token } of reads)
-      assert(typeof cluster.readIndex(id, token) === "number", "a read was not answered");
+    assert(reads.every(isAnswered), "a read was not answered");
     if (this.members.length < cluster.ids.length) cluster.run(3 * this.electionTimeoutMs); // until those who left know
     const decided = cluster.up.every((node) => [...node.reads.values()].every((read) => read.index !== undefined));
     assert(decided, "a read was left without an answer");

@@ -60,6 +60,7 @@ export const testLimits: Omit<RaftOptions, "id" | "group"> = {
   electionTimeoutMs: 1000,
   heartbeatMs: 100,
   commitNewsMs: 0,
+  readRoundMs: 20,
   clockRatioMax: 1.25,
   leaseMarginMs: 5,
   appendBytesMax: 64 * 1024,

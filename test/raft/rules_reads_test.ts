@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import type { Message } from "../../src/raft/mod.ts";
 import { change, led, membersAt } from "./changing.ts";
-import { Cluster, textOf } from "./harness.ts";
+import { Cluster, testLimits, textOf } from "./harness.ts";
 import { append, Solo } from "./solo.ts";
 
 const none = { index: 0, term: 0 };
@@ -27,6 +27,18 @@ test("R1 a new leader answers no read before an entry of its own term is committ
   const round = lastRound(solo.take());
   expect(solo.reads).toEqual([]);
   acknowledgeRound(solo, 2, round);
+  expect(solo.reads).toEqual([{ token: 7, index: 3 }]);
+});
+
+test("R1 a heartbeat that leaves before that confirms no read either", () => {
+  const solo = new Solo({ terms: [1, 1] });
+  solo.lead();
+  solo.read(7);
+  solo.tick(testLimits.heartbeatMs);
+  acknowledgeRound(solo, 2, lastRound(solo.take()));
+  expect(solo.reads).toEqual([]);
+  solo.acknowledge(2, 3);
+  acknowledgeRound(solo, 2, lastRound(solo.take()));
   expect(solo.reads).toEqual([{ token: 7, index: 3 }]);
 });
 
@@ -177,6 +189,76 @@ test("R2 all reads of a turn share a round", () => {
   acknowledgeRound(solo, 3, lastRound(rounds));
   expect(solo.reads.map((read) => read.token)).toEqual([1, 2, 3]);
   expect(solo.take().filter((message) => message.kind === "ReadIndexResponse").length).toBe(1);
+});
+
+test("R2 reads that come while a round is under way share the next, which begins when that is answered", () => {
+  const solo = new Solo();
+  solo.lead();
+  solo.acknowledge(2, 1);
+  solo.take();
+  solo.read(1);
+  const first = lastRound(solo.take());
+  solo.read(2);
+  solo.step({ kind: "ReadIndex", ...solo.from(3, 1), request: 1, boot: 1, lease: false });
+  expect(solo.take()).toEqual([]);
+  acknowledgeRound(solo, 2, first);
+  expect(solo.reads.map((read) => read.token)).toEqual([1]);
+  const rounds = solo.take();
+  expect(rounds.map((message) => message.kind)).toEqual(["Heartbeat", "Heartbeat"]);
+  acknowledgeRound(solo, 3, first); // says nothing about those that came after it began
+  expect(solo.reads.map((read) => read.token)).toEqual([1]);
+  acknowledgeRound(solo, 3, lastRound(rounds));
+  expect(solo.reads.map((read) => read.token)).toEqual([1, 2]);
+  expect(solo.take().filter((message) => message.kind === "ReadIndexResponse").length).toBe(1);
+  solo.read(3);
+  expect(solo.take().map((message) => message.kind)).toEqual(["Heartbeat", "Heartbeat"]); // nothing is under way
+});
+
+test("R2 reads do not wait for a round that is not answered: they begin one of their own a little later", () => {
+  const solo = new Solo();
+  solo.lead();
+  solo.acknowledge(2, 1);
+  solo.read(1);
+  const began = solo.now;
+  solo.take(); // the heartbeats are lost
+  solo.tick(5);
+  solo.read(2);
+  expect(solo.take()).toEqual([]);
+  const { deadline } = solo.raft;
+  expect(deadline).toBe(began + testLimits.readRoundMs);
+  solo.tick(deadline - solo.now);
+  const round = lastRound(solo.take());
+  expect(round).toBeGreaterThan(0);
+  acknowledgeRound(solo, 3, round);
+  expect(solo.reads.map((read) => read.token)).toEqual([1, 2]);
+});
+
+test("R2 a heartbeat whose time has come takes the reads that wait along", () => {
+  const solo = new Solo({ limits: { readRoundMs: 1000 } });
+  solo.lead();
+  solo.acknowledge(2, 1);
+  solo.read(1);
+  solo.take(); // the heartbeats are lost
+  solo.read(2);
+  expect(solo.take()).toEqual([]);
+  solo.tick(testLimits.heartbeatMs);
+  const rounds = solo.take();
+  expect(rounds.map((message) => message.kind)).toEqual(["Heartbeat", "Heartbeat"]);
+  acknowledgeRound(solo, 2, lastRound(rounds));
+  expect(solo.reads.map((read) => read.token)).toEqual([1, 2]);
+});
+
+test("R2 reads that wait for a round die with the office, too", () => {
+  const solo = new Solo();
+  solo.lead();
+  solo.acknowledge(2, 1);
+  solo.read(1);
+  solo.read(2);
+  solo.step({ kind: "HeartbeatResponse", ...solo.from(3, 2), session: 2, boot: 1, round: 0 });
+  expect(solo.reads).toEqual([
+    { token: 1, index: null },
+    { token: 2, index: null },
+  ]);
 });
 
 test("R3 a follower far behind answers no older than when it was asked", () => {
