@@ -57,12 +57,13 @@ export interface GroupPorts {
   readonly logger: Logger;
   /** Called after each change that {@link GroupView} shows beyond its revision and applied index. */
   readonly onChange: () => void;
-  /** Called when there is something to propose that no request brought. */
+  /** Called when there is something to do in a next turn that no request brought. */
   readonly wake: () => void;
 }
 
 export class Group {
   private readonly id: GroupId;
+  private readonly wake: () => void;
   readonly raft: Raft;
   readonly machine: StateMachine;
   readonly snapshotter: Snapshotter;
@@ -93,6 +94,7 @@ export class Group {
     this.logger = ports.logger;
     this.onChange = ports.onChange;
     this.now = ports.now;
+    this.wake = ports.wake;
     this.admission = new Admission(options.limits);
     this.batcher = new Batcher(options.limits.payloadBytesMax);
     const propose: Propose = (request, done) => {
@@ -259,19 +261,21 @@ export class Group {
     this.leases.run(now);
   }
 
-  /** Hands what has arrived in this turn to the core, but for few commands that wait for more. `now` is no earlier than its arrival. */
+  /** Hands what has arrived in this turn to the core, but for what waits for more. `now` is no earlier than its arrival. */
   submit(now: Millis): void {
-    this.requestReads(now);
+    const leasedOnly = this.reads.waitForCompany(now, this.limits);
+    if (leasedOnly) this.wake(); // the next turn shows whether more have come
+    this.requestReads(now, { leasedOnly });
     if (!this.waitsForCompany) this.propose();
   }
 
   private submitAll(now: Millis): void {
-    this.requestReads(now);
+    this.requestReads(now, { leasedOnly: false });
     this.propose();
   }
 
-  private requestReads(now: Millis): void {
-    for (const request of this.reads.takeArrived()) this.raft.requestRead(request, now);
+  private requestReads(now: Millis, which: { readonly leasedOnly: boolean }): void {
+    for (const request of this.reads.takeArrived(which)) this.raft.requestRead(request, now);
   }
 
   /** What is waiting is little, and the next commit, which makes a turn, will find more of it. */

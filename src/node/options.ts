@@ -16,6 +16,10 @@ export interface NodeLimits {
    * each costs every node a message and a turn. Longer than a round takes between near machines. Milliseconds.
    */
   readonly readRoundMs: number;
+  /** From so many requests in the last round on, reads wait for company as long as every turn brings more of them. */
+  readonly readCompanyMin: number;
+  /** The most that they wait: less than a round takes. Milliseconds. */
+  readonly readCompanyMs: number;
   /**
    * How many times as fast as another's the clock of any node may run, at most: what reads with a lease trust. Quartz
    * and the corrections of NTP together stay within 0.1 %; a tenth is far from that, and costs a lease little.
@@ -79,6 +83,8 @@ export const defaultLimits: NodeLimits = {
   heartbeatMs: 80,
   commitNewsMs: 5,
   readRoundMs: 5,
+  readCompanyMin: 8,
+  readCompanyMs: 2,
   clockRatioMax: 1.1,
   leaseMarginMs: 5,
   payloadBytesMax: 512 * 1024,

@@ -1,6 +1,6 @@
-/** Reads that wait: first for an index at which they are linearizable, all of a turn together, then for that index to be applied. */
+/** Reads that wait: first for an index at which they are linearizable, all that arrive together, then for that index to be applied. */
 import { assert } from "../lib/assert.ts";
-import type { Index, ReadState } from "../raft/mod.ts";
+import type { Index, Millis, ReadState } from "../raft/mod.ts";
 import type { NodeLimits } from "./options.ts";
 import type { ReadOutcome, RefusalReason } from "./outcomes.ts";
 
@@ -17,9 +17,15 @@ interface ReadGroup {
 }
 
 export class Reads {
-  /** Reads of this turn: those that trust a lease, and the others. */
+  /** Reads of this turn that trust a lease. */
   private leased: ReadRequest[] = [];
+  /** The others, perhaps of some turns before, too. */
   private arrived: ReadRequest[] = [];
+  /** How many of them were there in the turn before; and since when the first waits. */
+  private arrivedSeen = 0;
+  private arrivedFrom: Millis = 0;
+  /** How many the last index was for. */
+  private askedLast = 0;
   /** Reads whose index was asked for, by token. */
   private readonly asked = new Map<number, readonly ReadRequest[]>();
   /** Reads whose index is not applied yet, in no special order: there are few, and seldom any. */
@@ -40,15 +46,35 @@ export class Reads {
     this.bytes += request.queries.length;
   }
 
+  /**
+   * Whether those that arrived should wait for the next turn, in which this is to be asked again. Of many that come at the same
+   * time a turn finds some, and the confirmation of each handful costs every node a message and a turn. Where the last
+   * index was for few, nobody waits.
+   */
+  waitForCompany(now: Millis, { readCompanyMin, readCompanyMs }: NodeLimits): boolean {
+    const { length } = this.arrived;
+    if (this.arrivedSeen === 0) this.arrivedFrom = now;
+    if (length <= this.arrivedSeen || this.askedLast < readCompanyMin) return false;
+    if (now >= this.arrivedFrom + readCompanyMs) return false;
+    this.arrivedSeen = length;
+    return true;
+  }
+
   /** Tokens under which an index is to be asked for, for all that arrived since the last call: at most one with a lease and one without. */
-  takeArrived(): readonly { readonly token: number; readonly lease: boolean }[] {
+  takeArrived({
+    leasedOnly,
+  }: {
+    readonly leasedOnly: boolean;
+  }): readonly { readonly token: number; readonly lease: boolean }[] {
     const requests: { readonly token: number; readonly lease: boolean }[] = [];
     if (this.leased.length > 0) {
       this.asked.set(++this.token, this.leased);
       requests.push({ token: this.token, lease: true });
       this.leased = [];
     }
-    if (this.arrived.length > 0) {
+    if (this.arrived.length > 0 && !leasedOnly) {
+      this.askedLast = this.arrived.length;
+      this.arrivedSeen = 0;
       this.asked.set(++this.token, this.arrived);
       requests.push({ token: this.token, lease: false });
       this.arrived = [];
@@ -102,6 +128,7 @@ export class Reads {
     ];
     this.leased = [];
     this.arrived = [];
+    this.arrivedSeen = 0;
     this.asked.clear();
     this.confirmed = [];
     this.count = 0;

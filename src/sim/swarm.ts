@@ -154,6 +154,8 @@ function drawLimits(
     heartbeatMs: electionTimeoutMs / between(random, 3, 8),
     commitNewsMs: pick(news, [0, 0, 2, 5, 20]),
     readRoundMs: pick(rounds, [0, 2, 5, 20]),
+    readCompanyMin: pick(rounds, [1, 2, 8]),
+    readCompanyMs: pick(rounds, [0, 2, 10]),
     clockRatioMax,
     leaseMarginMs: 1,
     payloadBytesMax,

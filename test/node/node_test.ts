@@ -1,5 +1,5 @@
 /** The real node in virtual time: requests, elections, crashes and what the waiting clients are told. */
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { ByteWriter } from "../../src/lib/byte_writer.ts";
 import { clusterIdBytes, writeFrame } from "../../src/wire/mod.ts";
 import { clusterId, TestCluster, textOf } from "./cluster.ts";
@@ -44,7 +44,8 @@ test("a node alone acknowledges nothing before its disk has it (rule P2)", () =>
 });
 
 test("few commands wait for company while two proposals are under way; many do not, nor what comes before a transfer", () => {
-  const cluster = new TestCluster({ nodes: 1, autoComplete: false, limits: { batchBytesMin: 1000 } });
+  const limits = { uncommittedProposalsMax: 2, batchBytesMin: 1000 };
+  const cluster = new TestCluster({ nodes: 1, autoComplete: false, limits });
   cluster.until(() => {
     cluster.disk(1).completeAll();
     cluster.settle();
@@ -135,6 +136,67 @@ test("a leader answers reads from its lease without asking anybody, and a follow
   cluster.settle();
   expect([textOf(get), textOf(confirmed)]).toEqual(["1", "1"]);
   expect(leader.status(0).transport.messagesSent).toBe(sent + 1); // the answer to the follower
+});
+
+describe("where many reads come at a time", () => {
+  /** A leader that was last asked for three reads at once; `rounds` counts what it has sent to both followers since then. */
+  function busy() {
+    const cluster = new TestCluster({ nodes: 3, limits: { readCompanyMin: 3, readCompanyMs: 10, readRoundMs: 0 } });
+    const leader = cluster.leader();
+    cluster.put(leader, "a", "1");
+    cluster.advance(2 * cluster.limits.heartbeatMs);
+    for (let i = 0; i < 3; i++) cluster.get(leader, "a");
+    cluster.settle();
+    const sent = leader.status(0).transport.messagesSent;
+    const rounds = (): number => (leader.status(0).transport.messagesSent - sent) / 2;
+    const turn = (): void => void cluster.clock.runDeferred();
+    return { cluster, leader, rounds, turn };
+  }
+
+  test("they wait as long as every turn brings more, and are confirmed together", () => {
+    const { cluster, leader, rounds, turn } = busy();
+    const gets = Array.from({ length: 4 }, () => {
+      const get = cluster.get(leader, "a");
+      turn();
+      return get;
+    });
+    expect(rounds()).toBe(0);
+    turn();
+    expect(rounds()).toBe(1);
+    cluster.settle();
+    expect([rounds(), ...gets.map(textOf)]).toEqual([1, "1", "1", "1", "1"]);
+  });
+
+  test("but not for long, and those with a lease not at all", () => {
+    const { cluster, leader, rounds, turn } = busy();
+    const first = cluster.get(leader, "a");
+    const leased = cluster.get(leader, "a", "lease");
+    turn();
+    expect([rounds(), first.end, textOf(leased)]).toEqual([0, null, "1"]);
+    cluster.clock.advance(cluster.limits.readCompanyMs, () => undefined);
+    const second = cluster.get(leader, "a");
+    turn();
+    expect(rounds()).toBe(1);
+    cluster.settle();
+    expect([rounds(), textOf(first), textOf(second)]).toEqual([1, "1", "1"]);
+  });
+
+  test("and few do not wait", () => {
+    const { cluster, leader, rounds, turn } = busy();
+    cluster.get(leader, "a");
+    cluster.settle();
+    cluster.get(leader, "a"); // the last round was for one
+    turn();
+    expect(rounds()).toBe(2);
+  });
+
+  test("none is forgotten when the node stops", () => {
+    const { cluster, leader, turn } = busy();
+    const get = cluster.get(leader, "a");
+    turn();
+    leader.stop();
+    expect(get.end).toMatchObject({ kind: "notApplied", reason: "stopping" });
+  });
 });
 
 test("a leader that is cut off answers no read once its lease has run out (rules R4 and R7)", () => {
