@@ -44,11 +44,11 @@ export class Load {
   /** Sends `count` requests of the plan; `done` is called once they have ended, perhaps before this returns. */
   ask(
     lane: Lane,
-    { op, count, ...starts }: { readonly op: Operation; readonly count: number } & Starts,
+    requests: { readonly op: Operation; readonly count: number } & Starts,
     done: (end: FrameEnd) => void,
   ): void {
-    this.send(lane, this.ports.frames.frame(op, count), (end) => {
-      this.ports.counters.record(end, { op, count, ...starts });
+    this.send(lane, this.ports.frames.frame(requests.op, requests.count), (end) => {
+      this.ports.counters.record(end, requests);
       done(end);
     });
   }

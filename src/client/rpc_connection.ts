@@ -82,7 +82,7 @@ export class RpcConnection {
     };
     const { socket } = this;
     this.writer.reset();
-    writeRequestHeader(this.writer, { ...request, requestId: call.requestId });
+    writeRequestHeader(this.writer, call.requestId, request);
     this.writer.bytes(request.body);
     this.calls.set(call.requestId, call);
     this.deadlines.add(call);

@@ -72,14 +72,18 @@ const consistencies = ["linearizable", "stale", "lease"] as const;
 const statuses = ["ok", "notApplied", "unknown", "invalid"] as const;
 
 /** Appends the header of a request; the caller writes the body behind it, and nothing else. */
-export function writeRequestHeader(writer: ByteWriter, header: RpcRequestHeader): void {
+export function writeRequestHeader(
+  writer: ByteWriter,
+  requestId: number,
+  header: Omit<RpcRequestHeader, "requestId">,
+): void {
   assert(header.kind !== "write" || header.consistency === "linearizable", "a write is always linearizable");
   assert(header.hops >= 0 && header.hops <= 0xff, "hops out of range");
   writer.u8(rpcVersion);
   writer.u8(kinds.indexOf(header.kind));
   writer.u8(consistencies.indexOf(header.consistency));
   writer.u8(header.hops);
-  writer.u32(header.requestId);
+  writer.u32(requestId);
   writer.u32(header.group);
   writer.u32(header.timeoutMs);
   writer.u32(header.count);

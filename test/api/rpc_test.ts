@@ -94,7 +94,7 @@ async function rawSocket({
 
 function frame(request: Request, header: Partial<RpcRequestHeader> = {}): Uint8Array<ArrayBuffer> {
   const writer = new ByteWriter();
-  writeRequestHeader(writer, { ...request, requestId: 7, ...header });
+  writeRequestHeader(writer, 7, { ...request, ...header });
   writer.bytes(request.body);
   return writer.take();
 }

@@ -38,7 +38,7 @@ const response: RpcResponseHeader = {
 
 function requestFrame(header: RpcRequestHeader, body: Uint8Array): Uint8Array {
   const writer = new ByteWriter();
-  writeRequestHeader(writer, header);
+  writeRequestHeader(writer, header.requestId, header);
   writer.bytes(body);
   return writer.take();
 }
