@@ -72,8 +72,7 @@ export class KeySpace {
 
   /** Puts a key that does not exist. */
   create(bytes: Uint8Array, put: PutState): void {
-    const found = this.table.find(bytes);
-    const key = found === noKey ? this.table.add(bytes) : found;
+    const key = this.table.findOrAdd(bytes);
     const tombstone = this.table.newest(key);
     if (tombstone !== noRow) this.buried.delete(key);
     const row = this.versions.put(this.summed(key), tombstone, put);

@@ -81,6 +81,14 @@ export class KeyTable {
 
   /** Takes in a key that is not there. It has no version yet. */
   add(bytes: Uint8Array): KeyNumber {
+    const { size } = this;
+    const key = this.findOrAdd(bytes);
+    assert(this.size > size, "a key is added once");
+    return key;
+  }
+
+  /** The key that is `bytes`; one that is not there is taken in, and has no version yet. */
+  findOrAdd(bytes: Uint8Array): KeyNumber {
     if (this.count >= (this.mask + 1) * loadMax) this.grow();
     const hash = hashOf(this.seed, bytes, 0, bytes.length);
     const { places, mask, keys } = this;
@@ -88,7 +96,7 @@ export class KeyTable {
     for (let key = this.keyAt(place); key !== noKey; key = this.keyAt(place)) {
       const isSame =
         places[place << placeBits] === hash && keys.isAt(this.wordOf(key, bytesAt), bytes, 0, bytes.length);
-      assert(!isSame, "a key is added once");
+      if (isSame) return key;
       place = (place + 1) & mask;
     }
     const key = this.newNumber();

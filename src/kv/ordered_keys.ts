@@ -18,7 +18,7 @@ export interface OrderedKeys<Key> {
 export type KeyOrder<Key> = (a: Key, b: Key) => number;
 
 /** Keys in one node of the tree. */
-const nodeKeysMax = 32;
+const nodeKeysMax = 128;
 
 const BTree = isWholeModule(sortedBtree) ? sortedBtree.default : sortedBtree;
 
