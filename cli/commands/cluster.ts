@@ -113,7 +113,7 @@ const set = command({
     "With ids, exactly those nodes vote afterwards: learners that have caught up come in, voters that are not named leave for good, in one change. " +
     "Settings stand in the log, so that all nodes go by the same ones. Without arguments it shows them. " +
     "history_revisions: how many revisions can be read besides the newest. history_bytes: how much memory old versions may take. " +
-    "The leader compacts what is beyond either, as soon as it is a tenth too much.",
+    "The leader compacts what is beyond either, as soon as it is a tenth too much, or 1,000 revisions or 4 MiB.",
   args: {
     settings: rest(text, "ids of nodes, 1,2,4; or NAME=VALUE, any number of them; bytes also as 64KiB, 256MiB, 1GiB"),
   },

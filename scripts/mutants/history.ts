@@ -14,8 +14,9 @@ export const historyMutants: readonly Mutant[] = [
   }),
   mutant("the leader compacts twice as much", {
     file: "src/kv/store.ts",
-    find: "keys.revision - compactedRevision > kept * slack ? keys.revision - kept : 0;",
-    replace: "keys.revision - compactedRevision > kept * slack ? keys.revision - Math.floor(kept / 2) : 0;",
+    find: "keys.revision - compactedRevision > withExcess(kept, excessRevisionsMax) ? keys.revision - kept : 0;",
+    replace:
+      "keys.revision - compactedRevision > withExcess(kept, excessRevisionsMax) ? keys.revision - Math.floor(kept / 2) : 0;",
   }),
   mutant("a watch goes on behind what is compacted without a word", {
     file: "src/kv/changes.ts",

@@ -22,8 +22,10 @@ import { StoreState } from "./store_state.ts";
 /** The most that the answers inside all transactions of one entry take. Bytes. */
 const resultsBytesMax = 64 * 1024 * 1024;
 
-/** How far beyond a limit the history may grow. */
-const slack = 1.1;
+/** How far beyond a limit the history may grow: this share of it, and no further than the most. What is compacted at a time, everybody waits for. */
+const excessShare = 1 / 10;
+const excessRevisionsMax = 1000;
+const excessBytesMax = 4 * 1024 * 1024;
 
 const noClock: LeaseClock = { remainingMs: () => null };
 
@@ -102,14 +104,14 @@ export class Store implements StateMachine {
     }
   }
 
-  /** Null, or what its settings allow to be compacted: more than the limit by a tenth, so that it happens seldom. */
+  /** Null, or what its settings allow to be compacted: so much more than the limit that it happens seldom. */
   get compactionDue(): number | null {
     const { keys, settings } = this.state;
     const { compactedRevision, bytes } = keys.history;
     const kept = settings.history_revisions;
-    const byCount = keys.revision - compactedRevision > kept * slack ? keys.revision - kept : 0;
+    const byCount = keys.revision - compactedRevision > withExcess(kept, excessRevisionsMax) ? keys.revision - kept : 0;
     const bytesMax = settings.history_bytes;
-    const byBytes = bytes > bytesMax * slack ? keys.history.revisionToHold(bytesMax) : 0;
+    const byBytes = bytes > withExcess(bytesMax, excessBytesMax) ? keys.history.revisionToHold(bytesMax) : 0;
     const due = Math.max(byCount, byBytes);
     return due > compactedRevision ? due : null;
   }
@@ -160,6 +162,11 @@ export class Store implements StateMachine {
       writeResult(results, this.result);
     }
   }
+}
+
+/** `limit` and what may go beyond it, which is at most `excessMax`. */
+function withExcess(limit: number, excessMax: number): number {
+  return limit + Math.min(limit * excessShare, excessMax);
 }
 
 function checkedCursor(entry: Entry): CommandCursor {
