@@ -28,6 +28,8 @@ const { values } = parseArgs({
   },
 });
 const seconds = Number(values.seconds);
+/** Nodes compile what runs often: that takes a few seconds. */
+const warmupS = 5;
 /** Long enough that a leader that is late now and then would lose its office. */
 const overloadSeconds = 60;
 const etcdScript = values.etcd ?? process.env["PROA_BENCH_ETCD"];
@@ -198,7 +200,7 @@ async function withCluster(nodes: number, measure: (cluster: RealCluster) => Pro
 }
 
 async function bench(cluster: RealCluster, options: string, durationS = seconds): Promise<BenchJson> {
-  const args = ["bench", ...options.split(" "), "--duration", `${durationS}s`, "--warmup", "1s", "--json"];
+  const args = ["bench", ...options.split(" "), "--duration", `${durationS}s`, "--warmup", `${warmupS}s`, "--json"];
   const end = await cluster.proa(args);
   if (end.stdout === "") throw new Error(`proa ${args.join(" ")}: ${end.stderr}`);
   console.error(`proa ${args.join(" ")}: ${end.stdout.trimEnd()}`);
