@@ -56,6 +56,8 @@ export class Snapshotter {
   private trail: Trail;
   /** What was applied behind the newest snapshot. */
   private behind: Stretch = { entries: 0, bytes: 0 };
+  /** Up to where the log reached when the node began. Until that is applied it serves nobody, and should lose no time; null before it is known. */
+  private replayEnd: Index | null = null;
   /** The length of the newest image. */
   private imageBytes = 0;
   /** How many times longer the log may grow now than the limits say: from 1 to 1.5. */
@@ -109,13 +111,15 @@ export class Snapshotter {
   /** One piece of work, if there is any. Returns whether there is more. */
   work(raft: Raft): boolean {
     this.tidy(raft);
-    if (this.taking === null && (this.isDue || raft.view.snapshotIsDamaged)) this.startTaking(raft);
+    if (this.taking === null && (this.isDue(raft) || raft.view.snapshotIsDamaged)) this.startTaking(raft);
     if (this.taking === null) return false;
     this.takeSlice(raft, this.taking);
     return true;
   }
 
-  private get isDue(): boolean {
+  private isDue(raft: Raft): boolean {
+    this.replayEnd ??= raft.view.log.lastIndex;
+    if (this.ports.machine.appliedIndex < this.replayEnd) return false;
     const { snapshotEntries, snapshotBytes } = this.limits;
     const { entries, bytes } = this.behind;
     return entries >= snapshotEntries * this.slack || bytes >= Math.max(snapshotBytes, this.imageBytes) * this.slack;

@@ -83,7 +83,8 @@ export class TestCluster {
     this.start(id);
   }
 
-  start(id: number): void {
+  /** Starts a node with its disk, with other limits where some are given. */
+  start(id: number, limits: Partial<NodeLimits> = {}): void {
     const servers = this.ids.map(serverOf);
     const node = new Node(
       {
@@ -95,7 +96,7 @@ export class TestCluster {
         pid: id,
         servers,
         bootstrap: this.joined.has(id) ? noMembership : this.bootstrap,
-        limits: this.limits,
+        limits: { ...this.limits, ...limits },
         transportKind: "memory",
         clusterKey: null,
       },

@@ -72,6 +72,23 @@ describe("snapshots", () => {
     expect(textOf(read)).toBe("value 31 ".padEnd(40, "."));
   });
 
+  test("none is taken before all is applied that was there at the start: nobody is served until then", () => {
+    const cluster = new TestCluster({ nodes: 1, limits: { ...limits, snapshotEntries: 1000 } });
+    fill(cluster, cluster.leader(), { from: 0, count: 300 });
+    const { last_index } = cluster.node(1).status(0);
+    cluster.crash(1);
+    const disk = cluster.snapshots(1);
+    const begun: number[] = [];
+    const create = disk.create.bind(disk);
+    disk.create = (meta) => {
+      begun.push(meta.index);
+      return create(meta);
+    };
+    cluster.start(1, { snapshotEntries: 10, applyBytesMax: 1 });
+    cluster.until(() => cluster.node(1).status(0).snapshot_index > 0);
+    expect(Math.min(...begun)).toBeGreaterThanOrEqual(last_index);
+  });
+
   test("S3 a start without the snapshot that was recorded is refused", () => {
     const cluster = new TestCluster({ nodes: 1, limits });
     fill(cluster, cluster.leader(), { from: 0, count: 33 });
