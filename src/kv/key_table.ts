@@ -79,6 +79,27 @@ export class KeyTable {
     }
   }
 
+  /**
+   * Looks at all that {@link find} will look at for `count` keys of `bytes`, the first of which begins and ends where the first two
+   * of `spans` say. Leaves their newest versions in `newest`, as far as a look tells: another key may stand in the place
+   * of one. What it leaves in `spans` means nothing, and only sees to it that everything is looked at.
+   */
+  fetch(
+    bytes: Uint8Array,
+    { spans, newest, count }: { readonly spans: Int32Array; readonly newest: Int32Array; readonly count: number },
+  ): void {
+    const { places, mask, info, keys } = this;
+    for (let i = 0; i < count; i++) {
+      const place = hashOf(this.seed, bytes, spans[2 * i] ?? 0, spans[2 * i + 1] ?? 0) & mask;
+      newest[i] = places[(place << placeBits) + 1] ?? noKey;
+    }
+    for (let i = 0; i < count; i++) {
+      const start = (newest[i] ?? noKey) << infoBits;
+      spans[2 * i] = keys.lengthAt(info[start + bytesAt] ?? 0);
+      newest[i] = info[start + newestAt] ?? noRow;
+    }
+  }
+
   /** Takes in a key that is not there. It has no version yet. */
   add(bytes: Uint8Array): KeyNumber {
     const { size } = this;

@@ -78,6 +78,23 @@ test("keeps a hundred thousand keys, and none that was taken out", () => {
   expect(wrong).toEqual([]);
 });
 
+test("a look at many keys tells the newest version of most, and of none that is not there", () => {
+  const table = new KeyTable(7);
+  const keys = Array.from({ length: 1000 }, (_, number) => `key/${number}`);
+  for (const [at, key] of keys.entries()) table.setNewest(table.add(bytesOf(key)), at + 1);
+  const joined = bytesOf(keys.join(""));
+  const spans = new Int32Array(2 * keys.length);
+  for (const [at, key] of keys.entries()) {
+    spans[2 * at] = at === 0 ? 0 : (spans[2 * at - 1] ?? 0);
+    spans[2 * at + 1] = (spans[2 * at] ?? 0) + key.length;
+  }
+  const newest = new Int32Array(keys.length);
+  table.fetch(joined, { spans, newest, count: keys.length - 1 });
+  const right = keys.filter((_, at) => newest[at] === at + 1);
+  expect(right.length).toBeGreaterThan(600); // the others stand behind another key
+  expect(newest.at(-1)).toBe(0); // it was not asked for
+});
+
 test("a key is added once, and only what is there is taken out", () => {
   const table = new KeyTable(7);
   const number = table.add(bytesOf("a"));

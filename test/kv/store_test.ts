@@ -5,9 +5,11 @@ import { ByteWriter } from "../../src/lib/byte_writer.ts";
 import { CorruptError } from "../../src/lib/errors.ts";
 import { readGetAnswer, resultBytes, writeGet } from "../../src/wire/mod.ts";
 import {
+  type TestCommand,
   apply,
   applyOne,
   bytes,
+  compact,
   del,
   delRange,
   get,
@@ -248,6 +250,19 @@ describe("entries", () => {
     store.apply(nextEntry(store, payloadOf([put("a", "x")])), results);
     expect(results.length).toBe(1 + resultBytes);
     expect(results.peek()[0]).toBe(7);
+  });
+
+  test("an entry of many commands does what they do one by one", () => {
+    const commands: TestCommand[] = [];
+    for (let i = 0; i < 200; i++) {
+      commands.push(put(`key ${i % 23}`, "v".repeat(i)), del(`key ${(i * 7) % 31}`));
+      if (i % 40 === 0) commands.push(compact(i), put("new".repeat(i + 1), ""));
+    }
+    const [together, single] = [new Store(), new Store()];
+    const results = apply(together, ...commands);
+    expect(commands.flatMap((command) => apply(single, command))).toEqual(results);
+    expect(together.stateHash()).toBe(single.stateHash());
+    expect(together.stateHash()).toBe(together.recomputeStateHash());
   });
 
   test("a damaged payload is corrupt, names its index and applies nothing at all", () => {
