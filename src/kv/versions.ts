@@ -122,6 +122,7 @@ export class Versions {
     return this.slabs.slab(slab).bytes.subarray(offset, offset + length);
   }
 
+  /** See {@link bytesOf}. */
   bytes(row: Row): number {
     return bytesOf(this.rows.length(row));
   }
@@ -144,6 +145,7 @@ export class Versions {
     this.readers++;
   }
 
+  /** What was forgotten meanwhile goes once nobody reads any more. */
   endReading(): void {
     assert(this.readers > 0, "who ends reading has begun");
     this.readers--;
