@@ -7,11 +7,11 @@ import { crc32 } from "../lib/checksum.ts";
 import { type KeyRange, type StoredState, keyText } from "../wire/mod.ts";
 import { History } from "./history.ts";
 import { HistoryView } from "./history_view.ts";
-import { KeyTable, lowerBound, noKey, upperBound } from "./key_table.ts";
+import { KeyTable, lowerBound, upperBound } from "./key_table.ts";
 import { KeyView } from "./key_view.ts";
 import { Leases } from "./leases.ts";
 import { newOrderedKeys, orderedKeysOf, scanBoth } from "./ordered_keys.ts";
-import { type KeyNumber, type Row, noRow } from "./rows.ts";
+import { type KeyNumber, type Row, noKey, noRow } from "./rows.ts";
 import { recordHash, StateHash } from "./state_hash.ts";
 import { type PutState, type Stamp, type SummedKey, Versions, bytesOf } from "./versions.ts";
 

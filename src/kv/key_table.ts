@@ -6,10 +6,8 @@ import { assert } from "../lib/assert.ts";
 import { crc32 } from "../lib/checksum.ts";
 import type { KeyRange } from "../wire/mod.ts";
 import { KeyBytes } from "./key_bytes.ts";
-import { type KeyNumber, type Row, noRow } from "./rows.ts";
+import { type KeyNumber, type Row, noKey, noRow } from "./rows.ts";
 
-/** No key. */
-export const noKey: KeyNumber = 0;
 /** Stand for the bounds of a range, which need not be keys: see {@link KeyTable.setBounds}. */
 export const lowerBound: KeyNumber = -1;
 export const upperBound: KeyNumber = -2;

@@ -4,9 +4,9 @@
  * are kept here until they have been visited.
  */
 import { assert } from "../lib/assert.ts";
-import { type KeyTable, lowerBound, noKey } from "./key_table.ts";
+import { type KeyTable, lowerBound } from "./key_table.ts";
 import type { OrderedKeys } from "./ordered_keys.ts";
-import type { KeyNumber, Row, Rows } from "./rows.ts";
+import { type KeyNumber, type Row, type Rows, noKey } from "./rows.ts";
 
 export class KeyView {
   readonly keyCount: number;

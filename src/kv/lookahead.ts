@@ -10,14 +10,18 @@ const lookedAt = 32;
 /** Fewer commands are not worth it. Bytes. */
 const commandsBytesMin = 1024;
 
-export class Lookahead {
+/** For whole commands that are about to be applied to `keys`; null for few of them. */
+export function lookaheadOf(commands: Uint8Array, keys: KeySpace): Lookahead | null {
+  return commands.length < commandsBytesMin ? null : new Lookahead(commands, keys);
+}
+
+class Lookahead {
   private readonly ahead: CommandCursor;
   /** Where the keys of some commands begin and end; afterwards what was found there, which is of no use. */
   private readonly spans = new Int32Array(2 * lookedAt);
   private readonly newest = new Int32Array(lookedAt);
   private left = 0;
 
-  /** `commands` are whole. */
   constructor(
     commands: Uint8Array,
     private readonly keys: KeySpace,
@@ -29,7 +33,7 @@ export class Lookahead {
   step(): void {
     if (this.left-- > 0) return;
     this.left = lookedAt - 1;
-    if (this.ahead.commands.length >= commandsBytesMin) this.look();
+    this.look();
   }
 
   private look(): void {

@@ -10,6 +10,9 @@ export type Row = number;
 /** The number of a key: see {@link KeyTable}. */
 export type KeyNumber = number;
 
+/** No key; in the place of that of a row that was freed. */
+export const noKey: KeyNumber = 0;
+
 /** No row: reads as if everything were 0. */
 export const noRow: Row = 0;
 
@@ -56,9 +59,6 @@ const slabAt = 12;
 const offsetAt = 13;
 const lengthAt = 14;
 
-/** In the place of the key of a row that was freed. */
-const noKey: KeyNumber = 0;
-
 /** The same memory twice. */
 class Block {
   readonly floats: Float64Array;
@@ -77,11 +77,6 @@ export class Rows {
   private fresh: Row = noRow + 1;
   /** Rows that were freed. Not a chain through the rows themselves: each would be waited for. */
   private readonly freed: Row[] = [];
-
-  /** Rows that are in use. */
-  get count(): number {
-    return this.fresh - 1 - this.freed.length;
-  }
 
   /** A row for {@link write}; until then it says nothing. */
   take(): Row {

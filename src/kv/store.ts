@@ -14,7 +14,7 @@ import { applyCommand } from "./commands.ts";
 import { StoreImage } from "./image.ts";
 import { type LeaseClock, answerLease, answerLeases } from "./lease_queries.ts";
 import type { LeaseListener, LeaseTime } from "./leases.ts";
-import { Lookahead } from "./lookahead.ts";
+import { lookaheadOf } from "./lookahead.ts";
 import { answerGet, answerHistory, answerRange } from "./queries.ts";
 import { Restoration } from "./restoration.ts";
 import type { ImageSink, ImageSource, StateMachine } from "./state_machine.ts";
@@ -155,9 +155,9 @@ export class Store implements StateMachine {
   }
 
   private applyCommands(index: Index, commands: CommandCursor, results: ByteWriter | null): void {
-    const lookahead = new Lookahead(commands.commands, this.state.keys);
+    const lookahead = lookaheadOf(commands.commands, this.state.keys);
     while (commands.next()) {
-      lookahead.step();
+      lookahead?.step();
       // For whoever waits; where nobody does, no transaction needs to read.
       const answerBytesMax = results === null ? 0 : resultsBytesMax - results.length;
       applyCommand(this.state, commands, this.result, { index, answerBytesMax });

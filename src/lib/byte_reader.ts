@@ -3,8 +3,6 @@ import { CorruptError } from "./errors.ts";
 
 export class ByteReader {
   private readonly view: DataView;
-  /** The same bytes for {@link peekLatin1}, once somebody asks for text. */
-  private texts: Buffer | null = null;
   private offset = 0;
 
   constructor(private readonly source: Uint8Array) {
@@ -51,13 +49,6 @@ export class ByteReader {
     this.need(length);
     this.offset += length;
     return this.source.subarray(this.offset - length, this.offset);
-  }
-
-  /** The next `length` bytes as text, one UTF-16 unit for each; they stay to be read. */
-  peekLatin1(length: number): string {
-    this.need(length);
-    this.texts ??= Buffer.from(this.source.buffer, this.source.byteOffset, this.source.byteLength); // a view: no copy
-    return this.texts.toString("latin1", this.offset, this.offset + length);
   }
 
   /** Whether the next bytes are `expected`; passes over as many. */

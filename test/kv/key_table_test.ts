@@ -1,7 +1,7 @@
 /** The hash table of the keys against a map, with keys of all bytes and lengths. */
 import { expect, test } from "bun:test";
-import { KeyTable, lowerBound, noKey, upperBound } from "../../src/kv/key_table.ts";
-import type { KeyNumber } from "../../src/kv/rows.ts";
+import { KeyTable, lowerBound, upperBound } from "../../src/kv/key_table.ts";
+import { type KeyNumber, noKey } from "../../src/kv/rows.ts";
 import { type Random, seededRandom } from "../../src/lib/random.ts";
 import { keyText } from "../../src/wire/mod.ts";
 
