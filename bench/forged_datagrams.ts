@@ -146,7 +146,7 @@ async function attack(withKey: boolean): Promise<void> {
           list.splice(random.integer(20, recordedMax - 1), 1);
           list.push(datagram);
         }
-        socket.send([datagram], target);
+        socket.send([{ datagram, to: target }]);
       },
     });
     sockets.push(socket);

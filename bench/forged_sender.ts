@@ -49,8 +49,8 @@ const socket = await openUdp({ hostname: host, port: 0, receive: () => undefined
 while (done.size < victims.length) {
   for (const victim of victims) {
     if (done.has(victim.id)) continue;
-    const datagrams = Array.from({ length: burst }, () => hostile(victim.id));
-    socket.send(datagrams, { address: host, port: victim.port });
+    const to = { address: host, port: victim.port };
+    socket.send(Array.from({ length: burst }, () => ({ datagram: hostile(victim.id), to })));
     sent.set(victim.id, (sent.get(victim.id) ?? 0) + burst);
   }
   port.postMessage(sent satisfies FromSender);

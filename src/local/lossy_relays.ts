@@ -5,7 +5,7 @@
 import { createServer, connect, type Server, type Socket } from "node:net";
 import { assert } from "../lib/assert.ts";
 import type { Random } from "../lib/random.ts";
-import type { Runtime, UdpSocket } from "../runtime/runtime.ts";
+import type { Runtime, UdpSocket, UdpPacket } from "../runtime/runtime.ts";
 import type { TransportKind } from "./cluster_file.ts";
 import { LossyStream } from "./lossy_stream.ts";
 import type { HostPort } from "./server_list.ts";
@@ -39,16 +39,17 @@ export class LossyRelays {
 
   private async openDatagrams({ host, port }: HostPort): Promise<HostPort> {
     const { runtime, random, lossRate } = this.options;
-    let passing: Uint8Array[] = [];
+    const to = { address: host, port };
+    let passing: UdpPacket[] = [];
     const socket = await runtime.openUdp({
       hostname: host,
       port: 0,
       receive: (datagram) => {
         if (random.next() < lossRate) return;
-        passing.push(datagram);
+        passing.push({ datagram, to });
         if (passing.length > 1) return;
         setImmediate(() => {
-          socket.send(passing, { address: host, port });
+          socket.send(passing);
           passing = [];
         });
       },

@@ -1,6 +1,6 @@
 /** UDP on `Bun.udpSocket`, many datagrams in one system call. */
 import { portError } from "./listen_errors.ts";
-import type { UdpAddress, UdpOptions, UdpSocket } from "./runtime.ts";
+import type { UdpOptions, UdpPacket, UdpSocket } from "./runtime.ts";
 
 type BunSocket = Bun.udp.Socket<"uint8array">;
 
@@ -9,8 +9,8 @@ export async function openBunUdp(options: UdpOptions): Promise<UdpSocket> {
   return {
     port: socket.port,
     isIpv6: socket.address.family === "IPv6",
-    send(datagrams, to) {
-      if (!socket.closed) sendAll(socket, datagrams, to);
+    send(packets) {
+      if (!socket.closed) sendAll(socket, packets);
     },
     close() {
       if (!socket.closed) socket.close();
@@ -40,18 +40,24 @@ async function open({ hostname, port, receive }: UdpOptions): Promise<BunSocket>
   }
 }
 
-/** What the system does not take is lost. */
-function sendAll(socket: BunSocket, datagrams: readonly Uint8Array[], { address, port }: UdpAddress): void {
-  const packets: (Uint8Array | number | string)[] = [];
-  for (const datagram of datagrams) packets.push(datagram, port, address);
+/** What the system has no room for is lost. */
+function sendAll(socket: BunSocket, packets: readonly UdpPacket[]): void {
+  let rest = packets;
+  for (let tries = 0; rest.length > 0 && tries < 3 * packets.length; tries++) {
+    const taken = sendMany(socket, rest);
+    if (taken === "no room") return;
+    rest = rest.slice(taken);
+  }
+}
+
+/** How many have left: none where the system fails the call to tell what an earlier datagram has met. */
+function sendMany(socket: BunSocket, packets: readonly UdpPacket[]): number | "no room" {
+  const parts: (Uint8Array | number | string)[] = [];
+  for (const { datagram, to } of packets) parts.push(datagram, to.port, to.address);
   try {
-    socket.sendMany(packets);
+    const taken = socket.sendMany(parts);
+    return taken === 0 ? "no room" : taken;
   } catch {
-    // The system tells of an earlier datagram by failing the next one, which then has not left.
-    try {
-      socket.sendMany(packets);
-    } catch {
-      return;
-    }
+    return 0;
   }
 }

@@ -29,10 +29,10 @@ export function openDenoUdp({ hostname, port, receive }: UdpOptions): Promise<Ud
     resolve({
       port: socket.address().port,
       isIpv6,
-      send(datagrams, to) {
+      send(packets) {
         if (isClosed) return;
-        leaving += datagrams.length;
-        for (const datagram of datagrams) socket.send(datagram, to.port, to.address, onLeft);
+        leaving += packets.length;
+        for (const { datagram, to } of packets) socket.send(datagram, to.port, to.address, onLeft);
       },
       close() {
         if (isClosed) return;

@@ -37,12 +37,18 @@ export interface UdpAddress {
   readonly port: number;
 }
 
+export interface UdpPacket {
+  /** 65,507 bytes at most. */
+  readonly datagram: Uint8Array;
+  readonly to: UdpAddress;
+}
+
 export interface UdpSocket {
   readonly port: number;
   /** Whether it speaks IPv6; then IPv4 addresses have to be written as `::ffff:10.0.0.1`. */
   readonly isIpv6: boolean;
-  /** Sends datagrams of 65,507 bytes at most; those that the system does not take are lost. Never throws. */
-  send(datagrams: readonly Uint8Array[], to: UdpAddress): void;
+  /** Those that the system does not take are lost. Never throws. */
+  send(packets: readonly UdpPacket[]): void;
   close(): void;
 }
 

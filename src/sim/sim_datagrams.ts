@@ -7,7 +7,7 @@ import { silentLogger } from "../lib/logger.ts";
 import type { Random } from "../lib/random.ts";
 import type { Clock } from "../node/mod.ts";
 import type { Message, NodeId } from "../raft/mod.ts";
-import { checksumSeal, DatagramEndpoint, newTransportCounters } from "../transport/mod.ts";
+import { checksumSeal, DatagramEndpoint, type Leave, newTransportCounters } from "../transport/mod.ts";
 import { describeMessage } from "./describe.ts";
 import type { Packet } from "./network.ts";
 import type { DatagramPlan } from "./plan.ts";
@@ -55,8 +55,8 @@ export class SimDatagrams implements SimTransport {
       assert(!this.closed, "a node that is gone sends nothing");
       this.options.onLeaving(message);
       this.options.trace.note(message.term, () => `${describeMessage(message)} (in datagrams)`);
-      this.endpoint.send([message], this.options.clock.now());
     }
+    this.endpoint.send(messages, this.options.clock.now(), this.leave);
     this.flush();
   }
 
@@ -85,14 +85,17 @@ export class SimDatagrams implements SimTransport {
     this.flush();
   }
 
+  private readonly leave: Leave = (to, datagrams) => {
+    const { network, self } = this.options;
+    for (const bytes of datagrams) network.carry({ from: self, to }, bytes);
+  };
+
   /** Calls the peers, and sends what waits; again as soon as there is more to do. */
   private flush(): void {
-    const { clock, network, self } = this.options;
+    const { clock } = this.options;
     if (this.closed) return;
     const now = clock.now();
-    const deadline = this.endpoint.flush(now, (to, datagrams) => {
-      for (const bytes of datagrams) network.carry({ from: self, to }, bytes);
-    });
+    const deadline = this.endpoint.flush(now, this.leave);
     this.callOff();
     if (deadline < Infinity) this.callOff = clock.at(deadline, () => this.flush());
   }

@@ -96,9 +96,19 @@ export class DatagramEndpoint {
     return [...this.links.values()].reduce((bytes, link) => bytes + link.keptBytes, 0);
   }
 
-  /** Takes messages for the next {@link flush}; those that cannot be sent now are dropped and counted. */
-  send(messages: readonly Message[], now: number): void {
-    for (const message of messages) this.post(message, now);
+  /**
+   * Lets a message leave that comes alone, and takes others for the next {@link flush}; those that cannot be sent now are
+   * dropped and counted. Returns when {@link flush} must be called because of them, at the latest.
+   */
+  send(messages: readonly Message[], now: number, leave: Leave): number {
+    const isOneEach = messages.length <= this.links.size; // or else some are for one peer, and share a datagram
+    let isPosted = false;
+    for (const message of messages) {
+      const datagram = this.take(message, { mayExpress: isOneEach, now });
+      if (datagram === null) isPosted = true;
+      else leave(message.to, [datagram]);
+    }
+    return isPosted ? now : now + this.options.limits.resendMinMs;
   }
 
   /**
@@ -156,7 +166,11 @@ export class DatagramEndpoint {
     for (const [to, link] of this.links) leave(to, link.bye(now));
   }
 
-  private post(message: Message, now: number): void {
+  /** The datagram with which `message` leaves now; null where it was posted or dropped. */
+  private take(
+    message: Message,
+    { mayExpress, now }: { readonly mayExpress: boolean; readonly now: number },
+  ): Uint8Array | null {
     const { self, clusterId, limits, counters, logger } = this.options;
     assert(message.from === self, "a node sends in its own name only");
     const link = this.links.get(message.to);
@@ -167,13 +181,15 @@ export class DatagramEndpoint {
       this.writer.reset();
       writeFrame(this.writer, message, clusterId);
       const frame = this.writer.copied();
-      if (link.post(frame, isBulk(message), now)) {
+      const datagram = mayExpress ? link.express(frame, isBulk(message), now) : null;
+      if (datagram !== null || link.post(frame, isBulk(message), now)) {
         counters.messagesSent++;
         counters.bytesSent += frame.length;
-        return;
+        return datagram;
       }
     }
     counters.messagesDropped++;
+    return null;
   }
 
   private deliver(from: NodeId, frame: Uint8Array): void {

@@ -19,8 +19,9 @@ import {
 } from "./datagram.ts";
 import { safeDatagramBytes, type LinkLimits } from "./datagram_limits.ts";
 import { readGreeting, readSections, writeAck, writeBye, writeHello } from "./datagram_sections.ts";
-import type { Hello, Section } from "./datagram_sections.ts";
+import type { Ack, Hello, Section } from "./datagram_sections.ts";
 import { Greeter, type Greeting } from "./greeter.ts";
+import type { OutPiece } from "./lane.ts";
 import { Outbox } from "./outbox.ts";
 import { Sessions, type Session } from "./sessions.ts";
 import type { TransportCounters } from "./transport.ts";
@@ -108,11 +109,23 @@ export class DatagramLink {
     return this.outgoing?.outbox.post(frame, isOrdered, now) ?? false;
   }
 
+  /**
+   * The datagram in which `frame` leaves now; null where it has to be posted, because others are before it, or it does not fit. A message that comes alone takes this way, which is short: who waits for one waits for what is done before it leaves.
+   */
+  express(frame: Uint8Array, isOrdered: boolean, now: number): Uint8Array | null {
+    const { outgoing, writer } = this;
+    if (outgoing?.outbox.mayExpress(frame.length, isOrdered, now) !== true) return null;
+    const head = this.begin();
+    this.acknowledge();
+    return this.seal(head, outgoing.outbox.express(frame, isOrdered, { writer, now }), now);
+  }
+
   /** When {@link flush} must be called, at the latest. */
   deadline(now: number): number {
     const { outgoing } = this;
     if (this.strangersSeen > 0 || outgoing?.outbox.seesHole === true) return now;
-    const outbox = outgoing === null ? Infinity : Math.min(outgoing.outbox.readyAt(now), outgoing.outbox.deadline);
+    const isQuiet = outgoing === null || outgoing.outbox.isQuiet;
+    const outbox = isQuiet ? Infinity : Math.min(outgoing.outbox.readyAt(now), outgoing.outbox.deadline);
     const assembly = this.sessions.current?.assembly.deadline ?? Infinity;
     return Math.min(this.greeter.deadline, this.ackAt, this.pingAt, assembly, outbox);
   }
@@ -153,7 +166,12 @@ export class DatagramLink {
       this.heardAt = now;
       if (this.outgoing !== null) this.pingAt = now + this.options.limits.pingMs;
       if (!this.hasMetCaller) this.greeter.ask(now);
-      for (const section of readSections(body)) this.take(section, session, now);
+      let ack: Ack | null = null;
+      for (const section of readSections(body)) {
+        if (section.kind === "ack") ack = section;
+        else this.take(section, session, now);
+      }
+      if (ack !== null) this.outgoing?.outbox.onAck(ack, now); // last: a frame is what somebody waits for
     }
   }
 
@@ -197,13 +215,11 @@ export class DatagramLink {
     else if (hello.isQuestion) this.greeter.answerStranger(hello.challenge);
   }
 
-  private take(section: Section, session: Session, now: number): void {
+  private take(section: Exclude<Section, Ack>, session: Session, now: number): void {
     const { ackDelayMs } = this.options.limits;
     switch (section.kind) {
       case "hello":
         return this.takeHello(section, session.boot, session.token, now);
-      case "ack":
-        return this.outgoing?.outbox.onAck(section, now);
       case "piece":
         // A piece of a large frame is acknowledged before the frame keeps us busy; others may travel with their answer.
         this.ackAt = Math.min(this.ackAt, section.fragmentBytes < section.frameBytes ? now : now + ackDelayMs);
@@ -272,26 +288,39 @@ export class DatagramLink {
 
   /** The next datagram that should leave now; null when there is none. */
   private compose(now: number): Uint8Array | null {
-    const { self: from, peer: to, boot, seal, counters } = this.options;
     const { datagramBytes, outgoing, writer, saysBye } = this;
     const greeting = this.greetings.shift();
     const isAcking = now >= this.ackAt;
     const isFilling = outgoing !== null && outgoing.outbox.readyAt(now) <= now;
     if (greeting === undefined && !isAcking && !isFilling && !saysBye) return null;
-    const head = { from, to, boot, token: outgoing?.token ?? 0, number: ++this.lastNumber };
-    writer.reset();
-    writeDatagramHead(writer, outgoing?.prefix ?? this.strangerPrefix, head.number);
-    const end = datagramBytes - seal.tagBytes;
+    const head = this.begin();
+    const end = datagramBytes - this.options.seal.tagBytes;
     if (greeting !== undefined) writeHello(writer, { challenge: this.challenge, ...greeting });
     this.acknowledge();
     const pieces = outgoing === null ? [] : outgoing.outbox.fill(writer, end, now);
     if (saysBye && writer.length < end) writeBye(writer);
     this.saysBye = false;
     if (writer.length === datagramHeadBytes) return null;
-    const datagram = seal.close(writer, head);
+    return this.seal(head, pieces, now);
+  }
+
+  /** Begins the next datagram in {@link writer}. */
+  private begin(): DatagramHead {
+    const { self: from, peer: to, boot } = this.options;
+    const { outgoing, writer } = this;
+    const number = ++this.lastNumber;
+    writer.reset();
+    writeDatagramHead(writer, outgoing?.prefix ?? this.strangerPrefix, number);
+    return { from, to, boot, token: outgoing?.token ?? 0, number };
+  }
+
+  /** The datagram in {@link writer}, which holds `pieces` and now leaves. */
+  private seal(head: DatagramHead, pieces: readonly OutPiece[], now: number): Uint8Array {
+    const { seal, counters } = this.options;
+    const datagram = seal.close(this.writer, head);
     counters.datagramsSent++;
     if (pieces.length > 0)
-      outgoing?.outbox.onSent({ number: head.number, datagramBytes: datagram.length, pieces }, now);
+      this.outgoing?.outbox.onSent({ number: head.number, datagramBytes: datagram.length, pieces }, now);
     return datagram;
   }
 

@@ -38,7 +38,7 @@ export class Lane {
   /** The next of them, once somebody has asked for it. */
   private next: OutPiece | null = null;
   /** Ordered frames from the first that has not arrived on. */
-  private readonly open = new RingQueue<OutFrame>();
+  private readonly opened = new RingQueue<OutFrame>();
   private openBytes = 0;
   private nextNumber = 1;
 
@@ -63,7 +63,7 @@ export class Lane {
 
   /** No ordered frame below this number is of interest any more. */
   floor(now: number): number {
-    const first = this.open.peek();
+    const first = this.opened.peek();
     if (first === undefined) return this.nextNumber;
     this.expire(first, now);
     return first.isGivenUp ? this.floor(now) : first.number;
@@ -71,6 +71,17 @@ export class Lane {
 
   post(bytes: Uint8Array, now: number): void {
     this.waiting.push({ bytes, expiresAt: now + this.options.lifeMs });
+  }
+
+  /** Whether the receiver keeps a frame of so many bytes, should an earlier one be missing. */
+  hasRoomFor(frameBytes: number): boolean {
+    const { isOrdered, openBytesMax } = this.options;
+    return !isOrdered || this.openBytes === 0 || this.openBytes + this.keptBytesOf(frameBytes) <= openBytesMax;
+  }
+
+  /** Takes a whole frame that leaves now, where nothing waits and there is room. */
+  express(bytes: Uint8Array, now: number): OutPiece {
+    return { frame: this.open(bytes, now), which: 0 };
   }
 
   /** The piece that should leave next; null when there is none. */
@@ -88,7 +99,7 @@ export class Lane {
   }
 
   /** Whether nothing is here that has to leave, or may have to. */
-  private get isIdle(): boolean {
+  get isIdle(): boolean {
     return !this.isSending && this.waiting.length === 0 && this.again.length === 0;
   }
 
@@ -119,12 +130,12 @@ export class Lane {
     this.close();
   }
 
-  /** Gives up everything. */
+  /** Gives up everything but what is on its way. */
   clear(): void {
     for (let frame = this.waiting.shift(); frame !== undefined; frame = this.waiting.shift()) {
       this.options.onGone(frame.bytes.length, true);
     }
-    this.again.clear();
+    for (let piece = this.again.shift(); piece !== undefined; piece = this.again.shift()) this.giveUp(piece.frame);
     if (this.current !== null) this.giveUp(this.current);
     this.current = null;
     this.next = null;
@@ -140,16 +151,24 @@ export class Lane {
         this.options.onGone(next.bytes.length, true);
         continue;
       }
-      const { isOrdered, openBytesMax, frameKeepingBytes } = this.options;
-      const keptBytes = next.bytes.length + frameKeepingBytes;
-      if (isOrdered && this.openBytes > 0 && this.openBytes + keptBytes > openBytesMax) return;
+      if (!this.hasRoomFor(next.bytes.length)) return;
       this.waiting.shift();
-      this.current = this.cut(next.bytes, now);
-      if (!isOrdered) return;
-      this.open.push(this.current);
-      this.openBytes += keptBytes;
+      this.current = this.open(next.bytes, now);
       return;
     }
+  }
+
+  private open(bytes: Uint8Array, now: number): OutFrame {
+    const frame = this.cut(bytes, now);
+    if (this.options.isOrdered) {
+      this.opened.push(frame);
+      this.openBytes += this.keptBytesOf(bytes.length);
+    }
+    return frame;
+  }
+
+  private keptBytesOf(frameBytes: number): number {
+    return frameBytes + this.options.frameKeepingBytes;
   }
 
   private cut(bytes: Uint8Array, now: number): OutFrame {
@@ -176,7 +195,7 @@ export class Lane {
     if (frame.missing > 0 && frame.expiresAt <= now) this.giveUp(frame);
   }
 
-  private giveUp(frame: OutFrame): void {
+  giveUp(frame: OutFrame): void {
     if (frame.isGivenUp || frame.missing === 0) return;
     frame.isGivenUp = true;
     this.options.onGone(frame.bytes.length, true);
@@ -185,10 +204,10 @@ export class Lane {
 
   /** Forgets the ordered frames at the front that have arrived or were given up. */
   private close(): void {
-    for (let frame = this.open.peek(); frame !== undefined; frame = this.open.peek()) {
+    for (let frame = this.opened.peek(); frame !== undefined; frame = this.opened.peek()) {
       if (frame.missing > 0 && !frame.isGivenUp) return;
-      this.open.shift();
-      this.openBytes -= frame.bytes.length + this.options.frameKeepingBytes;
+      this.opened.shift();
+      this.openBytes -= this.keptBytesOf(frame.bytes.length);
     }
   }
 }

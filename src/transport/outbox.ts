@@ -5,7 +5,15 @@
 import type { ByteWriter } from "../lib/byte_writer.ts";
 import { Congestion } from "./congestion.ts";
 import type { LinkLimits } from "./datagram_limits.ts";
-import { type Ack, ackBytesMax, floorBytes, isAcknowledged, writeFloor, writePiece } from "./datagram_sections.ts";
+import {
+  type Ack,
+  ackBytesMax,
+  floorBytes,
+  frameSectionBytes,
+  isAcknowledged,
+  writeFloor,
+  writePiece,
+} from "./datagram_sections.ts";
 import { HoleWatch } from "./hole_watch.ts";
 import { Lane, pieceBytes, sectionOf, type OutPiece } from "./lane.ts";
 import type { TransportCounters } from "./transport.ts";
@@ -26,6 +34,8 @@ const bookkeepingBytes = 1100;
 const overtakenMax = 3;
 
 export class Outbox {
+  /** The most that a frame may have to leave whole. Bytes. */
+  private readonly wholeBytesMax: number;
   private readonly urgent: Lane;
   private readonly bulk: Lane;
   private readonly congestion: Congestion;
@@ -55,8 +65,10 @@ export class Outbox {
       this.queuedBytes -= bytes;
       if (isGivenUp) counters.messagesDropped++;
     };
+    const piecesBytesMax = bodyBytesMax - floorBytes - ackBytesMax;
+    this.wholeBytesMax = piecesBytesMax - frameSectionBytes;
     const shared = {
-      bodyBytesMax: bodyBytesMax - floorBytes - ackBytesMax,
+      bodyBytesMax: piecesBytesMax,
       openBytesMax: limits.assemblyBytesMax,
       frameKeepingBytes: limits.frameKeepingBytes,
       onGone,
@@ -74,6 +86,31 @@ export class Outbox {
     if (isOrdered) this.bulk.post(frame, now);
     else this.urgent.post(frame, now);
     return true;
+  }
+
+  /** Whether nothing waits to leave, or for its acknowledgement. */
+  get isQuiet(): boolean {
+    return this.inFlight.size === 0 && this.urgent.isIdle && this.bulk.isIdle;
+  }
+
+  /** Whether a frame of so many bytes may leave at once, by {@link express}. */
+  mayExpress(frameBytes: number, isOrdered: boolean, now: number): boolean {
+    if (!this.urgent.isIdle || !this.bulk.isIdle) return false;
+    if (frameBytes > this.wholeBytesMax || this.inFlightBytes >= this.congestion.windowBytes) return false;
+    return !isOrdered || (this.bulk.hasRoomFor(frameBytes) && this.congestion.mayLeaveAt(now) <= now);
+  }
+
+  /** Writes `frame`, which nothing is before, behind what is in `writer`. Returns what {@link onSent} has to be told. */
+  express(
+    frame: Uint8Array,
+    isOrdered: boolean,
+    { writer, now }: { readonly writer: ByteWriter; readonly now: number },
+  ): readonly OutPiece[] {
+    if (isOrdered) writeFloor(writer, this.bulk.floor(now));
+    const piece = (isOrdered ? this.bulk : this.urgent).express(frame, now);
+    this.queuedBytes += frame.length;
+    writePiece(writer, sectionOf(piece));
+    return [piece];
   }
 
   /** When something should leave: now, later, or never while nothing changes. */
@@ -155,6 +192,7 @@ export class Outbox {
 
   /** Gives up everything. */
   clear(): void {
+    for (const { pieces } of this.inFlight.values()) for (const piece of pieces) this.laneOf(piece).giveUp(piece.frame);
     this.inFlight.clear();
     this.inFlightBytes = 0;
     this.urgent.clear();

@@ -8,7 +8,7 @@ import { isIP } from "node:net";
 import { assert } from "../lib/assert.ts";
 import type { Logger } from "../lib/logger.ts";
 import type { Message, NodeId } from "../raft/mod.ts";
-import type { UdpAddress, UdpOptions as SocketOptions, UdpSocket } from "../runtime/runtime.ts";
+import type { UdpAddress, UdpOptions as SocketOptions, UdpPacket, UdpSocket } from "../runtime/runtime.ts";
 import { clusterIdBytes } from "../wire/mod.ts";
 import { KeySeal, type ClusterKey } from "./cluster_key.ts";
 import { checksumSeal } from "./datagram.ts";
@@ -118,8 +118,12 @@ export class UdpTransport implements Transport {
   }
 
   send(messages: readonly Message[]): void {
-    this.endpoint.send(messages, performance.now());
-    this.flush();
+    const now = performance.now();
+    const packets: UdpPacket[] = []; // to all peers, with one call of the system
+    const due = this.endpoint.send(messages, now, (to, datagrams) => this.pack(to, datagrams, packets));
+    if (packets.length > 0) this.socket?.send(packets);
+    if (due <= now) this.flush();
+    else this.wakeAt(due, now);
   }
 
   connected(peer: NodeId): boolean {
@@ -180,11 +184,19 @@ export class UdpTransport implements Transport {
   }
 
   private readonly leave: Leave = (to, datagrams) => {
+    const packets: UdpPacket[] = [];
+    this.pack(to, datagrams, packets);
+    if (packets.length > 0) this.socket?.send(packets);
+  };
+
+  /** Adds `datagrams` to `packets`, if the address of the peer is known. */
+  private pack(to: NodeId, datagrams: readonly Uint8Array[], packets: UdpPacket[]): void {
     const peer = this.peers.get(to);
     if (peer === undefined) return;
     if (!this.endpoint.connected(to)) this.resolve(peer);
-    if (peer.address !== null) this.socket?.send(datagrams, peer.address);
-  };
+    if (peer.address === null) return;
+    for (const datagram of datagrams) packets.push({ datagram, to: peer.address });
+  }
 
   /** Sets the timer, unless one that comes early enough is set: waking up for nothing costs less than setting it anew. */
   private wakeAt(deadline: number, now: number): void {

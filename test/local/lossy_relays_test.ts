@@ -134,7 +134,7 @@ test("a relay of datagrams loses those that chance says, and no others", async (
   const way = await relays.open({ host, port: target.port });
   const source = await openUdp({ hostname: host, port: 0, receive: () => undefined });
   const send = (number: number): void => {
-    source.send([Uint8Array.of(number)], { address: host, port: way.port });
+    source.send([{ datagram: Uint8Array.of(number), to: { address: host, port: way.port } }]);
   };
   for (let number = 0; number < 7; number++) send(number);
   await until(() => arrived.length >= 4);

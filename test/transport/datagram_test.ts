@@ -34,7 +34,9 @@ describe("messages in datagrams", () => {
       const random = seededRandom(seed);
       for (const number of upTo(100)) {
         const size = random.next() < 0.1 ? random.integer(10_000, 60_000) : random.integer(0, 2000);
-        world.send(one, [append(number, size), heartbeat({ to: 2, round: number })]);
+        const messages = [append(number, size), heartbeat({ to: 2, round: number })];
+        if (random.next() < 0.5) world.send(one, messages);
+        else for (const message of messages) world.send(one, [message]);
         if (random.next() < 0.3) world.pass(random.integer(0, 20));
       }
       world.until(() => appendsOf(two).length === 100, 2500);
@@ -67,6 +69,102 @@ describe("messages in datagrams", () => {
     world.until(() => two.received.length === 100);
     expect(two.received.map(roundOf)).toEqual(upTo(100));
     expect(one.counters.datagramsSent - before).toBeLessThan(3);
+  });
+
+  test("that come alone leave at once, each in one datagram that acknowledges what came", () => {
+    const [world, one, two] = DatagramWorld.pair(6);
+    world.pass(100);
+    const before = world.recorded.length;
+    for (const number of upTo(20)) {
+      const due = world.send(one, [append(number, 200)]);
+      expect(due).toBeGreaterThan(world.now);
+      expect(due).toBeLessThan(world.now + 100); // to be sent again, should it be lost
+      expect(world.recorded.length).toBe(before + 2 * number - 1);
+      world.until(() => two.received.length === number);
+      world.send(two, [heartbeat({ from: 2, to: 1, round: number })]);
+      expect(world.recorded.length).toBe(before + 2 * number);
+      world.until(() => one.received.length === number);
+    }
+    expect(one.counters.datagramsLost + two.counters.datagramsLost).toBe(0);
+  });
+
+  test("that come alone keep to the size of datagrams, whatever theirs is", () => {
+    const [world, one, two] = DatagramWorld.pair(7);
+    for (let number = 1, size = 900; size <= 1200; number++, size++) {
+      world.send(two, [heartbeat({ from: 2, to: 1, round: number })]);
+      world.pass(4); // so that there is something to acknowledge
+      world.send(one, [append(number, size)]);
+      world.pass(20);
+    }
+    expect(appendsOf(two)).toEqual(upTo(301));
+    const sizes = world.recorded.map(({ datagram }) => datagram.length);
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(1200);
+    expect(Math.max(...sizes)).toBeGreaterThan(1100);
+    expect(one.counters.datagramsLost).toBe(0);
+  });
+
+  test("that come alone, one behind the other, wait for the window and the pace like others, and keep their order", () => {
+    const [world, one, two] = DatagramWorld.pair(8);
+    world.pass(100);
+    const before = world.recorded.length;
+    for (const number of upTo(200)) world.send(one, [append(number, 800)]);
+    expect(world.recorded.length - before).toBeGreaterThan(0);
+    expect(world.recorded.length - before).toBeLessThan(10);
+    for (const round of upTo(200)) expect(world.send(one, [heartbeat({ to: 2, round })])).toBe(world.now);
+    expect(world.recorded.length - before).toBeLessThan(10);
+    world.until(() => two.received.length === 400, 1000);
+    expect(appendsOf(two)).toEqual(upTo(200));
+    for (const round of upTo(200)) world.send(one, [heartbeat({ to: 2, round })]);
+    world.until(() => two.received.length === 600, 1000);
+    expect(one.counters.messagesDropped).toBe(0);
+  });
+
+  test("that are urgent and come alone wait for the window, too", () => {
+    const [world, one, two] = DatagramWorld.pair(8);
+    world.pass(100);
+    const before = world.recorded.length;
+    for (const round of upTo(200)) world.send(one, [heartbeat({ to: 2, round })]);
+    expect(world.recorded.length - before).toBeGreaterThan(20);
+    expect(world.recorded.length - before).toBeLessThan(60);
+    world.until(() => two.received.length === 200, 1000);
+  });
+
+  test("that come alone are no more than the receiver keeps while an earlier one is missing", () => {
+    const [world, one, two] = DatagramWorld.pair(8, { limits: { assemblyBytesMax: 2000 } });
+    world.pass(100);
+    world.weather = { ...fair, loss: 1 };
+    const before = world.recorded.length;
+    for (const number of upTo(10)) world.send(one, [append(number, 200)]);
+    expect(world.recorded.length - before).toBeLessThan(6);
+    world.weather = fair;
+    world.until(() => appendsOf(two).length === 10, 1000);
+  });
+
+  test("count as waiting until they have arrived, however they have left", () => {
+    const [world, one, two] = DatagramWorld.pair(8, { limits: { sendQueueBytesMax: 100_000 } });
+    for (const number of upTo(50)) {
+      world.send(one, [append(number, 800)]);
+      world.until(() => appendsOf(two).length === number);
+    }
+    world.pass(100);
+    world.send(one, [append(51, 90_000)]);
+    expect(one.counters.messagesDropped).toBe(0);
+    world.send(one, [append(52, 20_000)]);
+    expect(one.counters.messagesDropped).toBe(1);
+  });
+
+  test("that come alone are sent again when they were lost, and the peer is given up when nothing arrives", () => {
+    const [world, one, two] = DatagramWorld.pair(10);
+    world.weather = { ...fair, loss: 1 };
+    world.send(one, [append(1, 10)]);
+    world.weather = fair;
+    world.until(() => appendsOf(two).length === 1, 100);
+    world.pass(100);
+    world.weather = { ...fair, loss: 1 };
+    world.send(one, [append(2, 10)]);
+    world.pass(10_000);
+    expect(one.endpoint.connected(2)).toBe(false);
+    expect(one.counters.messagesDropped).toBe(1);
   });
 
   test("that are urgent do not wait behind a backlog", () => {
@@ -123,9 +221,11 @@ describe("messages in datagrams", () => {
     world.send(one, [append(1, 5000)]);
     world.pass(150);
     world.weather = fair;
-    world.send(one, [append(2, 10), append(3, 5000)]);
-    world.until(() => appendsOf(two).length === 2, 500);
-    expect(appendsOf(two)).toEqual([2, 3]);
+    world.send(one, [append(2, 10)]);
+    world.until(() => appendsOf(two).length === 1, 500);
+    world.send(one, [append(3, 10), append(4, 5000)]);
+    world.until(() => appendsOf(two).length === 3, 500);
+    expect(appendsOf(two)).toEqual([2, 3, 4]);
   });
 });
 

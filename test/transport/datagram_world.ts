@@ -5,6 +5,7 @@ import type { Message, NodeId } from "../../src/raft/mod.ts";
 import {
   checksumSeal,
   DatagramEndpoint,
+  type Leave,
   defaultDatagramLimits,
   newTransportCounters,
   type Seal,
@@ -101,8 +102,9 @@ export class DatagramWorld {
     this.parties.delete(id);
   }
 
-  send(party: Party, messages: readonly Message[]): void {
-    party.endpoint.send(messages, this.now);
+  /** Returns when the party has to be given time again. */
+  send(party: Party, messages: readonly Message[]): number {
+    return party.endpoint.send(messages, this.now, this.leave);
   }
 
   /** Brings `datagram` to a node at once, whatever the weather. */
@@ -126,17 +128,17 @@ export class DatagramWorld {
 
   /** All nodes say what they have to say, and time goes on to whatever comes next. */
   private step(latest = Infinity): void {
-    const deadlines = [...this.parties.values()].map(({ endpoint }) =>
-      endpoint.flush(this.now, (to, datagrams) => {
-        for (const datagram of datagrams) this.carry(to, datagram);
-      }),
-    );
+    const deadlines = [...this.parties.values()].map(({ endpoint }) => endpoint.flush(this.now, this.leave));
     const next = Math.min(latest, ...deadlines, ...this.flights.map(({ at }) => at));
     this.now = Math.max(this.now + 0.01, Math.min(next, this.now + 1000));
     const due = this.flights.filter(({ at }) => at <= this.now);
     this.flights = this.flights.filter(({ at }) => at > this.now);
     for (const { to, datagram } of due) this.inject(to, datagram);
   }
+
+  private readonly leave: Leave = (to, datagrams) => {
+    for (const datagram of datagrams) this.carry(to, datagram);
+  };
 
   private carry(to: NodeId, datagram: Uint8Array): void {
     const { loss, duplicates, damage, largest = Infinity, delayMs, spreadMs } = this.weather;

@@ -65,6 +65,15 @@ test("a frame of which no further piece arrives is given up", () => {
   expect(ends).toEqual([true]);
 });
 
+test("what was lost is given up with all else", () => {
+  const ends: boolean[] = [];
+  const lane = shortLived((isGivenUp) => ends.push(isGivenUp));
+  const piece = lane.express(new Uint8Array(20), 0);
+  lane.sendAgain(piece);
+  lane.clear();
+  expect(ends).toEqual([true]);
+});
+
 /** How many datagrams a frame takes here. */
 function lanePieces(frame: Uint8Array): number {
   let count = 0;

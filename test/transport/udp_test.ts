@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { ProaError } from "../../src/lib/errors.ts";
 import { clusterId } from "../wire/sample_messages.ts";
 import { freePort } from "../helpers/free_port.ts";
+import { openUdp } from "../helpers/runtime.ts";
 import { collect, transportConformance } from "./conformance.ts";
 import { heartbeat, roundOf } from "./frames.ts";
 import { until } from "./tcp_world.ts";
@@ -78,6 +79,24 @@ describe("UDP", () => {
     expect(received.map(roundOf)).toEqual([2]);
     one.close();
     two.close();
+  });
+
+  test("what goes to several at once reaches those who listen, whoever else does not", async () => {
+    const arrived = new Set<number>();
+    const target = await openUdp({ hostname: host, port: 0, receive: (datagram) => arrived.add(datagram[0] ?? 0) });
+    const nobody = { address: host, port: await freePort() };
+    const source = await openUdp({ hostname: host, port: 0, receive: () => undefined });
+    for (let number = 0; number < 20; number++) {
+      const datagram = Uint8Array.of(number);
+      source.send([
+        { datagram, to: nobody },
+        { datagram, to: { address: host, port: target.port } },
+        { datagram, to: nobody },
+      ]);
+    }
+    await until(() => arrived.size === 20);
+    source.close();
+    target.close();
   });
 
   test("a peer that has left is reached for as long as it takes to tell it, then neither called nor heard", async () => {

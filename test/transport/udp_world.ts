@@ -63,6 +63,6 @@ export function datagramOf(message: Message): Uint8Array {
 /** Sends `datagrams` to `port`, as anybody can. */
 export async function throwAt(port: number, datagrams: readonly Uint8Array[]): Promise<void> {
   const socket = await openUdp({ hostname: host, port: 0, receive: () => undefined });
-  socket.send(datagrams, { address: host, port });
+  socket.send(datagrams.map((datagram) => ({ datagram, to: { address: host, port } })));
   socket.close();
 }
