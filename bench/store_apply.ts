@@ -7,7 +7,6 @@ import type { Entry } from "../src/raft/mod.ts";
 import {
   defaultCommandLimits,
   payloadVersion,
-  QueryCursor,
   validateCommands,
   writeCompact,
   writeGet,
@@ -127,18 +126,15 @@ measure("restore, each key", store.keyCount, () => {
 });
 
 const writer = new ByteWriter();
-for (let i = 0; i < keyCount; i++) writeGet(writer, key(i));
-const queries = writer.take();
+const requests = Array.from({ length: gets / commandsPerEntry }, () => {
+  for (let i = 0; i < commandsPerEntry; i++) writeGet(writer, key(random.integer(0, keyCount - 1)));
+  return writer.take();
+});
 for (const round of [1, 2]) {
   measure(`get ${valueBytes} B, round ${round}`, gets, () => {
-    let query = new QueryCursor(queries);
-    for (let i = 0; i < gets; i++) {
-      if (i % commandsPerEntry === 0) results.reset();
-      if (!query.next()) {
-        query = new QueryCursor(queries);
-        query.next();
-      }
-      store.read(query, results);
+    for (const request of requests) {
+      results.reset();
+      store.read(request, results, { clock: null, answersBytesMax: Infinity });
     }
   });
 }

@@ -7,6 +7,7 @@ import { crc32 } from "../lib/checksum.ts";
 import { type KeyRange, type StoredState, keyText } from "../wire/mod.ts";
 import { History } from "./history.ts";
 import { HistoryView } from "./history_view.ts";
+import type { KeyBatch } from "./key_batch.ts";
 import { KeyTable, lowerBound, upperBound } from "./key_table.ts";
 import { KeyView } from "./key_view.ts";
 import { Leases } from "./leases.ts";
@@ -53,6 +54,15 @@ export class KeySpace {
   find(bytes: Uint8Array, start = 0, end = bytes.length): Row {
     const row = this.table.newest(this.table.find(bytes, start, end));
     return this.versions.isTombstone(row) ? noRow : row;
+  }
+
+  /** Leaves in `batch` the version of each of its keys, which lie in `bytes`; none for those that do not exist. */
+  findAll(bytes: Uint8Array, batch: KeyBatch): void {
+    const { table, versions } = this;
+    table.findAll(bytes, batch);
+    const { found, hashes, count } = batch;
+    for (let i = 0; i < count; i++) if (versions.isTombstone(found[i] ?? noRow)) found[i] = noRow;
+    for (let i = 0; i < count; i++) hashes[i] = versions.firstByte(found[i] ?? noRow);
   }
 
   /** What a version says, good only until the next call; null for none. */

@@ -5,6 +5,7 @@
 import { assert } from "../lib/assert.ts";
 import { crc32 } from "../lib/checksum.ts";
 import type { KeyRange } from "../wire/mod.ts";
+import type { KeyBatch } from "./key_batch.ts";
 import { KeyBytes } from "./key_bytes.ts";
 import { type KeyNumber, type Row, noKey, noRow } from "./rows.ts";
 
@@ -68,7 +69,10 @@ export class KeyTable {
 
   /** The key that is `bytes` from `start` up to `end`, without `end`. */
   find(bytes: Uint8Array, start = 0, end = bytes.length): KeyNumber {
-    const hash = hashOf(this.seed, bytes, start, end);
+    return this.findHashed(hashOf(this.seed, bytes, start, end), bytes, start, end);
+  }
+
+  private findHashed(hash: number, bytes: Uint8Array, start: number, end: number): KeyNumber {
     const { places, mask, keys } = this;
     for (let place = hash & mask; ; place = (place + 1) & mask) {
       const key = places[(place << placeBits) + 1] ?? noKey;
@@ -77,25 +81,33 @@ export class KeyTable {
     }
   }
 
+  /** Leaves in `batch` the newest version of each of its keys, which lie in `bytes`; none for those that are not there. */
+  findAll(bytes: Uint8Array, batch: KeyBatch): void {
+    this.lookAt(bytes, batch);
+    const { starts, ends, hashes, found, count } = batch;
+    for (let i = 0; i < count; i++) {
+      found[i] = this.newest(this.findHashed(hashes[i] ?? 0, bytes, starts[i] ?? 0, ends[i] ?? 0));
+    }
+  }
+
   /**
-   * Looks at all that {@link find} will look at for `count` keys of `bytes`, the first of which begins and ends where the first two
-   * of `spans` say. Leaves their newest versions in `newest`, as far as a look tells: another key may stand in the place
-   * of one. What it leaves in `spans` means nothing, and only sees to it that everything is looked at.
+   * Looks at all that {@link find} will look at. Leaves the newest versions, as far as a look tells: another key may stand in the
+   * place of one. What it returns means nothing, and only sees to it that everything is looked at.
    */
-  fetch(
-    bytes: Uint8Array,
-    { spans, newest, count }: { readonly spans: Int32Array; readonly newest: Int32Array; readonly count: number },
-  ): void {
+  lookAt(bytes: Uint8Array, { starts, ends, hashes, found, count }: KeyBatch): number {
     const { places, mask, info, keys } = this;
     for (let i = 0; i < count; i++) {
-      const place = hashOf(this.seed, bytes, spans[2 * i] ?? 0, spans[2 * i + 1] ?? 0) & mask;
-      newest[i] = places[(place << placeBits) + 1] ?? noKey;
+      const hash = hashOf(this.seed, bytes, starts[i] ?? 0, ends[i] ?? 0);
+      hashes[i] = hash;
+      found[i] = places[((hash & mask) << placeBits) + 1] ?? noKey;
     }
+    let seen = 0;
     for (let i = 0; i < count; i++) {
-      const start = (newest[i] ?? noKey) << infoBits;
-      spans[2 * i] = keys.lengthAt(info[start + bytesAt] ?? 0);
-      newest[i] = info[start + newestAt] ?? noRow;
+      const start = (found[i] ?? noKey) << infoBits;
+      seen |= keys.lengthAt(info[start + bytesAt] ?? 0);
+      found[i] = info[start + newestAt] ?? noRow;
     }
+    return seen;
   }
 
   /** Takes in a key that is not there. It has no version yet. */

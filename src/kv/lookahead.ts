@@ -3,10 +3,10 @@
  * for what the table says of it, then for its newest version, which together take longer than all the rest. Changes nothing.
  */
 import { CommandCursor } from "../wire/mod.ts";
+import { batchKeysMax, KeyBatch } from "./key_batch.ts";
 import type { KeySpace } from "./key_space.ts";
+import { noRow } from "./rows.ts";
 
-/** How many commands are looked at together: few enough that what they need is at hand still when it is their turn. */
-const lookedAt = 32;
 /** Fewer commands are not worth it. Bytes. */
 const commandsBytesMin = 1024;
 
@@ -17,9 +17,7 @@ export function lookaheadOf(commands: Uint8Array, keys: KeySpace): Lookahead | n
 
 class Lookahead {
   private readonly ahead: CommandCursor;
-  /** Where the keys of some commands begin and end; afterwards what was found there, which is of no use. */
-  private readonly spans = new Int32Array(2 * lookedAt);
-  private readonly newest = new Int32Array(lookedAt);
+  private readonly batch = new KeyBatch();
   private left = 0;
 
   constructor(
@@ -32,19 +30,17 @@ class Lookahead {
   /** To be called before each command. */
   step(): void {
     if (this.left-- > 0) return;
-    this.left = lookedAt - 1;
+    this.left = batchKeysMax - 1;
     this.look();
   }
 
   private look(): void {
-    const { ahead, spans, newest, keys } = this;
-    let count = 0;
-    for (; count < lookedAt && ahead.next(); count++) {
-      spans[2 * count] = ahead.keyStart;
-      spans[2 * count + 1] = ahead.keyEnd;
-    }
-    keys.table.fetch(ahead.commands, { spans, newest, count });
+    const { ahead, batch, keys } = this;
+    batch.count = 0;
+    while (batch.count < batchKeysMax && ahead.next()) batch.add(ahead);
+    keys.table.lookAt(ahead.commands, batch);
     const { rows } = keys.versions;
-    for (let i = 0; i < count; i++) newest[i] = rows.key(newest[i] ?? 0);
+    const { found, count } = batch;
+    for (let i = 0; i < count; i++) found[i] = rows.key(found[i] ?? noRow);
   }
 }

@@ -140,6 +140,14 @@ export class Rows {
     return this.word(row, previousAt);
   }
 
+  slab(row: Row): number {
+    return this.word(row, slabAt);
+  }
+
+  offset(row: Row): number {
+    return this.word(row, offsetAt);
+  }
+
   length(row: Row): number {
     return this.word(row, lengthAt);
   }

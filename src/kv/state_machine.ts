@@ -1,9 +1,18 @@
 /** The port between a replicated log and what it means: a deterministic machine that entries are applied to. */
 import type { ByteWriter } from "../lib/byte_writer.ts";
 import type { Entry, Index } from "../raft/mod.ts";
-import type { QueryCursor } from "../wire/mod.ts";
 import type { LeaseClock } from "./lease_queries.ts";
 import type { LeaseListener, LeaseTime } from "./leases.ts";
+
+export interface ReadOptions {
+  /** Says what is left to leases; null: nobody here knows. */
+  readonly clock: LeaseClock | null;
+  /** A few small queries can ask for gigabytes. Bytes. */
+  readonly answersBytesMax: number;
+}
+
+/** `needsClock`: one asks for what only a clock tells. `tooLarge`: the answers exceed their limit. In both cases some are there already. */
+export type ReadEnd = "answered" | "needsClock" | "tooLarge";
 
 export interface StateMachine {
   /**
@@ -17,10 +26,10 @@ export interface StateMachine {
   readonly revision: number;
   readonly keyCount: number;
   /**
-   * Answers the query that `query` shows by appending its answer to `answers`. Changes nothing. `clock` says what is left to
-   * leases where a query asks for it; without one it is what the log says.
+   * Answers `queries`, which lie back to back, by appending their answers to `answers`, and says whether it has answered them
+   * all. Changes nothing. Throws {@link CorruptError} when they are none.
    */
-  read(query: QueryCursor, answers: ByteWriter, clock?: LeaseClock): void;
+  read(queries: Uint8Array, answers: ByteWriter, options: ReadOptions): ReadEnd;
   /** The revision up to which the leader should propose to compact; null: nothing to do. */
   readonly compactionDue: number | null;
   /** Every lease, with what the log says about its time. Nothing may change meanwhile. */

@@ -6,18 +6,20 @@ import { assert, unreachable } from "../lib/assert.ts";
 import type { ByteWriter } from "../lib/byte_writer.ts";
 import { CorruptError } from "../lib/errors.ts";
 import type { Entry, Index } from "../raft/mod.ts";
-import type { CommandCursor, QueryCursor } from "../wire/mod.ts";
-import { payloadCursor, writeGetAnswer, writeResult, writeSettingsAnswer } from "../wire/mod.ts";
+import type { CommandCursor } from "../wire/mod.ts";
+import { payloadCursor, QueryCursor, writeGetAnswer, writeResult, writeSettingsAnswer } from "../wire/mod.ts";
 import { answerChanges } from "./changes.ts";
 import type { ResultDraft } from "./commands.ts";
 import { applyCommand } from "./commands.ts";
 import { StoreImage } from "./image.ts";
 import { type LeaseClock, answerLease, answerLeases } from "./lease_queries.ts";
+import { batchKeysMax, KeyBatch } from "./key_batch.ts";
 import type { LeaseListener, LeaseTime } from "./leases.ts";
 import { lookaheadOf } from "./lookahead.ts";
 import { answerGet, answerHistory, answerRange } from "./queries.ts";
 import { Restoration } from "./restoration.ts";
-import type { ImageSink, ImageSource, StateMachine } from "./state_machine.ts";
+import { noRow } from "./rows.ts";
+import type { ImageSink, ImageSource, ReadEnd, ReadOptions, StateMachine } from "./state_machine.ts";
 import { StoreState } from "./store_state.ts";
 
 /** The most that the answers inside all transactions of one entry take. Bytes. */
@@ -28,11 +30,11 @@ const excessShare = 1 / 10;
 const excessRevisionsMax = 1000;
 const excessBytesMax = 4 * 1024 * 1024;
 
-const noClock: LeaseClock = { remainingMs: () => null };
-
 export class Store implements StateMachine {
   private state: StoreState;
   private readonly result: ResultDraft = { status: "ok", revision: 0, modRevision: 0, changed: 0, body: undefined };
+  /** Filled in anew for each request. */
+  private readonly gets = new KeyBatch();
   private lastApplied: Index = 0;
   private leaseListener: LeaseListener | null = null;
 
@@ -70,13 +72,35 @@ export class Store implements StateMachine {
     this.lastApplied = entry.index;
   }
 
-  /** Throws {@link CorruptError} when what `query` shows is none. */
-  read(query: QueryCursor, answers: ByteWriter, clock: LeaseClock = noClock): void {
-    const { keys, settings } = this.state;
-    if (query.isGet) {
-      writeGetAnswer(answers, keys.revision, keys.show(keys.find(query.queries, query.keyStart, query.keyEnd)));
-      return;
+  read(queries: Uint8Array, answers: ByteWriter, { clock, answersBytesMax }: ReadOptions): ReadEnd {
+    const query = new QueryCursor(queries);
+    for (let more = query.next(); more;) {
+      if (clock === null && query.asksForTime) return "needsClock";
+      if (query.isGet) more = this.answerGets(query, answers);
+      else {
+        this.answer(query, answers, clock);
+        more = query.next();
+      }
+      if (answers.length > answersBytesMax) return "tooLarge";
     }
+    return "answered";
+  }
+
+  /** Answers the gets that `query` comes to, some at a time. Returns whether it shows another query then. */
+  private answerGets(query: QueryCursor, answers: ByteWriter): boolean {
+    const { gets } = this;
+    const { keys } = this.state;
+    gets.count = 0;
+    let more = true;
+    for (; more && query.isGet && gets.count < batchKeysMax; more = query.next()) gets.add(query);
+    keys.findAll(query.queries, gets);
+    const { found, count } = gets;
+    for (let i = 0; i < count; i++) writeGetAnswer(answers, keys.revision, keys.show(found[i] ?? noRow));
+    return more;
+  }
+
+  private answer(query: QueryCursor, answers: ByteWriter, clock: LeaseClock | null): void {
+    const { keys, settings } = this.state;
     const decoded = query.decode();
     switch (decoded.kind) {
       case "get":
@@ -92,9 +116,11 @@ export class Store implements StateMachine {
         writeSettingsAnswer(answers, { revision: keys.revision, settings });
         return;
       case "lease":
+        assert(clock !== null, "who asks for time is not asked further");
         answerLease(keys, decoded, clock, answers);
         return;
       case "leases":
+        assert(clock !== null, "who asks for time is not asked further");
         answerLeases(keys, decoded, clock, answers);
         return;
       case "changes":

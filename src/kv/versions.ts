@@ -91,6 +91,11 @@ export class Versions {
     return row;
   }
 
+  /** The first byte of the value of `row`; 0 for none. */
+  firstByte(row: Row): number {
+    return this.slabs.slab(this.rows.slab(row)).bytes[this.rows.offset(row)] ?? 0;
+  }
+
   /** What `row` says; its value is a view, good until the next command. */
   state(row: Row): KeyState {
     const { createRevision, modRevision, version, lease } = this.read(row);

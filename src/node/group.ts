@@ -2,6 +2,7 @@
  * One replicated group on this node: its core, its state machine, and those who wait for either. Takes requests in,
  * and carries out what the core says except for what all groups share: disk, network and time.
  */
+import { unreachable } from "../lib/assert.ts";
 import { ByteWriter } from "../lib/byte_writer.ts";
 import type { Logger } from "../lib/logger.ts";
 import { release } from "../lib/release.ts";
@@ -24,7 +25,7 @@ import {
   type Server,
   type SoftState,
 } from "../raft/mod.ts";
-import { membershipCodec, payloadProblem, QueryCursor } from "../wire/mod.ts";
+import { membershipCodec, payloadProblem } from "../wire/mod.ts";
 import { Admission } from "./admission.ts";
 import { Batcher } from "./batcher.ts";
 import { Housekeeping, type Propose } from "./housekeeping.ts";
@@ -184,13 +185,18 @@ export class Group {
   private answer(request: ReadRequest): void {
     const { answers, machine } = this;
     answers.reset();
-    for (const query = new QueryCursor(request.queries); query.next();) {
-      if (!this.leases.isLeading && query.asksForTime) return request.done(this.refuseWithoutOffice());
-      machine.read(query, answers, this.leases);
-      // A few small queries can ask for gigabytes.
-      if (answers.length > this.limits.answerBytesMax) return request.done(this.refuse("overloaded"));
+    const clock = this.leases.isLeading ? this.leases : null;
+    const end = machine.read(request.queries, answers, { clock, answersBytesMax: this.limits.answerBytesMax });
+    switch (end) {
+      case "answered":
+        return request.done({ kind: "answered", answers: answers.peek(), appliedIndex: machine.appliedIndex });
+      case "needsClock":
+        return request.done(this.refuseWithoutOffice());
+      case "tooLarge":
+        return request.done(this.refuse("overloaded"));
+      default:
+        unreachable(end);
     }
-    request.done({ kind: "answered", answers: answers.peek(), appliedIndex: machine.appliedIndex });
   }
 
   openImage(): OpenImage | null {

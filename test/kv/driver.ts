@@ -17,7 +17,6 @@ import {
   type RequestId,
   type Settings,
   type StoredState,
-  QueryCursor,
   keyText,
   payloadVersion,
   readGetAnswer,
@@ -289,7 +288,9 @@ export function keysOf(answer: RangeAnswer): string[] {
 /** The answers to `queries`, one behind the other. */
 export function read(store: Store, queries: Uint8Array): ByteReader {
   const answers = new ByteWriter();
-  for (const query = new QueryCursor(queries); query.next();) store.read(query, answers);
+  expect(store.read(queries, answers, { clock: { remainingMs: () => null }, answersBytesMax: Infinity })).toBe(
+    "answered",
+  );
   return new ByteReader(answers.take());
 }
 
