@@ -10,8 +10,18 @@ import type { Entry, GroupId, Index } from "../raft/mod.ts";
 import { SqliteError, type SqliteDatabase, type SqliteRow } from "../runtime/runtime.ts";
 import { lockDirectory, lockFile, type DirectoryLocation } from "./directory_lock.ts";
 import { explainingFileErrors } from "./files.ts";
-import { decodeEntry, decodeGroup, selectEntries, type GroupRow } from "./rows.ts";
-import { databaseFile } from "./sqlite_database.ts";
+import {
+  decodeEntry,
+  decodeGroup,
+  indexIn,
+  placeOf,
+  placesOf,
+  selectEntries,
+  selectFirst,
+  selectLast,
+  type GroupRow,
+} from "./rows.ts";
+import { databaseFile, upgradeTables } from "./sqlite_database.ts";
 
 /** One place of the log: the entry, or why there is none that can be believed. */
 export type InspectedEntry =
@@ -39,6 +49,7 @@ export function inspectDirectory<T>(location: InspectedLocation, look: (log: Sto
     copyLog(location, copy);
     const database = runtime.openSqlite(join(copy, databaseFile));
     try {
+      upgradeTables(database);
       return look(new StoredLog(database));
     } finally {
       database.close();
@@ -109,15 +120,22 @@ export class StoredLog {
     } catch (error) {
       if (!(error instanceof CorruptError)) throw error; // then only the entries tell
     }
-    const inKey = this.first("SELECT min(idx) AS a, max(idx) AS z FROM entries WHERE group_id = ?", group);
-    const inTable = this.first("SELECT max(idx) AS z FROM entries NOT INDEXED WHERE group_id = ?", group);
-    const first = row === null ? Math.max(1, Number(inKey?.["a"] ?? 1)) : row.compacted.index + 1;
-    const last = Math.max(
-      row?.lastIndexMin ?? 0,
-      row?.compacted.index ?? 0,
-      ...[inKey, inTable].map((found) => Number(found?.["z"] ?? 0)),
-    );
-    return { first, last };
+    const first = this.end(group, selectFirst) ?? 1;
+    const last = this.end(group, selectLast) ?? 0;
+    return {
+      first: row === null ? Math.max(1, first) : row.compacted.index + 1,
+      last: Math.max(row?.lastIndexMin ?? 0, row?.compacted.index ?? 0, last),
+    };
+  }
+
+  /** Null where there is no entry, or none that can be read: then {@link damages} tells why. */
+  private end(group: GroupId, sql: string): Index | null {
+    try {
+      return indexIn(group, this.first(sql, ...placesOf(group)));
+    } catch (error) {
+      if (!(error instanceof SqliteError)) throw error;
+      return null;
+    }
   }
 
   /** Every place from `from` to `to`, both included. */
@@ -129,7 +147,9 @@ export class StoredLog {
 
   private batch(group: GroupId, { from, to }: { readonly from: Index; readonly to: Index }): readonly InspectedEntry[] {
     try {
-      const rows = new Map(this.rows(selectEntries, group, from, to).map((row) => [row["idx"], row]));
+      const rows = new Map(
+        this.rows(selectEntries, placeOf(group, from), placeOf(group, to)).map((row) => [row["idx"], row]),
+      );
       return Array.from({ length: to - from + 1 }, (_, at) => inspect(group, from + at, rows.get(from + at)));
     } catch (error) {
       if (!(error instanceof SqliteError)) throw error;

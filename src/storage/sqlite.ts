@@ -11,12 +11,18 @@ import { checkLog, damagedEntry, takeEntries } from "./log_reading.ts";
 import {
   decodeEntry,
   decodeGroup,
+  deleteEntries,
   encodeEntry,
   encodeGroup,
+  indexIn,
   insertEntry,
+  placeOf,
+  placesOf,
   replaceGroup,
   selectEntries,
+  selectFirst,
   selectGroup,
+  selectLast,
   type GroupRow,
 } from "./rows.ts";
 import { databaseFile, diskError, openDatabase } from "./sqlite_database.ts";
@@ -49,7 +55,7 @@ interface LoadedGroup {
   position: Position;
   /** The first row that may be there: compacted entries are deleted little by little. */
   firstRow: Index;
-  /** What the row on disk says: see {@link GroupRow}. */
+  /** What the row on disk says: see {@link GroupRow}. Of entries that have left the write-ahead log it knows. */
   lastIndexMin: Index;
   /** Whether the next write takes the row along for the sake of `lastIndexMin`. */
   rowIsDue: boolean;
@@ -117,7 +123,7 @@ export class SqliteStorage implements Storage {
       boot: row.boot + 1,
       membership,
       position: { seq: 0, hardState, last, compacted, snapshot },
-      firstRow: Number(this.use("read", () => this.statements.firstInKey.get(group))?.["idx"] ?? compacted.index + 1),
+      firstRow: this.use("read", () => this.indexOf("firstEntry", group)) ?? compacted.index + 1,
       lastIndexMin: row.lastIndexMin,
       rowIsDue: false,
     };
@@ -153,9 +159,7 @@ export class SqliteStorage implements Storage {
   close(): void {
     if (this.closed) return;
     if (this.failure === null) {
-      this.saveRows(
-        [...this.groups.values()].filter(({ lastIndexMin, position }) => lastIndexMin < position.last.index),
-      );
+      this.saveRows(this.staleGroups());
     }
     this.closed = true;
     this.database.close();
@@ -180,18 +184,26 @@ export class SqliteStorage implements Storage {
     const stored = this.statements.selectGroup.get(group);
     const row = stored === null ? newGroup(group, bootstrap) : decodeGroup(group, stored);
     const { compacted, hardState } = row;
-    const lastIndex = Math.max(row.lastIndexMin, compacted.index, this.lastIndexIn("lastInKey", group));
+    const last = this.lastEntry(group);
+    const lastIndex = Math.max(row.lastIndexMin, compacted.index, last instanceof SqliteError ? 0 : last);
     const entries = this.entriesOf(group, { from: compacted.index + 1, to: lastIndex });
-    const log = checkLog({ group, compacted, hardState }, entries);
-    // The primary key has a tree of its own: where the table has more, the key has lost entries.
-    const lastInTable = this.lastIndexIn("lastInTable", group);
-    if (lastInTable > lastIndex) throw damagedEntry(group, lastIndex + 1, "missing in the primary key");
+    const log = checkLog({ group, compacted, hardState }, entries); // names the first entry that cannot be read
+    if (last instanceof SqliteError) throw last;
     return { row, ...log };
   }
 
-  /** 0 if there is no entry. */
-  private lastIndexIn(tree: "lastInKey" | "lastInTable", group: GroupId): Index {
-    return Number(this.statements[tree].get(group)?.["idx"] ?? 0);
+  /** 0 if there is none; why it cannot be told. */
+  private lastEntry(group: GroupId): Index | SqliteError {
+    try {
+      return this.indexOf("lastEntry", group) ?? 0;
+    } catch (error) {
+      if (error instanceof SqliteError && error.code === "SQLITE_CORRUPT") return error;
+      throw error;
+    }
+  }
+
+  private indexOf(end: "firstEntry" | "lastEntry", group: GroupId): Index | null {
+    return indexIn(group, this.statements[end].get(...placesOf(group)));
   }
 
   /** Reads in batches of about {@link batchBytesMax}, guessing the size of the next entries from the last. */
@@ -223,7 +235,7 @@ export class SqliteStorage implements Storage {
   private readBatch(group: GroupId, range: { readonly from: Index; readonly to: Index }): readonly Entry[] {
     const { from, to } = range;
     try {
-      const rows = this.statements.selectEntries.all(group, from, to);
+      const rows = this.statements.selectEntries.all(placeOf(group, from), placeOf(group, to));
       return Array.from({ length: to - from + 1 }, (_, i) => decodeEntry(group, from + i, rows[i]));
     } catch (error) {
       if (!(error instanceof SqliteError) || error.code !== "SQLITE_CORRUPT") throw error;
@@ -253,7 +265,7 @@ export class SqliteStorage implements Storage {
     const { group, hardState, truncateFrom, compaction, entries } = write;
     const before = loaded.position;
     loaded.position = positionAfter(before, write, (index) => this.termAt(group, index));
-    if (truncateFrom !== null) this.statements.deleteFrom.run(group, truncateFrom);
+    if (truncateFrom !== null) this.statements.deleteEntries.run(placeOf(group, truncateFrom), placesOf(group)[1]);
     if (compaction !== null) loaded.membership = compaction.membership;
     const beginsAnew = loaded.position.compacted.index >= (truncateFrom ?? before.last.index + 1);
     const deletedMax = beginsAnew ? Infinity : deletedForEach * entries.length + deletedBesides;
@@ -269,7 +281,7 @@ export class SqliteStorage implements Storage {
     const { group, firstRow, position } = loaded;
     const to = Math.min(position.compacted.index, firstRow + countMax - 1);
     if (to < firstRow) return;
-    this.statements.deleteUpTo.run(group, to);
+    this.statements.deleteEntries.run(placeOf(group, 0), placeOf(group, to));
     loaded.firstRow = to + 1;
   }
 
@@ -292,13 +304,26 @@ export class SqliteStorage implements Storage {
     });
   }
 
-  /** Entries that leave the write-ahead log leave its checksums: from then on the row vouches for their number. */
+  /**
+   * Entries that leave the write-ahead log leave its checksums, so their row vouches for their number before they do: the next write
+   * takes it along, or, where a group writes nothing, the one after that finds it written for itself.
+   */
   private maybeCheckpoint(): void {
     const pages = Number(this.statements.walState.get()?.["log"]);
     if (pages < walPagesMax) return;
+    const stale = this.staleGroups();
+    if (stale.some(({ rowIsDue }) => !rowIsDue)) {
+      for (const loaded of stale) loaded.rowIsDue = true;
+      return;
+    }
+    this.saveRows(stale);
     const done = this.statements.checkpoint.get();
     assert(done?.["busy"] === 0 && done["log"] === done["checkpointed"], "nobody can hold up a checkpoint");
-    for (const loaded of this.groups.values()) loaded.rowIsDue = loaded.lastIndexMin < loaded.position.last.index;
+  }
+
+  /** Those whose row does not know of all entries. */
+  private staleGroups(): readonly LoadedGroup[] {
+    return [...this.groups.values()].filter(({ lastIndexMin, position }) => lastIndexMin < position.last.index);
   }
 
   private loadedGroup(group: GroupId): LoadedGroup {
@@ -326,13 +351,11 @@ function prepareAll(database: SqliteDatabase) {
     selectAnyGroup: prepare("SELECT 1 FROM groups LIMIT 1"),
     selectGroup: prepare(selectGroup),
     replaceGroup: prepare(replaceGroup),
-    lastInKey: prepare("SELECT max(idx) AS idx FROM entries WHERE group_id = ?"),
-    lastInTable: prepare("SELECT max(idx) AS idx FROM entries NOT INDEXED WHERE group_id = ?"),
-    firstInKey: prepare("SELECT min(idx) AS idx FROM entries WHERE group_id = ?"),
+    firstEntry: prepare(selectFirst),
+    lastEntry: prepare(selectLast),
     selectEntries: prepare(selectEntries),
     insertEntry: prepare(insertEntry),
-    deleteUpTo: prepare("DELETE FROM entries WHERE group_id = ? AND idx <= ?"),
-    deleteFrom: prepare("DELETE FROM entries WHERE group_id = ? AND idx >= ?"),
+    deleteEntries: prepare(deleteEntries),
     walState: prepare("PRAGMA wal_checkpoint(NOOP)"),
     checkpoint: prepare("PRAGMA wal_checkpoint(PASSIVE)"),
   };

@@ -4,14 +4,17 @@
  */
 import { join } from "node:path";
 import { ProaError } from "../lib/errors.ts";
-import { SqliteError, type SqliteDatabase } from "../runtime/runtime.ts";
+import { SqliteError, type SqliteDatabase, type SqliteValue } from "../runtime/runtime.ts";
 import type { DirectoryLocation } from "./directory_lock.ts";
+import { placesOfGroup } from "./rows.ts";
 import { damagedWalFrame } from "./wal_scan.ts";
 
 export const databaseFile = "raft.db";
 
 /** The layout of the tables below. A greater number in a file means that a newer program wrote it. */
-const format = 2;
+const format = 3;
+/** The layout before it, in which a group and an index found a row by way of a tree of their own. */
+const formatWithIndex = 2;
 
 /**
  * What every promise to other nodes rests on (rule P9), in the order in which it must be set: nobody else may open the
@@ -27,9 +30,20 @@ const pragmas: readonly (readonly [name: string, value: string | number])[] = [
 ];
 
 /**
- * `entries` keeps its rowid: with the payload in the leaves of the primary key, commits of 512 KiB take half as long
- * again. Payloads come last, so that no other column lies behind their overflow pages.
+ * Found by `place` (see {@link placeOf}), which SQLite keeps no tree beside the table for: a small commit writes one page and not
+ * two. Payloads come last, so that no other column lies behind their overflow pages.
  */
+const entriesTable = `
+  CREATE TABLE entries (
+    place INTEGER PRIMARY KEY,
+    group_id INTEGER NOT NULL,
+    idx INTEGER NOT NULL,
+    term INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    checksum INTEGER NOT NULL,
+    payload BLOB NOT NULL
+  ) STRICT;`;
+
 const schema = `
   CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
   CREATE TABLE groups (
@@ -45,15 +59,7 @@ const schema = `
     last_index_min INTEGER NOT NULL,
     checksum INTEGER NOT NULL
   ) STRICT;
-  CREATE TABLE entries (
-    group_id INTEGER NOT NULL,
-    idx INTEGER NOT NULL,
-    term INTEGER NOT NULL,
-    kind TEXT NOT NULL,
-    checksum INTEGER NOT NULL,
-    payload BLOB NOT NULL,
-    PRIMARY KEY (group_id, idx)
-  ) STRICT;
+  ${entriesTable}
   INSERT INTO meta VALUES ('format', '${format}');`;
 
 /** Opens the database of a directory whose lock is held, creating its tables if there are none. */
@@ -127,6 +133,26 @@ function configure(database: SqliteDatabase, directory: string): void {
   }
 }
 
+/**
+ * Gives each entry its place in a file of the layout before this one; leaves any other as it is. One transaction: a power cut
+ * leaves the one layout or the other.
+ */
+export function upgradeTables(database: SqliteDatabase): void {
+  if (formatOf(database) !== String(formatWithIndex)) return;
+  database.exec(`
+    BEGIN IMMEDIATE;
+    ALTER TABLE entries RENAME TO entries_with_index;
+    ${entriesTable}
+    INSERT INTO entries SELECT group_id * ${placesOfGroup} + idx, * FROM entries_with_index NOT INDEXED;
+    DROP TABLE entries_with_index;
+    UPDATE meta SET value = '${format}' WHERE name = 'format';
+    COMMIT;`);
+}
+
+function formatOf(database: SqliteDatabase): SqliteValue | undefined {
+  return database.prepare("SELECT value FROM meta WHERE name = 'format'").get()?.["value"];
+}
+
 /** All tables come with one transaction: a file has the whole layout or none of it. */
 function prepareTables(database: SqliteDatabase, directory: string): void {
   const tables = database.prepare("SELECT count(*) AS count FROM sqlite_schema").get()?.["count"];
@@ -135,7 +161,8 @@ function prepareTables(database: SqliteDatabase, directory: string): void {
     return;
   }
   const isOurs = database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get() !== null;
-  const found = isOurs ? database.prepare("SELECT value FROM meta WHERE name = 'format'").get()?.["value"] : undefined;
+  if (isOurs) upgradeTables(database);
+  const found = isOurs ? formatOf(database) : undefined;
   if (found === String(format)) return;
   const reason =
     found === undefined ? "was not written by proa" : `has format ${String(found)}, and this proa knows only ${format}`;

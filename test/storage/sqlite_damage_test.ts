@@ -5,7 +5,7 @@ import { CorruptError, ProaError } from "../../src/lib/errors.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import { inTempDirectory } from "../helpers/temp_directory.ts";
 import { copyDirectory, databaseName, flipBit, logIn, openStorage, runSql, walName } from "./sqlite_world.ts";
-import { entriesOf, entryOf, group, readAll, threeVoters, Writer } from "./writes.ts";
+import { entriesOf, entryOf, group, readAll, threeVoters, Writer, writeOf } from "./writes.ts";
 
 /** A closed directory with 20 entries of term 1 and 20 of term 2; entry 30 is large. */
 function written(root: string): string {
@@ -52,8 +52,13 @@ describe("SQLite storage: damage", () => {
     ["a kind that does not exist", "UPDATE entries SET kind = 'other' WHERE idx = 1", "entry 1 of group 0: malformed"],
     [
       "two entries exchanged",
-      "UPDATE entries SET idx = -idx WHERE idx IN (16, 17); UPDATE entries SET idx = 33 + idx WHERE idx < 0",
+      "UPDATE entries SET place = -place, idx = -idx WHERE idx IN (16, 17); UPDATE entries SET place = 33 + place, idx = 33 + idx WHERE idx < 0",
       "entry 16 of group 0: checksum mismatch",
+    ],
+    [
+      "two places exchanged",
+      "UPDATE entries SET place = -place WHERE idx IN (16, 17); UPDATE entries SET place = 33 + place WHERE place < 0",
+      "entry 16 of group 0: missing",
     ],
     ["the first entry missing", "DELETE FROM entries WHERE idx = 1", "entry 1 of group 0: missing"],
     ["an entry missing", "DELETE FROM entries WHERE idx = 17", "entry 17 of group 0: missing"],
@@ -119,7 +124,7 @@ describe("SQLite storage: damage", () => {
       storage.close();
     }));
 
-  test("P12: once entries leave the write-ahead log, the next write vouches for their number", () =>
+  test("P12: before entries leave the write-ahead log, a row vouches for their number", () =>
     inTempDirectory((root) => {
       const [directory, cut] = [join(root, "live"), join(root, "cut")];
       mkdirSync(directory);
@@ -137,7 +142,7 @@ describe("SQLite storage: damage", () => {
       expect(() => logIn(cut)).toThrow("entry 11 of group 0: missing");
     }));
 
-  test("P12: a primary key that lost its newest entries is refused, though no other row knows how far the log went", () =>
+  test("P12: a table that lost its newest entries is refused, whenever its pages left the write-ahead log", () =>
     inTempDirectory((root) => {
       const [directory, cut, whole] = [join(root, "live"), join(root, "cut"), join(root, "whole")];
       mkdirSync(directory);
@@ -145,20 +150,63 @@ describe("SQLite storage: damage", () => {
       storage.load(group, threeVoters);
       const writer = new Writer(storage);
       writer.append({ term: 1, vote: 1 }, entriesOf({ from: 1, to: 30, term: 1 }));
-      const payload = new Uint8Array(5_000_000); // enough to make everything leave the write-ahead log
+      const payload = new Uint8Array(5_000_000); // enough to make everything leave the write-ahead log with the next write
       writer.write({ entries: [entryOf({ index: 31, term: 1, payload })] });
+      writer.write({ entries: [entryOf({ index: 32, term: 1 })] });
       copyDirectory(directory, cut);
       storage.close();
       rmSync(join(cut, walName));
       copyDirectory(cut, whole);
-      expect(logIn(whole)).toBe("t1 1×31");
+      expect(logIn(whole)).toBe("t1 1×32");
       const path = join(cut, databaseName);
       const bytes = readFileSync(path);
-      let keys = 0; // the page that is a leaf of an index and has 31 cells
-      while (keys < bytes.length && !(bytes[keys] === 0x0a && bytes.readUInt16BE(keys + 3) === 31)) keys += 16384;
-      bytes.writeUInt16BE(30, keys + 3);
+      let leaf = 0; // the page that is a leaf of a table and has 32 rows
+      while (leaf < bytes.length && !(bytes[leaf] === 0x0d && bytes.readUInt16BE(leaf + 3) === 32)) leaf += 16384;
+      bytes.writeUInt16BE(31, leaf + 3);
       writeFileSync(path, bytes);
-      expect(() => logIn(cut)).toThrow("entry 31 of group 0: missing in the primary key");
+      expect(() => logIn(cut)).toThrow("entry 32 of group 0: missing");
+    }));
+
+  test("P12: before entries leave the write-ahead log, a row vouches for those of groups, too, that have written nothing since", () =>
+    inTempDirectory((root) => {
+      const [directory, cut] = [join(root, "live"), join(root, "cut")];
+      mkdirSync(directory);
+      const storage = openStorage(directory);
+      const [quiet, busy] = [group, 1];
+      for (const id of [quiet, busy]) storage.load(id, threeVoters);
+      const quietLog = entriesOf({ from: 1, to: 5, term: 1 });
+      const hardState = { term: 1, vote: 1 };
+      storage.persist([writeOf(1, { group: quiet, hardState, entries: quietLog.slice(0, 4) })]);
+      storage.persist([writeOf(1, { group: busy, hardState })]);
+      storage.persist([writeOf(2, { group: quiet, entries: quietLog.slice(4) })]);
+      const payload = new Uint8Array(3_000_000);
+      for (let index = 1; index <= 3; index++)
+        storage.persist([writeOf(index + 1, { group: busy, entries: [entryOf({ index, term: 1, payload })] })]);
+      copyDirectory(directory, cut);
+      storage.close();
+      runSql(cut, "DELETE FROM entries WHERE group_id = 0 AND idx = 5");
+      expect(() => logIn(cut)).toThrow("entry 5 of group 0: missing");
+    }));
+
+  test("P12: a last page that is lost is refused, though no row knows of what was on it", () =>
+    inTempDirectory((root) => {
+      const [directory, cut] = [join(root, "live"), join(root, "cut")];
+      mkdirSync(directory);
+      const storage = openStorage(directory);
+      storage.load(group, threeVoters);
+      const writer = new Writer(storage);
+      writer.append({ term: 1, vote: 1 }, entriesOf({ from: 1, to: 3, term: 1 }));
+      const payload = new Uint8Array(10_000).fill(7);
+      writer.write({ entries: [4, 5, 6].map((index) => entryOf({ index, term: 1, payload })) });
+      copyDirectory(directory, cut);
+      storage.close();
+      runSql(cut, "SELECT 1"); // which takes all into the file, and tells no row
+      expect(logIn(copied(cut, join(root, "whole")))).toBe("t1 1×6");
+      const path = join(cut, databaseName);
+      const bytes = readFileSync(path);
+      const start = Math.floor(bytes.lastIndexOf(payload) / 16384) * 16384;
+      writeFileSync(path, bytes.fill(0xff, start, start + 16384));
+      expect(() => logIn(cut)).toThrow("malformed");
     }));
 
   test("P12: whatever bit of the file rots, the log is refused or whole", () =>
@@ -182,3 +230,8 @@ describe("SQLite storage: damage", () => {
       expect(refused).toBeGreaterThan(30);
     }));
 });
+
+function copied(from: string, to: string): string {
+  copyDirectory(from, to);
+  return to;
+}
