@@ -198,12 +198,14 @@ export class UdpTransport implements Transport {
     for (const datagram of datagrams) packets.push({ datagram, to: peer.address });
   }
 
-  /** Sets the timer, unless one that comes early enough is set: waking up for nothing costs less than setting it anew. */
+  /**
+   * Sets the timer, unless one that comes early enough is set: waking up for nothing costs less than setting it anew. One that is
+   * overdue stays, or who is always late would put off for ever what it is for.
+   */
   private wakeAt(deadline: number, now: number): void {
-    if (deadline >= this.timerAt && this.timerAt > now) return;
+    if (this.closed || deadline >= this.timerAt) return;
     clearTimeout(this.timer);
     this.timerAt = deadline;
-    if (deadline === Infinity) return;
     this.timer = setTimeout(
       () => {
         this.timerAt = Infinity;

@@ -99,6 +99,28 @@ describe("UDP", () => {
     target.close();
   });
 
+  test("who sends and sends, always late, acknowledges all the same what others have sent", async () => {
+    const ports = { 1: await freePort(), 2: await freePort(), 3: await freePort() };
+    const limits = { resendMinMs: 20_000, resendMaxMs: 20_000, ackDelayMs: 5 };
+    const one = udpNode({ self: 1, port: ports[1], peers: { 2: ports[2] }, limits });
+    const two = udpNode({ self: 2, port: ports[2], peers: { 1: ports[1], 3: ports[3] }, limits });
+    const three = udpNode({ self: 3, port: ports[3], peers: { 2: ports[2] }, limits });
+    for (const node of [one, two, three]) await node.listen();
+    await until(() => one.connected(2) && two.connected(1) && two.connected(3) && three.connected(2));
+    const received = collect(two);
+    one.send([heartbeat({ from: 1, to: 2, round: 1 })]);
+    await until(() => received.length === 1);
+    const before = one.counters.datagramsReceived;
+    for (let round = 1; round <= 3 && one.counters.datagramsReceived === before; round++) {
+      const late = performance.now() + 30;
+      while (performance.now() < late); // as a turn does in which there is much to do
+      two.send([heartbeat({ from: 2, to: 3, round })]);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(one.counters.datagramsReceived).toBeGreaterThan(before);
+    for (const node of [one, two, three]) node.close();
+  });
+
   test("a peer that has left is reached for as long as it takes to tell it, then neither called nor heard", async () => {
     const ports = { 1: await freePort(), 2: await freePort() };
     const one = udpNode({ self: 1, port: ports[1], peers: { 2: ports[2] }, limits: { farewellMs: 200 } });
