@@ -110,7 +110,8 @@ export class DatagramLink {
   }
 
   /**
-   * The datagram in which `frame` leaves now; null where it has to be posted, because others are before it, or it does not fit. A message that comes alone takes this way, which is short: who waits for one waits for what is done before it leaves.
+   * The datagram in which `frame` leaves now; null where it has to be posted, because others are before it, or it does not
+   * fit. A message that comes alone takes this way, which is short: who waits for one waits for what is done before it leaves.
    */
   express(frame: Uint8Array, isOrdered: boolean, now: number): Uint8Array | null {
     const { outgoing, writer } = this;

@@ -195,6 +195,7 @@ export class Lane {
     if (frame.missing > 0 && frame.expiresAt <= now) this.giveUp(frame);
   }
 
+  /** Sends no more of `frame`, unless it has arrived. */
   giveUp(frame: OutFrame): void {
     if (frame.isGivenUp || frame.missing === 0) return;
     frame.isGivenUp = true;

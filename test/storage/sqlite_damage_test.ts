@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:f
 import { join } from "node:path";
 import { CorruptError, ProaError } from "../../src/lib/errors.ts";
 import { seededRandom } from "../../src/lib/random.ts";
+import type { GroupId } from "../../src/raft/mod.ts";
 import { inTempDirectory } from "../helpers/temp_directory.ts";
 import { copyDirectory, databaseName, flipBit, logIn, openStorage, runSql, walName } from "./sqlite_world.ts";
 import { entriesOf, entryOf, group, readAll, threeVoters, Writer, writeOf } from "./writes.ts";
@@ -115,10 +116,7 @@ describe("SQLite storage: damage", () => {
   test("P12: a page of the file that is lost is refused, naming the first entry on it", () =>
     inTempDirectory((root) => {
       const directory = written(root);
-      const path = join(directory, databaseName);
-      const bytes = readFileSync(path);
-      const start = Math.floor(bytes.indexOf("entry 17 of term 1") / 16384) * 16384;
-      writeFileSync(path, bytes.fill(0xff, start, start + 16384));
+      losePage(directory, "entry 17 of term 1");
       const storage = openStorage(directory);
       expect(() => storage.load(group, threeVoters)).toThrow("entry 1 of group 0: database disk image is malformed");
       storage.close();
@@ -126,38 +124,29 @@ describe("SQLite storage: damage", () => {
 
   test("P12: before entries leave the write-ahead log, a row vouches for their number", () =>
     inTempDirectory((root) => {
-      const [directory, cut] = [join(root, "live"), join(root, "cut")];
-      mkdirSync(directory);
-      const storage = openStorage(directory);
-      storage.load(group, threeVoters);
+      const { storage, cutOff } = live(root);
       const writer = new Writer(storage);
       writer.append({ term: 1, vote: 1 }, [entryOf({ index: 1, term: 1 })]);
       writer.write({ entries: entriesOf({ from: 2, to: 9, term: 1 }) });
       const payload = new Uint8Array(5_000_000);
       writer.write({ entries: [entryOf({ index: 10, term: 1, payload })] });
       writer.write({ entries: [entryOf({ index: 11, term: 1 })] });
-      copyDirectory(directory, cut);
-      storage.close();
+      const cut = cutOff();
       runSql(cut, "DELETE FROM entries WHERE idx > 10");
       expect(() => logIn(cut)).toThrow("entry 11 of group 0: missing");
     }));
 
   test("P12: a table that lost its newest entries is refused, whenever its pages left the write-ahead log", () =>
     inTempDirectory((root) => {
-      const [directory, cut, whole] = [join(root, "live"), join(root, "cut"), join(root, "whole")];
-      mkdirSync(directory);
-      const storage = openStorage(directory);
-      storage.load(group, threeVoters);
+      const { storage, cutOff } = live(root);
       const writer = new Writer(storage);
       writer.append({ term: 1, vote: 1 }, entriesOf({ from: 1, to: 30, term: 1 }));
       const payload = new Uint8Array(5_000_000); // enough to make everything leave the write-ahead log with the next write
       writer.write({ entries: [entryOf({ index: 31, term: 1, payload })] });
       writer.write({ entries: [entryOf({ index: 32, term: 1 })] });
-      copyDirectory(directory, cut);
-      storage.close();
+      const cut = cutOff();
       rmSync(join(cut, walName));
-      copyDirectory(cut, whole);
-      expect(logIn(whole)).toBe("t1 1×32");
+      expect(logIn(copied(cut, join(root, "whole")))).toBe("t1 1×32");
       const path = join(cut, databaseName);
       const bytes = readFileSync(path);
       let leaf = 0; // the page that is a leaf of a table and has 32 rows
@@ -169,11 +158,8 @@ describe("SQLite storage: damage", () => {
 
   test("P12: before entries leave the write-ahead log, a row vouches for those of groups, too, that have written nothing since", () =>
     inTempDirectory((root) => {
-      const [directory, cut] = [join(root, "live"), join(root, "cut")];
-      mkdirSync(directory);
-      const storage = openStorage(directory);
       const [quiet, busy] = [group, 1];
-      for (const id of [quiet, busy]) storage.load(id, threeVoters);
+      const { storage, cutOff } = live(root, [quiet, busy]);
       const quietLog = entriesOf({ from: 1, to: 5, term: 1 });
       const hardState = { term: 1, vote: 1 };
       storage.persist([writeOf(1, { group: quiet, hardState, entries: quietLog.slice(0, 4) })]);
@@ -182,30 +168,22 @@ describe("SQLite storage: damage", () => {
       const payload = new Uint8Array(3_000_000);
       for (let index = 1; index <= 3; index++)
         storage.persist([writeOf(index + 1, { group: busy, entries: [entryOf({ index, term: 1, payload })] })]);
-      copyDirectory(directory, cut);
-      storage.close();
+      const cut = cutOff();
       runSql(cut, "DELETE FROM entries WHERE group_id = 0 AND idx = 5");
       expect(() => logIn(cut)).toThrow("entry 5 of group 0: missing");
     }));
 
   test("P12: a last page that is lost is refused, though no row knows of what was on it", () =>
     inTempDirectory((root) => {
-      const [directory, cut] = [join(root, "live"), join(root, "cut")];
-      mkdirSync(directory);
-      const storage = openStorage(directory);
-      storage.load(group, threeVoters);
+      const { storage, cutOff } = live(root);
       const writer = new Writer(storage);
       writer.append({ term: 1, vote: 1 }, entriesOf({ from: 1, to: 3, term: 1 }));
       const payload = new Uint8Array(10_000).fill(7);
       writer.write({ entries: [4, 5, 6].map((index) => entryOf({ index, term: 1, payload })) });
-      copyDirectory(directory, cut);
-      storage.close();
+      const cut = cutOff();
       runSql(cut, "SELECT 1"); // which takes all into the file, and tells no row
       expect(logIn(copied(cut, join(root, "whole")))).toBe("t1 1×6");
-      const path = join(cut, databaseName);
-      const bytes = readFileSync(path);
-      const start = Math.floor(bytes.lastIndexOf(payload) / 16384) * 16384;
-      writeFileSync(path, bytes.fill(0xff, start, start + 16384));
+      losePage(cut, payload);
       expect(() => logIn(cut)).toThrow("malformed");
     }));
 
@@ -230,6 +208,28 @@ describe("SQLite storage: damage", () => {
       expect(refused).toBeGreaterThan(30);
     }));
 });
+
+/** A running store, and what a power cut leaves of it: a copy, after which it is closed. */
+function live(root: string, groups: readonly GroupId[] = [group]) {
+  const [directory, cut] = [join(root, "live"), join(root, "cut")];
+  mkdirSync(directory);
+  const storage = openStorage(directory);
+  for (const id of groups) storage.load(id, threeVoters);
+  const cutOff = (): string => {
+    copyDirectory(directory, cut);
+    storage.close();
+    return cut;
+  };
+  return { storage, cutOff };
+}
+
+/** Overwrites the page of the file on which `content` was written last. */
+function losePage(directory: string, content: string | Uint8Array): void {
+  const path = join(directory, databaseName);
+  const bytes = readFileSync(path);
+  const start = Math.floor(bytes.lastIndexOf(content) / 16384) * 16384;
+  writeFileSync(path, bytes.fill(0xff, start, start + 16384));
+}
 
 function copied(from: string, to: string): string {
   copyDirectory(from, to);
