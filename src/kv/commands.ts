@@ -169,7 +169,7 @@ function put(keys: KeySpace, previous: Row, command: CommandCursor, result: Resu
     result.body = grantedBody(granted);
   }
   const revision = ++keys.revision;
-  const state = { value: command.valueView(), revision, lease };
+  const state = { value: command.valueIn(keys.scratch), revision, lease };
   if (previous === noRow) keys.create(command.keyView(), state);
   else keys.overwrite(previous, state);
   result.modRevision = revision;

@@ -4,6 +4,7 @@
  */
 import { assert } from "../lib/assert.ts";
 import { crc32 } from "../lib/checksum.ts";
+import { Scratch } from "../lib/scratch.ts";
 import { type KeyRange, type StoredState, keyText } from "../wire/mod.ts";
 import { History } from "./history.ts";
 import { HistoryView } from "./history_view.ts";
@@ -23,6 +24,8 @@ export class KeySpace {
   readonly history = new History(this.versions);
   /** Invariant: a key hangs on the lease that its newest version names, which exists. */
   readonly leases = new Leases();
+  /** For the value of the put that is carried out. */
+  readonly scratch = new Scratch();
   /** The keys of which a version can be read, tombstones included. */
   readonly table: KeyTable;
   private readonly byBytes = (a: KeyNumber, b: KeyNumber): number => this.table.compare(a, b);

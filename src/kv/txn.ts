@@ -129,7 +129,7 @@ class Branch {
     const { keys } = this;
     const previous = keys.find(operation.commands, operation.keyStart, operation.keyEnd);
     const revision = this.change(1);
-    const state = { value: operation.valueView(), revision, lease: operation.lease };
+    const state = { value: operation.valueIn(keys.scratch), revision, lease: operation.lease };
     if (previous === noRow) keys.create(operation.keyView(), state);
     else keys.overwrite(previous, state);
     writeTxnOperationResult(this.results, { kind: "put", modRevision: revision });

@@ -12,8 +12,14 @@ const slabBytesMin = 4 * 1024;
 /** How many empty slabs are kept, as a share of all and besides. */
 const spareShare = 1 / 8;
 const spareSlabsMin = 16;
-/** Which share of the places of a size may be free before they are taken one by one: before, an empty slab is, where the next values lie side by side. */
-const freeShareMax = 1 / 16;
+/**
+ * Which share of the places of a size may be free before they are taken one by one: before, an empty slab is, where the next
+ * values lie side by side. A value that is copied to a place of its own waits for memory, and takes a put a fifth of its time longer.
+ */
+const freeShareMax = 1 / 3;
+/** The same once so many bytes are free in all: then memory counts for more. */
+const ampleFreeBytes = 16 * 1024 * 1024;
+const scarceShareMax = 1 / 16;
 /** How much more may be free than taken of a size before slabs are emptied. Bytes. */
 const freeBytesMax = 1024 * 1024;
 /** How many slabs are emptied at a time at most, so that nobody waits for it: 4 MiB. */
@@ -32,6 +38,7 @@ export class ValueSlabs {
   private readonly spare: Uint8Array<ArrayBuffer>[] = [];
   /** Memory of all slabs and spare ones. */
   private held = 0;
+  private free = 0;
 
   /** `rows` is told when values have moved. */
   constructor(private readonly rows: Rows) {}
@@ -39,6 +46,11 @@ export class ValueSlabs {
   /** Memory taken. Bytes. */
   get heldBytes(): number {
     return this.held;
+  }
+
+  /** Memory of places that are free, in slabs with values. Bytes. */
+  get freeBytes(): number {
+    return this.free;
   }
 
   /** A slab; what lies there is good until something is put or made room for. */
@@ -60,6 +72,7 @@ export class ValueSlabs {
       place.slab = slab.number;
       place.offset = slab.take(row) * size.slotBytes;
       size.used++;
+      this.free -= size.slotBytes;
       slab.bytes.set(value, place.offset);
     }
   }
@@ -90,7 +103,8 @@ export class ValueSlabs {
   /** The slab into which the next value of `size` goes. */
   private slabWithRoom(size: SizeClass): Slab {
     if (size.open?.hasRoom === true) return size.open;
-    const isFull = size.places - size.used <= size.places * freeShareMax;
+    const shareMax = this.free <= ampleFreeBytes ? freeShareMax : scarceShareMax;
+    const isFull = size.places - size.used <= size.places * shareMax;
     size.open = (isFull ? null : size.popSparse()) ?? this.openSlab(size);
     return size.open;
   }
@@ -102,6 +116,7 @@ export class ValueSlabs {
     if (spare !== undefined) this.held -= slabBytes; // counted anew
     const slab = this.newSlab(slotBytes, spare ?? new Uint8Array(bytes));
     size.places += slab.slots;
+    this.free += slab.slots * slotBytes;
     return slab;
   }
 
@@ -118,6 +133,7 @@ export class ValueSlabs {
     assert(size !== undefined, "every slab of places has a class");
     slab.leave((offset / slab.slotBytes) | 0);
     size.used--;
+    this.free += slab.slotBytes;
     if (slab === size.open) return;
     if (slab.used > 0) size.addPartial(slab);
     else this.close(size, slab);
@@ -126,6 +142,7 @@ export class ValueSlabs {
   private close(size: SizeClass, slab: Slab): void {
     size.removePartial(slab);
     size.places -= slab.slots;
+    this.free -= slab.slots * slab.slotBytes;
     this.giveBack(slab);
     const spareMax = spareSlabsMin + (this.slabs.length - this.freeNumbers.length) * spareShare;
     if (slab.bytes.length !== slabBytes || this.spare.length >= spareMax) return;

@@ -14,6 +14,7 @@ import { assert } from "../lib/assert.ts";
 import { ByteReader } from "../lib/byte_reader.ts";
 import type { ByteWriter } from "../lib/byte_writer.ts";
 import { CorruptError } from "../lib/errors.ts";
+import type { Scratch } from "../lib/scratch.ts";
 import { keyTexts } from "./key_text.ts";
 import type { KeyTexts } from "./key_text.ts";
 import { boundProblem, keyProblem, refuse } from "./limits.ts";
@@ -226,6 +227,12 @@ export class CommandCursor {
   valueView(): Uint8Array {
     assert(this.kind === "put", "only a put has a value");
     return this.commands.subarray(this.restStart, this.restEnd);
+  }
+
+  /** The same, good only until `scratch` is used again. */
+  valueIn(scratch: Scratch): Uint8Array {
+    assert(this.kind === "put", "only a put has a value");
+    return scratch.bytes(this.commands, this.restStart, this.restEnd);
   }
 
   /** The body of a command that has a codec of its own, as a view. */

@@ -82,6 +82,35 @@ describe("values in slabs", () => {
     expect(heldAfter(100)).toBe(held);
   });
 
+  /** How much of the memory of `count` values of 256 bytes is free, as a share of what they are, when others have taken their places many times. */
+  function freeShare(world: World, count: number): number {
+    const random = seededRandom(6);
+    const value = new Uint8Array(256);
+    const owners = Array.from({ length: count }, () => world.settle(value));
+    for (let step = 0; step < 3 * count; step++) {
+      const at = random.integer(0, count - 1);
+      const owner = owners[at];
+      owners[at] = world.settle(value);
+      if (owner !== undefined) world.leave(owner);
+    }
+    const share = world.slabs.freeBytes / (count * value.length);
+    for (const owner of owners) world.leave(owner);
+    return share;
+  }
+
+  test("that come and go anywhere leave half as much room free while they are few, so that the next ones lie side by side", () => {
+    const share = freeShare(new World(), 30_000);
+    expect(share).toBeGreaterThan(0.4);
+    expect(share).toBeLessThan(0.55);
+  });
+
+  test("leave little room free once they are many; when these are gone, few are few again", () => {
+    const world = new World();
+    expect(freeShare(world, 300_000)).toBeLessThan(0.25);
+    expect(world.slabs.freeBytes).toBeLessThan(100_000);
+    expect(freeShare(world, 30_000)).toBeGreaterThan(0.4);
+  });
+
   test("of which few live on are moved together, and stay what they are", () => {
     const random = seededRandom(5);
     const world = new World();
