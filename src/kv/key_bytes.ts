@@ -1,5 +1,7 @@
 /** The bytes of many keys, one behind the other in one buffer, each behind its length. */
 
+import { release } from "../lib/release.ts";
+
 /** The length of a key takes so many bytes. */
 const lengthBytes = 2;
 const capacityMin = 1024;
@@ -22,7 +24,7 @@ export class KeyBytes {
     return this.wasted > wasteMin && this.wasted * 2 > this.used;
   }
 
-  /** Where all keys lie; another one after {@link add}. */
+  /** Where all keys lie; elsewhere after {@link add}, and no longer here. */
   get bytes(): Uint8Array {
     return this.buffer;
   }
@@ -74,6 +76,7 @@ export class KeyBytes {
     if (needed <= this.buffer.length) return;
     const grown = new Uint8Array(Math.max(needed, Math.ceil(this.buffer.length * 1.5)));
     grown.set(this.buffer.subarray(0, this.used));
+    release(this.buffer);
     this.buffer = grown;
   }
 }

@@ -4,6 +4,7 @@
  */
 import { assert } from "../lib/assert.ts";
 import { crc32 } from "../lib/checksum.ts";
+import { release } from "../lib/release.ts";
 import type { KeyRange } from "../wire/mod.ts";
 import type { KeyBatch } from "./key_batch.ts";
 import { KeyBytes } from "./key_bytes.ts";
@@ -259,6 +260,7 @@ export class KeyTable {
       this.places[place << placeBits] = hash;
       this.places[(place << placeBits) + 1] = key;
     }
+    release(old);
   }
 
   private newNumber(): KeyNumber {
@@ -268,6 +270,7 @@ export class KeyTable {
     if ((number + 1) << infoBits > this.info.length) {
       const grown = new Int32Array(Math.ceil((number + 1) * 1.5) << infoBits);
       grown.set(this.info);
+      release(this.info);
       this.info = grown;
     }
     return number;

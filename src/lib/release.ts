@@ -9,7 +9,7 @@ const releasedBytesMin = 16 * 1024;
  * are then the same few blocks again and again: left to the collector each would be new memory, which the system has to
  * clear, and that took a third of all processor time.
  */
-export function release(bytes: Uint8Array): void {
+export function release(bytes: Uint8Array | Int32Array): void {
   const { buffer } = bytes;
   if (buffer.byteLength < releasedBytesMin || bytes.byteLength < buffer.byteLength) return;
   if (buffer instanceof ArrayBuffer) buffer.transfer(0);

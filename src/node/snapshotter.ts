@@ -91,11 +91,9 @@ export class Snapshotter {
     if (index === 0) return null;
     const reader = store.open(name);
     const sink = machine.restore(index);
-    for (let offset = 0; offset < reader.bytes;) {
-      const slice = reader.read({ offset, bytesMax: this.limits.snapshotSliceBytes });
-      sink.push(slice);
-      offset += slice.length;
-    }
+    reader.readAll((piece) => {
+      sink.push(piece);
+    });
     sink.finish();
     const { bytes, meta } = reader;
     reader.close();
@@ -122,7 +120,8 @@ export class Snapshotter {
     if (this.ports.machine.appliedIndex < this.replayEnd) return false;
     const { snapshotEntries, snapshotBytes } = this.limits;
     const { entries, bytes } = this.behind;
-    return entries >= snapshotEntries * this.slack || bytes >= Math.max(snapshotBytes, this.imageBytes) * this.slack;
+    const bytesMax = Math.max(snapshotBytes, this.imageBytes / 2);
+    return entries >= snapshotEntries * this.slack || bytes >= bytesMax * this.slack;
   }
 
   private startTaking(raft: Raft): void {

@@ -67,8 +67,11 @@ export function explainingFileErrors<T>(action: string, work: () => T): T {
 /** The bytes of one file. Its owner closes it; once more does nothing. */
 export interface FileBytes {
   readonly size: number;
-  /** Exactly `length` bytes, in a buffer that nobody else writes to. Throws {@link CorruptError} if there are fewer. */
-  read(range: { readonly position: number; readonly length: number }): Uint8Array;
+  /**
+   * Exactly `length` bytes, in a buffer that nobody else writes to; perhaps in `into`, where that is given. Throws
+   * {@link CorruptError} if there are fewer.
+   */
+  read(range: { readonly position: number; readonly length: number; readonly into?: Uint8Array }): Uint8Array;
   close(): void;
 }
 
@@ -86,9 +89,8 @@ export function openFileBytes(path: string): FileBytes {
   };
 }
 
-function readFully(file: number, range: { readonly position: number; readonly length: number }): Uint8Array {
-  const { position, length } = range;
-  const bytes = new Uint8Array(length);
+function readFully(file: number, { position, length, into }: Parameters<FileBytes["read"]>[0]): Uint8Array {
+  const bytes = into !== undefined && into.length >= length ? into.subarray(0, length) : new Uint8Array(length);
   for (let done = 0; done < length;) {
     const count = readSync(file, bytes, done, length - done, position + done);
     if (count === 0) throw new CorruptError("truncated");

@@ -180,7 +180,7 @@ function readHead(file: FileBytes): { readonly facts: SavedFacts; readonly bytes
 function inner(file: FileBytes, headBytes: number): FileBytes {
   return {
     size: file.size - headBytes - digestBytes,
-    read: ({ position, length }) => file.read({ position: headBytes + position, length }),
+    read: (range) => file.read({ ...range, position: headBytes + range.position }),
     close: () => file.close(),
   };
 }

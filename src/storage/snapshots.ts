@@ -56,6 +56,8 @@ export interface SnapshotReader {
    * write to them.
    */
   read(range: { readonly offset: number; readonly bytesMax: number }): Uint8Array;
+  /** All bytes from the beginning, piece by piece, verified; each piece is good only until `take` returns. */
+  readAll(take: (piece: Uint8Array) => void): void;
   close(): void;
 }
 
