@@ -143,13 +143,13 @@ export const nodeSettings = {
   snapshotSize: setting({
     key: "snapshots.size",
     shape: { kind: "text" },
-    sample: "64MiB",
+    sample: "128MiB",
     isNeeded: false,
     option: option(
       "size",
       byteSize,
-      "the same by the size of the log; where the last snapshot was bigger, after as much",
-      { defaultText: "64MiB" },
+      "the same by the size of the log; where half of the last snapshot is more, after as much",
+      { defaultText: "128MiB" },
     ),
     toml: (bytes) => String(bytes),
   }),

@@ -58,14 +58,14 @@ export interface NodeLimits {
   readonly waitingReadBytesMax: number;
   /** The answers to one read request, which may hold many queries: at least one page of a range. Beyond it the request is refused. Bytes. */
   readonly answerBytesMax: number;
-  /** The most committed payload applied in one turn, so that a long backlog does not silence the heartbeats. Bytes. */
+  /** The most committed payload applied at once, of which a turn has a few: a long backlog must not silence the heartbeats. Bytes. */
   readonly applyBytesMax: number;
   /**
    * How far the log grows before the store is written to a snapshot and the log compacted; each time up to half more, drawn
    * anew, so that the nodes of a cluster do not all do it at once. Entries, which bound how long a start takes.
    */
   readonly snapshotEntries: number;
-  /** The same in bytes of payload. Where the last snapshot was bigger, its size: so no more is written to snapshots than to the log. */
+  /** The same in bytes of payload. Where half of the last snapshot is more, that: so at most twice as much is written to snapshots as to the log. */
   readonly snapshotBytes: number;
   /** What stays in the log before a snapshot, so that a follower that was away for a moment needs none. Entries and bytes, whichever is less. */
   readonly trailingEntries: number;
@@ -101,9 +101,9 @@ export const defaultLimits: NodeLimits = {
   waitingReadsMax: 100_000,
   waitingReadBytesMax: 64 * 1024 * 1024,
   answerBytesMax: 64 * 1024 * 1024,
-  applyBytesMax: 8 * 1024 * 1024,
+  applyBytesMax: 1024 * 1024,
   snapshotEntries: 100_000,
-  snapshotBytes: 64 * 1024 * 1024,
+  snapshotBytes: 128 * 1024 * 1024,
   trailingEntries: 10_000,
   trailingBytes: 16 * 1024 * 1024,
   snapshotSliceBytes: 128 * 1024,

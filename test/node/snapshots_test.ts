@@ -42,6 +42,25 @@ describe("snapshots", () => {
     expect(cluster.snapshots(1).list().length).toBe(1);
   });
 
+  test("the log grows to half of the last snapshot where that is more than the limit, and half as long again at most", () => {
+    const cluster = new TestCluster({ nodes: 1, limits: { snapshotEntries: 1_000_000, snapshotBytes: 100 } });
+    const leader = cluster.leader();
+    for (let i = 0; i < 200; i++) cluster.put(leader, `key ${i}`, "".padEnd(100, "."));
+    cluster.settle();
+    const taken = (): number => leader.status(0).snapshot_index;
+    const commandBytes = 116; // of a put of 100 bytes under a key of 7, with its head and that of its entry
+    for (let round = 0; round < 5; round++) {
+      const [last, image] = [taken(), cluster.snapshots(1).open(cluster.snapshots(1).list().at(-1) ?? "").bytes];
+      while (taken() === last) {
+        cluster.put(leader, "key 100", "".padEnd(100, "."));
+        cluster.settle();
+      }
+      const grown = (taken() - last) * commandBytes;
+      expect(grown).toBeGreaterThanOrEqual(image / 2 - commandBytes);
+      expect(grown).toBeLessThanOrEqual((image / 2) * 1.5 + 2 * commandBytes);
+    }
+  });
+
   test("S7 a node that was restored from a snapshot has the state of those that replayed the log", () => {
     const cluster = new TestCluster({ nodes: 3, limits });
     const away = cluster.follower().id;
