@@ -41,6 +41,10 @@ export class Batcher {
     if (this.open.length >= this.payloadBytesMax) this.seal();
   }
 
+  get isEmpty(): boolean {
+    return this.sealed.length === 0 && this.open.length === 0;
+  }
+
   /** Whether all that waits is one open batch of less than `bytesMin`. */
   isSmall(bytesMin: number): boolean {
     return this.sealed.length === 0 && this.open.length < bytesMin;

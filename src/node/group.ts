@@ -28,6 +28,7 @@ import {
 import { membershipCodec, payloadProblem } from "../wire/mod.ts";
 import { Admission } from "./admission.ts";
 import { Batcher } from "./batcher.ts";
+import { Company } from "./company.ts";
 import { Housekeeping, type Propose } from "./housekeeping.ts";
 import { LeaseKeeper } from "./lease_keeper.ts";
 import type { NodeLimits } from "./options.ts";
@@ -74,6 +75,7 @@ export class Group {
   private readonly now: () => Millis;
   private readonly admission: Admission;
   private readonly batcher: Batcher;
+  private readonly company: Company;
   private readonly waiters = new Waiters();
   private readonly reads = new Reads();
   private readonly transfers = new Transfers();
@@ -98,6 +100,7 @@ export class Group {
     this.wake = ports.wake;
     this.admission = new Admission(options.limits);
     this.batcher = new Batcher(options.limits.payloadBytesMax);
+    this.company = new Company(options.limits);
     const propose: Propose = (request, done) => {
       this.batcher.add(request, { count: request.count, done });
       ports.wake();
@@ -255,8 +258,9 @@ export class Group {
 
   /** When {@link tick} has something to do next. */
   get deadline(): Millis {
-    const { raft, waiters, transfers, changes, leases } = this;
-    return Math.min(raft.deadline, waiters.deadline, transfers.deadline, changes.deadline, leases.deadline);
+    const { raft, company, waiters, transfers, changes, leases } = this;
+    const others = Math.min(waiters.deadline, transfers.deadline, changes.deadline, leases.deadline);
+    return Math.min(raft.deadline, company.deadline, others);
   }
 
   tick(now: Millis): void {
@@ -272,7 +276,9 @@ export class Group {
     const leasedOnly = this.reads.waitForCompany(now, this.limits);
     if (leasedOnly) this.wake(); // the next turn shows whether more have come
     this.requestReads(now, { leasedOnly });
-    if (!this.waitsForCompany) this.propose();
+    const { log, role } = this.raft.view;
+    const underway = role.kind === "leader" ? log.lastIndex - log.commitIndex : 0;
+    if (!this.company.waits(now, { batcher: this.batcher, underway })) this.propose();
   }
 
   private submitAll(now: Millis): void {
@@ -282,14 +288,6 @@ export class Group {
 
   private requestReads(now: Millis, which: { readonly leasedOnly: boolean }): void {
     for (const request of this.reads.takeArrived(which)) this.raft.requestRead(request, now);
-  }
-
-  /** What is waiting is little, and the next commit, which makes a turn, will find more of it. */
-  private get waitsForCompany(): boolean {
-    const { uncommittedProposalsMax, batchBytesMin } = this.limits;
-    const { log, role } = this.raft.view;
-    const underway = log.lastIndex - log.commitIndex;
-    return role.kind === "leader" && underway >= uncommittedProposalsMax && this.batcher.isSmall(batchBytesMin);
   }
 
   private propose(): void {

@@ -306,15 +306,17 @@ export class Node implements NodeService {
     return promises.some(isOld) ? promises.filter((message) => !isOld(message)) : promises;
   }
 
+  /** A timer that comes too early looks again: deadlines are put off with nearly every message, and a new timer each time costs more. */
   private setTimer(): void {
     const { deadline } = this.group;
-    if (deadline === this.timerDeadline) return;
+    if (deadline >= this.timerDeadline) return;
     this.cancelTimer();
     this.timerDeadline = deadline;
-    if (deadline === Infinity) return;
     this.cancelTimer = this.clock.at(deadline, () => {
       this.timerDeadline = Infinity;
-      this.schedule(); // through a turn of its own, so that the sockets are read first
+      // What is due is done in a turn of its own, so that the sockets are read first.
+      if (this.clock.now() < this.group.deadline) this.setTimer();
+      else this.schedule();
     });
   }
 }

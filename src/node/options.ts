@@ -34,6 +34,8 @@ export interface NodeLimits {
    * every node a message and a write, whatever it holds.
    */
   readonly uncommittedProposalsMax: number;
+  /** While one proposal is not committed, it waits so long at most. Milliseconds. */
+  readonly writeCompanyMs: number;
   /** Enough for an entry of its own. Bytes. */
   readonly batchBytesMin: number;
   /** The most payload that one AppendEntries carries. Bytes. */
@@ -90,6 +92,7 @@ export const defaultLimits: NodeLimits = {
   payloadBytesMax: 512 * 1024,
   uncommittedProposalsMax: 2,
   batchBytesMin: 32 * 1024,
+  writeCompanyMs: 2,
   appendBytesMax: 1024 * 1024,
   inflightMessagesMax: 256,
   inflightBytesMax: 16 * 1024 * 1024,

@@ -177,9 +177,10 @@ function drawLimits(
 }
 
 /** Mostly every batch leaves at once, so that much is under way; else few commands wait for company, as they do by default. */
-function drawCompany(random: Random): Pick<NodeLimits, "uncommittedProposalsMax" | "batchBytesMin"> {
-  const waits = happens(random, 0.3);
-  return { uncommittedProposalsMax: random.integer(1, 3), batchBytesMin: waits ? random.integer(50, 1000) : 0 };
+function drawCompany(random: Random): Pick<NodeLimits, "uncommittedProposalsMax" | "batchBytesMin" | "writeCompanyMs"> {
+  const uncommittedProposalsMax = random.integer(1, 3);
+  if (!happens(random, 0.3)) return { uncommittedProposalsMax, batchBytesMin: 0, writeCompanyMs: 0 };
+  return { uncommittedProposalsMax, batchBytesMin: random.integer(50, 1000), writeCompanyMs: random.integer(0, 20) };
 }
 
 /** Snapshots so often, and in such small pieces, that everything happens in the middle of one. */

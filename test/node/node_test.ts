@@ -43,8 +43,8 @@ test("a node alone acknowledges nothing before its disk has it (rule P2)", () =>
   expect(put.end?.kind).toBe("applied");
 });
 
-test("few commands wait for company while two proposals are under way; many do not, nor what comes before a transfer", () => {
-  const limits = { uncommittedProposalsMax: 2, batchBytesMin: 1000 };
+test("few commands wait for company a moment while a proposal is under way, and longer while two are; many do not, nor what comes before a transfer", () => {
+  const limits = { uncommittedProposalsMax: 2, batchBytesMin: 1000, writeCompanyMs: 2 };
   const cluster = new TestCluster({ nodes: 1, autoComplete: false, limits });
   cluster.until(() => {
     cluster.disk(1).completeAll();
@@ -59,7 +59,15 @@ test("few commands wait for company while two proposals are under way; many do n
     cluster.settle();
     return writing;
   };
-  const puts = ["1", "2", "3", "4"].map(put);
+  const puts = ["1", "2", "3"].map(put);
+  expect(entries()).toBe(1);
+  cluster.advance(1);
+  puts.push(put("4"));
+  expect(entries()).toBe(1);
+  cluster.advance(1); // since the second came
+  expect(entries()).toBe(2);
+  puts.push(put("5"));
+  cluster.advance(20);
   expect(entries()).toBe(2);
   puts.push(put(new Uint8Array(1000))); // with it goes all that waits
   expect(entries()).toBe(3);
