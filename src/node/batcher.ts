@@ -41,8 +41,9 @@ export class Batcher {
     if (this.open.length >= this.payloadBytesMax) this.seal();
   }
 
-  get isEmpty(): boolean {
-    return this.sealed.length === 0 && this.open.length === 0;
+  /** Requests in the open batch. */
+  get openRequests(): number {
+    return this.parts.length;
   }
 
   /** Whether all that waits is one open batch of less than `bytesMin`. */

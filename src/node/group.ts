@@ -299,6 +299,7 @@ export class Group {
         return;
       }
       this.batcher.drop();
+      this.company.onProposed(batch.parts.length);
       this.waiters.add(proposal.id, batch.parts);
     }
   }

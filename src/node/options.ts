@@ -34,7 +34,7 @@ export interface NodeLimits {
    * every node a message and a write, whatever it holds.
    */
   readonly uncommittedProposalsMax: number;
-  /** While one proposal is not committed, it waits so long at most. Milliseconds. */
+  /** While fewer are, and after a commit for those whom it answered to ask again, it waits so long at most. Milliseconds. */
   readonly writeCompanyMs: number;
   /** Enough for an entry of its own. Bytes. */
   readonly batchBytesMin: number;
