@@ -38,7 +38,6 @@ export class ValueSlabs {
   private readonly spare: Uint8Array<ArrayBuffer>[] = [];
   /** Memory of all slabs and spare ones. */
   private held = 0;
-  private free = 0;
 
   /** `rows` is told when values have moved. */
   constructor(private readonly rows: Rows) {}
@@ -50,7 +49,9 @@ export class ValueSlabs {
 
   /** Memory of places that are free, in slabs with values. Bytes. */
   get freeBytes(): number {
-    return this.free;
+    let free = 0;
+    for (const { places, used, slotBytes } of this.classes) free += (places - used) * slotBytes;
+    return free;
   }
 
   /** A slab; what lies there is good until something is put or made room for. */
@@ -72,7 +73,6 @@ export class ValueSlabs {
       place.slab = slab.number;
       place.offset = slab.take(row) * size.slotBytes;
       size.used++;
-      this.free -= size.slotBytes;
       slab.bytes.set(value, place.offset);
     }
   }
@@ -103,7 +103,7 @@ export class ValueSlabs {
   /** The slab into which the next value of `size` goes. */
   private slabWithRoom(size: SizeClass): Slab {
     if (size.open?.hasRoom === true) return size.open;
-    const shareMax = this.free <= ampleFreeBytes ? freeShareMax : scarceShareMax;
+    const shareMax = this.freeBytes <= ampleFreeBytes ? freeShareMax : scarceShareMax;
     const isFull = size.places - size.used <= size.places * shareMax;
     size.open = (isFull ? null : size.popSparse()) ?? this.openSlab(size);
     return size.open;
@@ -116,7 +116,6 @@ export class ValueSlabs {
     if (spare !== undefined) this.held -= slabBytes; // counted anew
     const slab = this.newSlab(slotBytes, spare ?? new Uint8Array(bytes));
     size.places += slab.slots;
-    this.free += slab.slots * slotBytes;
     return slab;
   }
 
@@ -133,7 +132,6 @@ export class ValueSlabs {
     assert(size !== undefined, "every slab of places has a class");
     slab.leave((offset / slab.slotBytes) | 0);
     size.used--;
-    this.free += slab.slotBytes;
     if (slab === size.open) return;
     if (slab.used > 0) size.addPartial(slab);
     else this.close(size, slab);
@@ -142,7 +140,6 @@ export class ValueSlabs {
   private close(size: SizeClass, slab: Slab): void {
     size.removePartial(slab);
     size.places -= slab.slots;
-    this.free -= slab.slots * slab.slotBytes;
     this.giveBack(slab);
     const spareMax = spareSlabsMin + (this.slabs.length - this.freeNumbers.length) * spareShare;
     if (slab.bytes.length !== slabBytes || this.spare.length >= spareMax) return;
