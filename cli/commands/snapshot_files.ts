@@ -16,8 +16,6 @@ import { createRestoredDirectory, openFileBytes, SavedSnapshot } from "../../src
 
 /** The only group that there is. */
 const group = 0;
-/** How much of the image is taken over at once. */
-const sliceBytes = 256 * 1024;
 
 export function showSnapshot({ file }: { readonly file: string }, { output }: Context): void {
   const { facts, digest } = reading(file, (saved) => ({ digest: saved.verify(), facts: snapshotFacts(saved) }));
@@ -90,14 +88,12 @@ function reading<T>(file: string, work: (saved: SavedSnapshot) => T): T {
 }
 
 /** Hands the image on, and builds the store of it, which checks what no checksum can: order, counts and the state hash. */
-function copyImage(saved: SavedSnapshot, append: (slice: Uint8Array) => void): void {
+function copyImage(saved: SavedSnapshot, append: (piece: Uint8Array) => void): void {
   const sink = new Store().restore(saved.meta.index);
-  for (let offset = 0; offset < saved.bytes;) {
-    const slice = saved.read({ offset, bytesMax: sliceBytes });
-    sink.push(slice);
-    append(slice);
-    offset += slice.length;
-  }
+  saved.readAll((piece) => {
+    sink.push(piece);
+    append(piece);
+  });
   sink.finish();
 }
 

@@ -119,9 +119,9 @@ export class SavedSnapshot {
     return digest;
   }
 
-  /** The bytes of the image from `offset` on, as {@link SnapshotDecoder.read} has them. */
-  read(range: { readonly offset: number; readonly bytesMax: number }): Uint8Array {
-    return this.decoder.read(range);
+  /** The bytes of the image, as {@link SnapshotDecoder.readAll} has them. */
+  readAll(take: (piece: Uint8Array) => void): void {
+    this.decoder.readAll(take);
   }
 
   close(): void {

@@ -31,11 +31,9 @@ async function restored(bytes: Uint8Array): Promise<{ readonly store: Store; rea
     saved.verify();
     found.push(saved.facts);
     const sink = store.restore(saved.meta.index);
-    for (let offset = 0; offset < saved.bytes;) {
-      const slice = saved.read({ offset, bytesMax: 1 << 20 });
-      sink.push(slice);
-      offset += slice.length;
-    }
+    saved.readAll((piece) => {
+      sink.push(piece);
+    });
     sink.finish();
     saved.close();
   });
