@@ -3,28 +3,40 @@
  * a word for each change to open, and what is cut off meanwhile.
  */
 import { assert } from "../lib/assert.ts";
-import type { Row, Rows } from "./rows.ts";
+import { type Row, type Rows, noRow } from "./rows.ts";
+
+/** What a view of the history is made of. */
+export interface HistoryViewPorts {
+  /** What the versions of the view say must stay there as long as it {@link HistoryView.holds} them. */
+  readonly rows: Rows;
+  /** Called for each version that it held until it was visited. */
+  readonly onVisited: (row: Row) => void;
+  /** Called once. */
+  readonly onClose: (view: HistoryView) => void;
+}
 
 export class HistoryView {
   /** In the order of their revisions; the first {@link left} are not visited yet. */
   private readonly changes: Int32Array;
   private left: number;
-  /** Of the newest change that is not visited yet; -1: all are. */
+  /** Of the oldest change and of the newest that is not visited yet; -1: all are. */
+  private readonly oldestRevision: number;
   private newestRevision: number;
   /** What changes replaced, where compaction cut it off. */
   private readonly kept = new Map<Row, Row>();
-  private readonly onClose: (view: HistoryView) => void;
+  /** The same, without the changes. */
+  private readonly keptRows = new Set<Row>();
+  private closed = false;
 
-  /** Takes over `changes`. What they say must stay in `rows` until the view is closed. */
+  /** Takes over `changes`. */
   constructor(
-    private readonly rows: Rows,
     changes: Int32Array,
-    onClose: (view: HistoryView) => void,
+    private readonly ports: HistoryViewPorts,
   ) {
     this.changes = changes;
     this.left = changes.length;
-    this.onClose = onClose;
     this.newestRevision = this.revisionOfNext();
+    this.oldestRevision = changes.length === 0 ? 0 : ports.rows.modRevision(changes[0] ?? noRow);
   }
 
   /** Changes that were not visited. */
@@ -34,26 +46,44 @@ export class HistoryView {
 
   /** To be called before `previous` is cut off from `change`. A change that was visited, or is younger than the view, is none of its business. */
   keep(change: Row, previous: Row): void {
-    if (this.rows.modRevision(change) <= this.newestRevision) this.kept.set(change, previous);
+    if (this.ports.rows.modRevision(change) > this.newestRevision) return;
+    this.kept.set(change, previous);
+    this.keptRows.add(previous);
+  }
+
+  /** Whether `row`, which is no key's newest version, has still to be visited. */
+  holds(row: Row): boolean {
+    const revision = this.ports.rows.modRevision(row);
+    return revision <= this.newestRevision && (revision >= this.oldestRevision || this.keptRows.has(row));
   }
 
   /** Visits the next change with what it replaced. */
   visitNewest(visit: (change: Row, previous: Row) => void): void {
     assert(this.left > 0, "there is a change to visit");
-    const change = this.changes[--this.left] ?? 0;
+    const change = this.changes[--this.left] ?? noRow;
     this.newestRevision = this.revisionOfNext();
-    visit(change, this.kept.get(change) ?? this.rows.previous(change));
+    const kept = this.kept.get(change);
+    visit(change, kept ?? this.ports.rows.previous(change));
+    if (kept !== undefined) {
+      this.kept.delete(change);
+      this.keptRows.delete(kept);
+      this.ports.onVisited(kept);
+    }
+    this.ports.onVisited(change);
   }
 
-  /** Ends the view: nothing is kept for it any more. */
+  /** Ends the view: nothing is kept for it any more. It may be called again. */
   close(): void {
+    if (this.closed) return;
+    this.closed = true;
     this.left = 0;
     this.newestRevision = -1;
     this.kept.clear();
-    this.onClose(this);
+    this.keptRows.clear();
+    this.ports.onClose(this);
   }
 
   private revisionOfNext(): number {
-    return this.left === 0 ? -1 : this.rows.modRevision(this.changes[this.left - 1] ?? 0);
+    return this.left === 0 ? -1 : this.ports.rows.modRevision(this.changes[this.left - 1] ?? noRow);
   }
 }

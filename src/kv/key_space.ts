@@ -7,15 +7,16 @@ import { crc32 } from "../lib/checksum.ts";
 import { Scratch } from "../lib/scratch.ts";
 import { type KeyRange, type StoredState, keyText } from "../wire/mod.ts";
 import { History } from "./history.ts";
-import { HistoryView } from "./history_view.ts";
+import type { HistoryView } from "./history_view.ts";
 import type { KeyBatch } from "./key_batch.ts";
 import { KeyTable, lowerBound, upperBound } from "./key_table.ts";
-import { KeyView } from "./key_view.ts";
+import type { KeyView } from "./key_view.ts";
 import { Leases } from "./leases.ts";
 import { newOrderedKeys, orderedKeysOf, scanBoth } from "./ordered_keys.ts";
 import { type KeyNumber, type Row, noKey, noRow } from "./rows.ts";
 import { recordHash, StateHash } from "./state_hash.ts";
 import { type PutState, type Stamp, type SummedKey, Versions, bytesOf } from "./versions.ts";
+import { Views } from "./views.ts";
 
 export class KeySpace {
   /** Rises by one with each command that changes a key. */
@@ -33,19 +34,16 @@ export class KeySpace {
   private order = newOrderedKeys(this.byBytes);
   /** The keys that were deleted after the compacted revision: their newest version is a tombstone. */
   private readonly buried = newOrderedKeys(this.byBytes);
-  /** Keys of which nothing can be read any more, but that those who read still hold. */
-  private readonly gone = new Set<KeyNumber>();
   /** Over all versions that can be read. */
   private readonly hash = new StateHash();
   /** The key of the next version, filled in again for each. */
   private readonly draft = { number: noKey, checksum: 0 };
-  /** Open views: each must be shown a version of before it before that goes. */
-  private views: readonly KeyView[] = [];
-  private historyViews: readonly HistoryView[] = [];
+  private readonly views: Views;
 
   /** `hashSeed` is for where keys lie in memory, and nothing else. */
   constructor(hashSeed: number) {
     this.table = new KeyTable(hashSeed);
+    this.views = new Views(this.table, this.versions);
   }
 
   /** How many keys exist. */
@@ -96,7 +94,7 @@ export class KeySpace {
 
   /** Puts a key that exists: `previous` is what {@link find} returned. */
   overwrite(previous: Row, put: PutState): void {
-    if (this.views.length > 0) this.keepForViews(previous);
+    this.views.keep(previous);
     const { versions } = this;
     const key = versions.rows.key(previous);
     const row = versions.put(this.summed(key), previous, put);
@@ -106,7 +104,7 @@ export class KeySpace {
 
   /** Deletes a key that exists: `previous` is what {@link find} returned. */
   delete(previous: Row, revision: number): void {
-    if (this.views.length > 0) this.keepForViews(previous);
+    this.views.keep(previous);
     const { versions } = this;
     const { rows } = versions;
     const key = rows.key(previous);
@@ -147,7 +145,7 @@ export class KeySpace {
     this.history.compact(target, (change) => {
       const previous = rows.previous(change);
       if (previous !== noRow) {
-        for (const view of this.historyViews) view.keep(change, previous);
+        this.views.keepReplaced(change, previous);
         this.forget(previous);
         rows.setPrevious(change, noRow);
       }
@@ -159,9 +157,10 @@ export class KeySpace {
   }
 
   private forget(row: Row): void {
-    const forgotten = this.versions.forget(row);
+    const forgotten = this.versions.read(row);
     this.hash.subtract(forgotten);
     this.history.release(bytesOf(forgotten.length));
+    this.views.forget(row);
   }
 
   /** Nothing of `key` can be read any more: its newest version is a tombstone that is compacted. */
@@ -169,8 +168,7 @@ export class KeySpace {
     this.buried.delete(key);
     this.forget(tombstone);
     this.table.setNewest(key, noRow);
-    if (this.isRead) this.gone.add(key);
-    else this.table.delete(key);
+    this.views.forgetKey(key);
   }
 
   /** Visits the keys of `range` in the order of their bytes until `visit` returns false. It must not change anything. */
@@ -209,45 +207,14 @@ export class KeySpace {
     return { start: lowerBound, end: range.end === null ? null : upperBound };
   }
 
-  /** All keys as they are now, whatever changes later. Takes memory for what changes until it is closed. */
+  /** All keys as they are now, whatever changes later. Takes memory for what changes until it is visited, or closed. */
   view(): KeyView {
-    const { revision, table, versions } = this;
-    const view = new KeyView(this.order.clone(), {
-      revision,
-      table,
-      rows: versions.rows,
-      onClose: (closed) => {
-        if (!this.views.includes(closed)) return;
-        this.views = this.views.filter((open) => open !== closed);
-        this.endReading();
-      },
-    });
-    this.views = [...this.views, view];
-    this.versions.beginReading();
-    return view;
+    return this.views.openKeys(this.order.clone(), this.revision);
   }
 
   /** The history as it is now, in the same way. */
   historyView(): HistoryView {
-    const view = new HistoryView(this.versions.rows, this.history.copy(), (closed) => {
-      if (!this.historyViews.includes(closed)) return;
-      this.historyViews = this.historyViews.filter((open) => open !== closed);
-      this.endReading();
-    });
-    this.historyViews = [...this.historyViews, view];
-    this.versions.beginReading();
-    return view;
-  }
-
-  private get isRead(): boolean {
-    return this.views.length + this.historyViews.length > 0;
-  }
-
-  private endReading(): void {
-    this.versions.endReading();
-    if (this.isRead) return;
-    for (const key of this.gone) if (this.table.newest(key) === noRow) this.table.delete(key);
-    this.gone.clear();
+    return this.views.openHistory(this.history);
   }
 
   /** Takes in a key that exists and is not there yet, as an image has it; {@link restoreOrder} follows the last. */
@@ -289,10 +256,6 @@ export class KeySpace {
     rows.setPrevious(change, replaced);
     this.hash.add(this.versions.madeHash);
     return replaced;
-  }
-
-  private keepForViews(row: Row): void {
-    for (const view of this.views) view.keep(row);
   }
 
   /** Over all versions that can be read and the numbers that say which those are. */

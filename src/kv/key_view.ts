@@ -8,64 +8,83 @@ import { type KeyTable, lowerBound } from "./key_table.ts";
 import type { OrderedKeys } from "./ordered_keys.ts";
 import { type KeyNumber, type Row, type Rows, noKey } from "./rows.ts";
 
+/** What a view of keys is made of. */
+export interface KeyViewPorts {
+  readonly revision: number;
+  /** No number of a key may be given to another until the view is closed. */
+  readonly table: KeyTable;
+  /** What the versions of the view say must stay there as long as they are the newest ones or the view {@link KeyView.holds} them. */
+  readonly rows: Rows;
+  /** Called for each version that it held until it was visited. */
+  readonly onVisited: (row: Row) => void;
+  /** Called once. */
+  readonly onClose: (view: KeyView) => void;
+}
+
 export class KeyView {
   readonly keyCount: number;
   /** The last key visited; none before the first. */
   private last: KeyNumber = noKey;
   /** The versions of the view that the key space has no more, of keys that are not visited yet. */
   private readonly kept = new Map<KeyNumber, Row>();
+  private closed = false;
 
-  /**
-   * `order` holds exactly the keys of the view, and is never changed. What the versions say must stay in `rows`, and no number
-   * of a key may be given to another, until the view is closed.
-   */
+  /** `order` holds exactly the keys of the view, and is never changed. */
   constructor(
     private readonly order: OrderedKeys<KeyNumber>,
-    private readonly of: {
-      readonly revision: number;
-      readonly table: KeyTable;
-      readonly rows: Rows;
-      readonly onClose: (view: KeyView) => void;
-    },
+    private readonly ports: KeyViewPorts,
   ) {
     this.keyCount = order.size;
   }
 
   /** To be called before the newest version of a key is replaced or removed. One younger than the view is none of its business. */
   keep(row: Row): void {
-    const { rows, revision, table } = this.of;
+    const { rows, revision, table } = this.ports;
+    if (rows.modRevision(row) > revision) return;
     const key = rows.key(row);
     const isToCome = this.last === noKey || table.compare(key, this.last) > 0;
-    if (isToCome && rows.modRevision(row) <= revision) this.kept.set(key, row);
+    if (isToCome) this.kept.set(key, row);
+  }
+
+  /** Whether `row`, which is no key's newest version, has still to be visited. */
+  holds(row: Row): boolean {
+    const { rows, revision } = this.ports;
+    return rows.modRevision(row) <= revision && this.kept.get(rows.key(row)) === row;
   }
 
   /** Visits the keys that were not visited yet, until `visit` returns false. Returns whether all of them are visited now. */
   visit(visit: (row: Row) => boolean): boolean {
     const { last } = this;
     let ended = true;
-    if (last === noKey) this.of.table.setBounds({ start: new Uint8Array(0), end: null });
+    if (last === noKey) this.ports.table.setBounds({ start: new Uint8Array(0), end: null });
     this.order.scan({ start: last === noKey ? lowerBound : last, end: null }, (key) => {
       if (key === last) return true;
-      ended = visit(this.row(key));
+      ended = this.visitKey(key, visit);
       this.last = key;
       return ended;
     });
     return ended;
   }
 
-  /** Ends the view: nothing is kept for it any more. */
+  /** Ends the view: nothing is kept for it any more. It may be called again. */
   close(): void {
+    if (this.closed) return;
+    this.closed = true;
     this.kept.clear();
-    this.of.onClose(this);
+    this.ports.onClose(this);
   }
 
-  private row(key: KeyNumber): Row {
+  private visitKey(key: KeyNumber, visit: (row: Row) => boolean): boolean {
     const kept = this.kept.get(key);
-    if (kept !== undefined) {
-      this.kept.delete(key);
-      return kept;
-    }
-    const { table, rows, revision } = this.of;
+    if (kept === undefined) return visit(this.newest(key));
+    const goesOn = visit(kept);
+    this.kept.delete(key);
+    this.ports.onVisited(kept);
+    return goesOn;
+  }
+
+  private newest(key: KeyNumber): Row {
+    const { table, rows, revision } = this.ports;
     const row = table.newest(key);
     assert(rows.version(row) > 0, "a key that a view shows is kept when it is deleted");
     assert(rows.modRevision(row) <= revision, "a version that a view shows is kept when it is overwritten");

@@ -78,6 +78,11 @@ export class Rows {
   /** Rows that were freed. Not a chain through the rows themselves: each would be waited for. */
   private readonly freed: Row[] = [];
 
+  /** Rows that were taken and not freed. */
+  get taken(): number {
+    return this.fresh - 1 - this.freed.length;
+  }
+
   /** A row for {@link write}; until then it says nothing. */
   take(): Row {
     const freed = this.freed.pop();

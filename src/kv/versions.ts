@@ -2,7 +2,6 @@
  * The versions of keys: what puts made them, and the tombstones that deletes left. What a version says never changes; each
  * knows the one that it replaced, until compaction cuts the chain there. Knows keys by their numbers only.
  */
-import { assert } from "../lib/assert.ts";
 import { crc32 } from "../lib/checksum.ts";
 import type { KeyState, StoredState } from "../wire/mod.ts";
 import { type KeyNumber, type Row, type RowData, Rows, noRow } from "./rows.ts";
@@ -46,9 +45,6 @@ export class Versions {
     ...{ hashHigh: 0, hashLow: 0, slab: 0, offset: 0, length: 0 },
   };
   private readonly shown: StateDraft = { ...noStamp, slab: { bytes: noValue }, offset: 0, length: 0 };
-  /** Versions that nobody needs but those who read. */
-  private readonly forgotten: Row[] = [];
-  private readers = 0;
 
   /** The version that follows `previous` when its key is put: the first one behind a tombstone, or behind none. */
   put(key: SummedKey, previous: Row, { value, revision, lease }: PutState): Row {
@@ -132,31 +128,15 @@ export class Versions {
     return bytesOf(this.rows.length(row));
   }
 
-  /** Nobody needs `row` any more, but for those who read. Returns what it said, good only until the next call. */
-  forget(row: Row): Readonly<RowData> {
-    const data = this.read(row);
-    if (this.readers > 0) this.forgotten.push(row);
-    else this.drop(row, data);
-    return data;
+  /** Nobody needs `row` any more. */
+  drop(row: Row): void {
+    this.slabs.release(this.read(row));
+    this.rows.free(row);
   }
 
-  /** Makes room of the values that were forgotten. */
+  /** Makes room of the values that were dropped. */
   tidy(): void {
-    if (this.readers === 0) this.slabs.tidy();
-  }
-
-  /** Until {@link endReading} what is forgotten stays as it is. */
-  beginReading(): void {
-    this.readers++;
-  }
-
-  /** What was forgotten meanwhile goes once nobody reads any more. */
-  endReading(): void {
-    assert(this.readers > 0, "who ends reading has begun");
-    this.readers--;
-    if (this.readers > 0) return;
-    for (let row = this.forgotten.pop(); row !== undefined; row = this.forgotten.pop()) this.drop(row, this.read(row));
-    this.tidy();
+    this.slabs.tidy();
   }
 
   /** The version that is filled in, but for its key, value and hash. */
@@ -170,13 +150,8 @@ export class Versions {
     return row;
   }
 
-  private drop(row: Row, data: Readonly<RowData>): void {
-    this.slabs.release(data);
-    this.rows.free(row);
-  }
-
   /** All that a row says, good only until the next call. */
-  private read(row: Row): Readonly<RowData> {
+  read(row: Row): Readonly<RowData> {
     this.rows.read(row, this.data);
     return this.data;
   }
