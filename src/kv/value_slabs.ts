@@ -9,9 +9,8 @@ import { type SizeClass, Slab, classOf, newSizeClasses, slotBytesMax } from "./s
 /** The size of a slab; the first ones of a size are smaller. Bytes. */
 const slabBytes = 64 * 1024;
 const slabBytesMin = 4 * 1024;
-/** How many empty slabs are kept, as a share of all and besides. */
-const spareShare = 1 / 8;
-const spareSlabsMin = 16;
+/** How many empty slabs are kept for those who need one next: 1 MiB. */
+const spareSlabsMax = 16;
 /**
  * Which share of the places of a size may be free before they are taken one by one: before, an empty slab is, where the next
  * values lie side by side. A value that is copied to a place of its own waits for memory, and takes a put a fifth of its time longer.
@@ -141,8 +140,7 @@ export class ValueSlabs {
     size.removePartial(slab);
     size.places -= slab.slots;
     this.giveBack(slab);
-    const spareMax = spareSlabsMin + (this.slabs.length - this.freeNumbers.length) * spareShare;
-    if (slab.bytes.length !== slabBytes || this.spare.length >= spareMax) return;
+    if (slab.bytes.length !== slabBytes || this.spare.length >= spareSlabsMax) return;
     this.spare.push(slab.bytes);
     this.held += slabBytes;
   }

@@ -5,8 +5,8 @@
  * that is done with it. And it shares its processors with others, which wait while it compiles.
  */
 const settings: Readonly<Record<string, string>> = {
-  /** The allocator keeps what is freed, for good. */
-  MIMALLOC_PURGE_DELAY: "-1",
+  /** The allocator keeps what is freed for so long, in milliseconds: most of it is asked for again within a second. */
+  MIMALLOC_PURGE_DELAY: "10000",
   /** New memory comes in large pages, where the system has them: one fault in the place of 512. */
   MIMALLOC_ALLOW_THP: "1",
   /** The collector does not hand single pages of its blocks back. */
