@@ -3,12 +3,17 @@
  * a word for each change to open, and what is cut off meanwhile.
  */
 import { assert } from "../lib/assert.ts";
-import { type Row, type Rows, noRow } from "./rows.ts";
+import { batchKeysMax } from "./key_batch.ts";
+import type { KeyTable } from "./key_table.ts";
+import { KeysAhead } from "./keys_ahead.ts";
+import { type Row, noRow } from "./rows.ts";
+import type { Versions } from "./versions.ts";
 
 /** What a view of the history is made of. */
 export interface HistoryViewPorts {
   /** What the versions of the view say must stay there as long as it {@link HistoryView.holds} them. */
-  readonly rows: Rows;
+  readonly versions: Versions;
+  readonly table: KeyTable;
   /** Called for each version that it held until it was visited. */
   readonly onVisited: (row: Row) => void;
   /** Called once. */
@@ -26,6 +31,9 @@ export class HistoryView {
   private readonly kept = new Map<Row, Row>();
   /** The same, without the changes. */
   private readonly keptRows = new Set<Row>();
+  /** The keys of the changes that were looked at, and how many of them are not visited yet. */
+  private readonly ahead = new KeysAhead();
+  private toVisit = 0;
   private closed = false;
 
   /** Takes over `changes`. */
@@ -36,7 +44,7 @@ export class HistoryView {
     this.changes = changes;
     this.left = changes.length;
     this.newestRevision = this.revisionOfNext();
-    this.oldestRevision = changes.length === 0 ? 0 : ports.rows.modRevision(changes[0] ?? noRow);
+    this.oldestRevision = changes.length === 0 ? 0 : ports.versions.rows.modRevision(changes[0] ?? noRow);
   }
 
   /** Changes that were not visited. */
@@ -46,24 +54,25 @@ export class HistoryView {
 
   /** To be called before `previous` is cut off from `change`. A change that was visited, or is younger than the view, is none of its business. */
   keep(change: Row, previous: Row): void {
-    if (this.ports.rows.modRevision(change) > this.newestRevision) return;
+    if (this.ports.versions.rows.modRevision(change) > this.newestRevision) return;
     this.kept.set(change, previous);
     this.keptRows.add(previous);
   }
 
   /** Whether `row`, which is no key's newest version, has still to be visited. */
   holds(row: Row): boolean {
-    const revision = this.ports.rows.modRevision(row);
+    const revision = this.ports.versions.rows.modRevision(row);
     return revision <= this.newestRevision && (revision >= this.oldestRevision || this.keptRows.has(row));
   }
 
   /** Visits the next change with what it replaced. */
   visitNewest(visit: (change: Row, previous: Row) => void): void {
     assert(this.left > 0, "there is a change to visit");
+    if (this.toVisit-- === 0) this.lookAhead();
     const change = this.changes[--this.left] ?? noRow;
     this.newestRevision = this.revisionOfNext();
     const kept = this.kept.get(change);
-    visit(change, kept ?? this.ports.rows.previous(change));
+    visit(change, kept ?? this.ports.versions.rows.previous(change));
     if (kept !== undefined) {
       this.kept.delete(change);
       this.keptRows.delete(kept);
@@ -83,7 +92,21 @@ export class HistoryView {
     this.ports.onClose(this);
   }
 
+  /** Looks at all that the next visits will look at. */
+  private lookAhead(): void {
+    const { ahead, changes } = this;
+    const { versions, table } = this.ports;
+    const { rows } = versions;
+    const newest = this.left - 1;
+    ahead.count = Math.min(this.left, batchKeysMax);
+    this.toVisit = ahead.count - 1;
+    for (let i = 0; i < ahead.count; i++) ahead.numbers[i] = rows.key(changes[newest - i] ?? noRow);
+    table.lookAtKeys(ahead);
+    for (let i = 0; i < ahead.count; i++) ahead.rows[i] = rows.previous(changes[newest - i] ?? noRow);
+    versions.lookAt(ahead);
+  }
+
   private revisionOfNext(): number {
-    return this.left === 0 ? -1 : this.ports.rows.modRevision(this.changes[this.left - 1] ?? noRow);
+    return this.left === 0 ? -1 : this.ports.versions.rows.modRevision(this.changes[this.left - 1] ?? noRow);
   }
 }

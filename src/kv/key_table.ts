@@ -8,6 +8,7 @@ import { release } from "../lib/release.ts";
 import type { KeyRange } from "../wire/mod.ts";
 import type { KeyBatch } from "./key_batch.ts";
 import { KeyBytes } from "./key_bytes.ts";
+import type { KeysAhead } from "./keys_ahead.ts";
 import { type KeyNumber, type Row, noKey, noRow } from "./rows.ts";
 
 /** Stand for the bounds of a range, which need not be keys: see {@link KeyTable.setBounds}. */
@@ -109,6 +110,16 @@ export class KeyTable {
       found[i] = info[start + newestAt] ?? noRow;
     }
     return seen;
+  }
+
+  /** Looks at what {@link newest} and {@link place} say of keys. */
+  lookAtKeys({ numbers, lengths, rows, count }: KeysAhead): void {
+    const { info, keys } = this;
+    for (let i = 0; i < count; i++) {
+      const start = (numbers[i] ?? noKey) << infoBits;
+      rows[i] = info[start + newestAt] ?? noRow;
+      lengths[i] = keys.lengthAt(info[start + bytesAt] ?? 0);
+    }
   }
 
   /** Takes in a key that is not there. It has no version yet. */

@@ -4,9 +4,12 @@
  * are kept here until they have been visited.
  */
 import { assert } from "../lib/assert.ts";
+import { batchKeysMax } from "./key_batch.ts";
 import { type KeyTable, lowerBound } from "./key_table.ts";
+import { KeysAhead } from "./keys_ahead.ts";
 import type { OrderedKeys } from "./ordered_keys.ts";
-import { type KeyNumber, type Row, type Rows, noKey } from "./rows.ts";
+import { type KeyNumber, type Row, noKey } from "./rows.ts";
+import type { Versions } from "./versions.ts";
 
 /** What a view of keys is made of. */
 export interface KeyViewPorts {
@@ -14,7 +17,7 @@ export interface KeyViewPorts {
   /** No number of a key may be given to another until the view is closed. */
   readonly table: KeyTable;
   /** What the versions of the view say must stay there as long as they are the newest ones or the view {@link KeyView.holds} them. */
-  readonly rows: Rows;
+  readonly versions: Versions;
   /** Called for each version that it held until it was visited. */
   readonly onVisited: (row: Row) => void;
   /** Called once. */
@@ -27,6 +30,11 @@ export class KeyView {
   private last: KeyNumber = noKey;
   /** The versions of the view that the key space has no more, of keys that are not visited yet. */
   private readonly kept = new Map<KeyNumber, Row>();
+  /** The keys that were looked for, and how many of them were visited. */
+  private readonly ahead = new KeysAhead();
+  private visited = 0;
+  /** Those behind them; null before the first visit. */
+  private rest: IterableIterator<KeyNumber> | null = null;
   private closed = false;
 
   /** `order` holds exactly the keys of the view, and is never changed. */
@@ -39,7 +47,8 @@ export class KeyView {
 
   /** To be called before the newest version of a key is replaced or removed. One younger than the view is none of its business. */
   keep(row: Row): void {
-    const { rows, revision, table } = this.ports;
+    const { revision, table } = this.ports;
+    const { rows } = this.ports.versions;
     if (rows.modRevision(row) > revision) return;
     const key = rows.key(row);
     const isToCome = this.last === noKey || table.compare(key, this.last) > 0;
@@ -48,22 +57,21 @@ export class KeyView {
 
   /** Whether `row`, which is no key's newest version, has still to be visited. */
   holds(row: Row): boolean {
-    const { rows, revision } = this.ports;
+    const { revision } = this.ports;
+    const { rows } = this.ports.versions;
     return rows.modRevision(row) <= revision && this.kept.get(rows.key(row)) === row;
   }
 
   /** Visits the keys that were not visited yet, until `visit` returns false. Returns whether all of them are visited now. */
   visit(visit: (row: Row) => boolean): boolean {
-    const { last } = this;
-    let ended = true;
-    if (last === noKey) this.ports.table.setBounds({ start: new Uint8Array(0), end: null });
-    this.order.scan({ start: last === noKey ? lowerBound : last, end: null }, (key) => {
-      if (key === last) return true;
-      ended = this.visitKey(key, visit);
+    const { ahead } = this;
+    while (this.visited < ahead.count || this.lookAhead()) {
+      const key = ahead.numbers[this.visited++] ?? noKey;
+      const goesOn = this.visitKey(key, visit);
       this.last = key;
-      return ended;
-    });
-    return ended;
+      if (!goesOn) return this.visited === ahead.count && !this.lookAhead();
+    }
+    return true;
   }
 
   /** Ends the view: nothing is kept for it any more. It may be called again. */
@@ -72,6 +80,23 @@ export class KeyView {
     this.closed = true;
     this.kept.clear();
     this.ports.onClose(this);
+  }
+
+  /** Finds the next keys, and looks at all that visits of them will look at. Returns whether there are any. */
+  private lookAhead(): boolean {
+    const { ahead } = this;
+    const { table, versions } = this.ports;
+    if (this.rest === null) table.setBounds({ start: new Uint8Array(0), end: null });
+    this.rest ??= this.order.from(lowerBound);
+    this.visited = ahead.count = 0;
+    while (ahead.count < batchKeysMax) {
+      const next: IteratorResult<KeyNumber, unknown> = this.rest.next();
+      if (next.done === true) break;
+      ahead.numbers[ahead.count++] = next.value;
+    }
+    table.lookAtKeys(ahead);
+    versions.lookAt(ahead);
+    return ahead.count > 0;
   }
 
   private visitKey(key: KeyNumber, visit: (row: Row) => boolean): boolean {
@@ -84,7 +109,8 @@ export class KeyView {
   }
 
   private newest(key: KeyNumber): Row {
-    const { table, rows, revision } = this.ports;
+    const { table, revision } = this.ports;
+    const { rows } = this.ports.versions;
     const row = table.newest(key);
     assert(rows.version(row) > 0, "a key that a view shows is kept when it is deleted");
     assert(rows.modRevision(row) <= revision, "a version that a view shows is kept when it is overwritten");

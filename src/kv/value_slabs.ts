@@ -24,6 +24,11 @@ const freeBytesMax = 1024 * 1024;
 /** How many slabs are emptied at a time at most, so that nobody waits for it: 4 MiB. */
 const emptiedSlabsMax = 64;
 
+/** How much of a value is worth looking at ahead: the processor fetches the rest of a longer one by itself. */
+const lookedAtBytesMax = 512;
+/** What the processor fetches at a time. */
+const cacheLineBytes = 64;
+
 /** Where a value lies. */
 export type ValuePlace = Pick<RowData, "slab" | "offset" | "length">;
 
@@ -56,6 +61,15 @@ export class ValueSlabs {
   /** A slab; what lies there is good until something is put or made room for. */
   slab(number: number): { readonly bytes: Uint8Array } {
     return this.slabs[number] ?? this.empty;
+  }
+
+  /** Looks at the first bytes of a value. What it returns means nothing. */
+  lookAt(number: number, offset: number, length: number): number {
+    const { bytes } = this.slab(number);
+    const end = offset + Math.min(length, lookedAtBytesMax);
+    let seen = 0;
+    for (let at = offset; at < end; at += cacheLineBytes) seen |= bytes[at] ?? 0;
+    return seen;
   }
 
   /** Copies `value`, of `row`, and fills in where it lies. */

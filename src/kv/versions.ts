@@ -4,6 +4,7 @@
  */
 import { crc32 } from "../lib/checksum.ts";
 import type { KeyState, StoredState } from "../wire/mod.ts";
+import type { KeysAhead } from "./keys_ahead.ts";
 import { type KeyNumber, type Row, type RowData, Rows, noRow } from "./rows.ts";
 import { type RecordHash, stampHash } from "./state_hash.ts";
 import { ValueSlabs } from "./value_slabs.ts";
@@ -90,6 +91,16 @@ export class Versions {
   /** The first byte of the value of `row`; 0 for none. */
   firstByte(row: Row): number {
     return this.slabs.slab(this.rows.slab(row)).bytes[this.rows.offset(row)] ?? 0;
+  }
+
+  /** Looks at all that {@link show} will look at for the rows of `ahead`. */
+  lookAt({ rows, seen, count }: KeysAhead): void {
+    const { slabs } = this;
+    for (let i = 0; i < count; i++) seen[i] = this.rows.length(rows[i] ?? noRow);
+    for (let i = 0; i < count; i++) {
+      const row = rows[i] ?? noRow;
+      seen[i] = slabs.lookAt(this.rows.slab(row), this.rows.offset(row), seen[i] ?? 0);
+    }
   }
 
   /** What `row` says; its value is a view, good until the next command. */

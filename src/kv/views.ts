@@ -29,9 +29,9 @@ export class Views {
 
   /** Of the keys in `order`, which is not changed any more, as they are now, at `revision`. */
   openKeys(order: OrderedKeys<KeyNumber>, revision: number): KeyView {
-    const { rows } = this.versions;
+    const { table, versions } = this;
     const view = new KeyView(order, {
-      ...{ revision, table: this.table, rows },
+      ...{ revision, table, versions },
       onVisited: (row) => {
         this.reconsider(row);
       },
@@ -45,8 +45,9 @@ export class Views {
   }
 
   openHistory(history: History): HistoryView {
+    const { table, versions } = this;
     const view = new HistoryView(history.copy(), {
-      rows: this.versions.rows,
+      ...{ table, versions },
       onVisited: (row) => {
         this.reconsider(row);
       },
