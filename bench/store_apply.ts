@@ -1,4 +1,4 @@
-/** How fast one store applies and answers, without Raft, disk or network: `bun bench/store_apply.ts`. */
+/** How fast one store applies and answers, without Raft, disk or network: `bun bench/store_apply.ts [keys]`. */
 import { entryChecksum } from "../src/lib/checksum.ts";
 import { ByteWriter } from "../src/lib/byte_writer.ts";
 import { seededRandom } from "../src/lib/random.ts";
@@ -13,7 +13,7 @@ import {
   writePut,
 } from "../src/wire/mod.ts";
 
-const keyCount = 10_000;
+const keyCount = Number(process.argv[2] ?? 10_000);
 const valueBytes = 256;
 const commandsPerEntry = 200;
 const overwrites = 1_000_000;
@@ -62,8 +62,8 @@ for (let i = 0; i < keyCount; i += commandsPerEntry) {
     ),
   );
 }
-/** The same payloads again and again under rising indexes, so that memory holds the store and little else. */
-const payloads = Array.from({ length: 50 }, (_, i) =>
+/** The same payloads again and again under rising indexes, as many puts as there are keys. */
+const payloads = Array.from({ length: keyCount / commandsPerEntry }, (_, i) =>
   entryOf(
     i,
     Array.from({ length: commandsPerEntry }, () => random.integer(0, keyCount - 1)),
@@ -114,11 +114,14 @@ measure("the same, with slices of 16 KiB", overwrites, () =>
 image.close();
 console.log(`${images} images were read meanwhile`);
 
-const slices: Uint8Array[] = [];
-measure("image, each key", store.keyCount, () => {
+function readImage(take: (slice: Uint8Array) => void): void {
   const whole = store.image();
-  for (let slice = whole.next(256 * 1024); slice !== null; slice = whole.next(256 * 1024)) slices.push(slice.slice());
-});
+  for (let slice = whole.next(256 * 1024); slice !== null; slice = whole.next(256 * 1024)) take(slice);
+}
+
+measure("image, each key", store.keyCount, () => readImage(() => undefined));
+const slices: Uint8Array[] = [];
+readImage((slice) => slices.push(slice.slice()));
 measure("restore, each key", store.keyCount, () => {
   const sink = new Store().restore(store.appliedIndex);
   for (const slice of slices) sink.push(slice);
