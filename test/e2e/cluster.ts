@@ -1,7 +1,7 @@
 /** Three real processes of the compiled executable on ports of their own, for end-to-end tests and the measuring scripts. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createWriteStream, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { proaBinary, programOfNode } from "../helpers/binary.ts";
@@ -161,16 +161,10 @@ export class RealCluster {
     const membership = through === undefined ? ["--servers", this.lists.get(id) ?? this.servers] : ["--join", through];
     const [program, ...before] = this.place.programs?.[id] ?? [programOfNode(id)];
     if (program === undefined) throw new Error(`node ${id} has no program`);
-    const child = spawn(
-      program,
-      [...before, "node", "start", "--id", `${id}`, ...membership, "--data", this.data(id), ...this.flags],
-      {
-        stdio: ["ignore", "ignore", "pipe"],
-        env: environment(),
-      },
-    );
-    child.stderr.pipe(createWriteStream(join(this.directory, `n${id}.log`), { flags: "a" }));
-    this.children.set(id, child);
+    const args = [...before, "node", "start", "--id", `${id}`, ...membership, "--data", this.data(id), ...this.flags];
+    const log = openSync(join(this.directory, `n${id}.log`), "a"); // its own: whoever sees it end can read its last words
+    this.children.set(id, spawn(program, args, { stdio: ["ignore", "ignore", log], env: environment() }));
+    closeSync(log);
   }
 
   /** Ends a node and waits until it is gone. */
