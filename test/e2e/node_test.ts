@@ -137,7 +137,7 @@ async function startNode(
   const data = join(directory, "n1");
   const args = ["node", "start", "--id", "1", "--servers", list, "--data", data, ...(options.more ?? [])];
   const child = spawn(proaBinary(), args, { stdio: ["pipe", "ignore", "pipe"] });
-  const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
+  const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
   let log = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => (log += text));
   const endpoint = list.split(",")[2] ?? "";
