@@ -4,21 +4,9 @@
  */
 import { assert } from "../lib/assert.ts";
 import { batchKeysMax } from "./key_batch.ts";
-import type { KeyTable } from "./key_table.ts";
 import { KeysAhead } from "./keys_ahead.ts";
 import { type Row, noRow } from "./rows.ts";
-import type { Versions } from "./versions.ts";
-
-/** What a view of the history is made of. */
-export interface HistoryViewPorts {
-  /** What the versions of the view say must stay there as long as it {@link HistoryView.holds} them. */
-  readonly versions: Versions;
-  readonly table: KeyTable;
-  /** Called for each version that it held until it was visited. */
-  readonly onVisited: (row: Row) => void;
-  /** Called once. */
-  readonly onClose: (view: HistoryView) => void;
-}
+import type { ViewPorts } from "./view_ports.ts";
 
 export class HistoryView {
   /** In the order of their revisions; the first {@link left} are not visited yet. */
@@ -39,12 +27,12 @@ export class HistoryView {
   /** Takes over `changes`. */
   constructor(
     changes: Int32Array,
-    private readonly ports: HistoryViewPorts,
+    private readonly ports: ViewPorts,
   ) {
     this.changes = changes;
     this.left = changes.length;
     this.newestRevision = this.revisionOfNext();
-    this.oldestRevision = changes.length === 0 ? 0 : ports.versions.rows.modRevision(changes[0] ?? noRow);
+    this.oldestRevision = ports.versions.rows.modRevision(changes[0] ?? noRow);
   }
 
   /** Changes that were not visited. */

@@ -5,24 +5,11 @@
  */
 import { assert } from "../lib/assert.ts";
 import { batchKeysMax } from "./key_batch.ts";
-import { type KeyTable, lowerBound } from "./key_table.ts";
+import { lowerBound } from "./key_table.ts";
 import { KeysAhead } from "./keys_ahead.ts";
 import type { OrderedKeys } from "./ordered_keys.ts";
 import { type KeyNumber, type Row, noKey } from "./rows.ts";
-import type { Versions } from "./versions.ts";
-
-/** What a view of keys is made of. */
-export interface KeyViewPorts {
-  readonly revision: number;
-  /** No number of a key may be given to another until the view is closed. */
-  readonly table: KeyTable;
-  /** What the versions of the view say must stay there as long as they are the newest ones or the view {@link KeyView.holds} them. */
-  readonly versions: Versions;
-  /** Called for each version that it held until it was visited. */
-  readonly onVisited: (row: Row) => void;
-  /** Called once. */
-  readonly onClose: (view: KeyView) => void;
-}
+import type { ViewPorts } from "./view_ports.ts";
 
 export class KeyView {
   readonly keyCount: number;
@@ -39,17 +26,17 @@ export class KeyView {
 
   /** `order` holds exactly the keys of the view, and is never changed. */
   constructor(
-    private readonly order: OrderedKeys<KeyNumber>,
-    private readonly ports: KeyViewPorts,
+    private readonly of: { readonly order: OrderedKeys<KeyNumber>; readonly revision: number },
+    private readonly ports: ViewPorts,
   ) {
-    this.keyCount = order.size;
+    this.keyCount = of.order.size;
   }
 
   /** To be called before the newest version of a key is replaced or removed. One younger than the view is none of its business. */
   keep(row: Row): void {
-    const { revision, table } = this.ports;
-    const { rows } = this.ports.versions;
-    if (rows.modRevision(row) > revision) return;
+    const { table, versions } = this.ports;
+    const { rows } = versions;
+    if (rows.modRevision(row) > this.of.revision) return;
     const key = rows.key(row);
     const isToCome = this.last === noKey || table.compare(key, this.last) > 0;
     if (isToCome) this.kept.set(key, row);
@@ -57,9 +44,8 @@ export class KeyView {
 
   /** Whether `row`, which is no key's newest version, has still to be visited. */
   holds(row: Row): boolean {
-    const { revision } = this.ports;
     const { rows } = this.ports.versions;
-    return rows.modRevision(row) <= revision && this.kept.get(rows.key(row)) === row;
+    return rows.modRevision(row) <= this.of.revision && this.kept.get(rows.key(row)) === row;
   }
 
   /** Visits the keys that were not visited yet, until `visit` returns false. Returns whether all of them are visited now. */
@@ -86,8 +72,7 @@ export class KeyView {
   private lookAhead(): boolean {
     const { ahead } = this;
     const { table, versions } = this.ports;
-    if (this.rest === null) table.setBounds({ start: new Uint8Array(0), end: null });
-    this.rest ??= this.order.from(lowerBound);
+    this.rest ??= this.keysInOrder();
     this.visited = ahead.count = 0;
     while (ahead.count < batchKeysMax) {
       const next: IteratorResult<KeyNumber, unknown> = this.rest.next();
@@ -97,6 +82,11 @@ export class KeyView {
     table.lookAtKeys(ahead);
     versions.lookAt(ahead);
     return ahead.count > 0;
+  }
+
+  private keysInOrder(): IterableIterator<KeyNumber> {
+    this.ports.table.setBounds({ start: new Uint8Array(0), end: null });
+    return this.of.order.from(lowerBound);
   }
 
   private visitKey(key: KeyNumber, visit: (row: Row) => boolean): boolean {
@@ -109,11 +99,11 @@ export class KeyView {
   }
 
   private newest(key: KeyNumber): Row {
-    const { table, revision } = this.ports;
-    const { rows } = this.ports.versions;
+    const { table, versions } = this.ports;
+    const { rows } = versions;
     const row = table.newest(key);
     assert(rows.version(row) > 0, "a key that a view shows is kept when it is deleted");
-    assert(rows.modRevision(row) <= revision, "a version that a view shows is kept when it is overwritten");
+    assert(rows.modRevision(row) <= this.of.revision, "a version that a view shows is kept when it is overwritten");
     return row;
   }
 }

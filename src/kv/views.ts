@@ -9,6 +9,7 @@ import { KeyView } from "./key_view.ts";
 import type { OrderedKeys } from "./ordered_keys.ts";
 import { type KeyNumber, type Row, noRow } from "./rows.ts";
 import type { Versions } from "./versions.ts";
+import type { ViewPorts } from "./view_ports.ts";
 
 export class Views {
   private keyViews: readonly KeyView[] = [];
@@ -18,10 +19,23 @@ export class Views {
   /** Keys that only views need. */
   private readonly gone = new Set<KeyNumber>();
 
+  private readonly ports: ViewPorts;
+
   constructor(
     private readonly table: KeyTable,
     private readonly versions: Versions,
-  ) {}
+  ) {
+    this.ports = {
+      table,
+      versions,
+      onVisited: (row) => {
+        this.reconsider(row);
+      },
+      onClose: (view) => {
+        this.onClose(view);
+      },
+    };
+  }
 
   private get areOpen(): boolean {
     return this.keyViews.length + this.historyViews.length > 0;
@@ -29,33 +43,13 @@ export class Views {
 
   /** Of the keys in `order`, which is not changed any more, as they are now, at `revision`. */
   openKeys(order: OrderedKeys<KeyNumber>, revision: number): KeyView {
-    const { table, versions } = this;
-    const view = new KeyView(order, {
-      ...{ revision, table, versions },
-      onVisited: (row) => {
-        this.reconsider(row);
-      },
-      onClose: (closed) => {
-        this.keyViews = this.keyViews.filter((open) => open !== closed);
-        this.onClose();
-      },
-    });
+    const view = new KeyView({ order, revision }, this.ports);
     this.keyViews = [...this.keyViews, view];
     return view;
   }
 
   openHistory(history: History): HistoryView {
-    const { table, versions } = this;
-    const view = new HistoryView(history.copy(), {
-      ...{ table, versions },
-      onVisited: (row) => {
-        this.reconsider(row);
-      },
-      onClose: (closed) => {
-        this.historyViews = this.historyViews.filter((open) => open !== closed);
-        this.onClose();
-      },
-    });
+    const view = new HistoryView(history.copy(), this.ports);
     this.historyViews = [...this.historyViews, view];
     return view;
   }
@@ -72,7 +66,7 @@ export class Views {
 
   /** Nobody but views needs the version `row`. */
   forget(row: Row): void {
-    if (this.areOpen && this.isNeeded(row)) this.forgotten.add(row);
+    if (this.isNeeded(row)) this.forgotten.add(row);
     else this.versions.drop(row);
   }
 
@@ -90,17 +84,16 @@ export class Views {
 
   /** A view needs `row` no more. */
   private reconsider(row: Row): void {
-    if (this.forgotten.has(row) && !this.isNeeded(row)) this.drop(row);
-  }
-
-  private drop(row: Row): void {
+    if (!this.forgotten.has(row) || this.isNeeded(row)) return;
     this.forgotten.delete(row);
     this.versions.drop(row);
   }
 
   /** A view may be closed before it has visited all. */
-  private onClose(): void {
-    for (const row of this.forgotten) if (!this.isNeeded(row)) this.drop(row);
+  private onClose(closed: object): void {
+    this.keyViews = this.keyViews.filter((view) => view !== closed);
+    this.historyViews = this.historyViews.filter((view) => view !== closed);
+    for (const row of this.forgotten) this.reconsider(row);
     if (this.areOpen) return;
     for (const key of this.gone) if (this.table.newest(key) === noRow) this.table.delete(key);
     this.gone.clear();

@@ -98,14 +98,16 @@ test("a view that is closed early holds nothing", () => {
   expect(keys.versions.rows.taken).toBe(keyCount);
 });
 
-test("a key that went while a view was open goes with the view, once", () => {
-  const keys = newKeySpace();
-  const view = keys.view();
-  keys.delete(keys.find(key(7)), ++keys.revision);
-  keys.compact(keys.revision);
-  expect(keys.table.size).toBe(keyCount);
-  view.close();
-  expect(keys.table.size).toBe(keyCount - 1);
-  keys.view().close();
-  expect(keys.table.size).toBe(keyCount - 1);
-});
+for (const kind of ["view", "historyView"] as const) {
+  test(`a key that went while a ${kind} was open goes with it, once`, () => {
+    const keys = newKeySpace();
+    const view = keys[kind]();
+    keys.delete(keys.find(key(7)), ++keys.revision);
+    keys.compact(keys.revision);
+    expect(keys.table.size).toBe(keyCount);
+    view.close();
+    expect(keys.table.size).toBe(keyCount - 1);
+    keys[kind]().close();
+    expect(keys.table.size).toBe(keyCount - 1);
+  });
+}
